@@ -1,0 +1,2 @@
+/** Octavo's public API. */
+export { isOctavoError, OctavoError } from "./base/errors.ts";
