@@ -1,12 +1,15 @@
 /**
  * The contract between an operator's definition and whoever runs it. A kernel is a row in a table
  * (`reference/table.ts`): how to check an operator before anything runs, what shapes come out, and the computation.
+ * Custom operators register rows of the same kind.
  *
  * Life of an operator: `check` once at load (all failures of a model are collected and reported together), `shapes`
  * whenever the input shapes are known or have changed, `create` after that, and the returned function at each run.
+ * Inputs and outputs never share memory, so a kernel may write an output before it has read all its inputs.
  */
 import type { DType, TensorData } from "../base/dtype.ts";
 import type { Shape } from "../base/shape.ts";
+import type { BuiltinOptions, BuiltinOptions2 } from "../formats/tflite/schema.gen.ts";
 import type { Quantization } from "../model/ir.ts";
 
 /** What is known about an operand before the model runs. */
@@ -21,7 +24,10 @@ export interface TensorInfo {
   readonly isVariable: boolean;
 }
 
-/** An operand with its elements. `data` has exactly the elements that `shape` asks for, in row-major order. */
+/**
+ * An operand with its elements. `data` has exactly the elements that `shape` asks for, in row-major order; int4 and
+ * int2 stay packed, handles of resources are one Int32Array element each.
+ */
 export interface TensorView extends TensorInfo {
   readonly data: TensorData;
 }
@@ -33,12 +39,15 @@ export interface OutputView extends TensorView {
 }
 
 /** One operator of a model, as a kernel sees it. Absent optional operands are undefined. */
-export interface KernelNode<Options = unknown> {
+export interface KernelNode {
+  /** Name in the schema, or the custom code of a custom operator. */
   readonly op: string;
   /** Where it stands, for messages: `subgraph 0, operator 12 (CONV_2D)`. */
   readonly where: string;
   readonly version: number;
-  readonly options: Options;
+  /** Read through `optionsOf`, which supplies the schema's defaults where the file has no options. */
+  readonly options?: BuiltinOptions;
+  readonly options2?: BuiltinOptions2;
   readonly customOptions?: Uint8Array;
   readonly inputs: readonly (TensorInfo | undefined)[];
   readonly outputs: readonly TensorInfo[];
@@ -48,20 +57,48 @@ export interface KernelNode<Options = unknown> {
 /** Values of operands that decide shapes (RESHAPE's second, say): undefined while not known. */
 export type ValueOf = (inputIndex: number) => TensorView | undefined;
 
-/** The computation, bound to one operator: caches (row sums, dequantized constants) live in its closure. */
+/** Another subgraph of the same model, as the control-flow operators call it. */
+export interface CallableSubgraph {
+  readonly inputs: readonly TensorInfo[];
+  readonly outputs: readonly TensorInfo[];
+  /** Runs it on copies of `args`. The views it returns are good until its next run. */
+  run(args: readonly TensorView[]): readonly TensorView[];
+}
+
+/** What outlives a run: resource variables and hash tables, shared by all subgraphs of one interpreter. */
+export interface ResourceStore {
+  /** The handle of the resource of that kind and name; the same name always gives the same handle. */
+  handleOf(kind: "variable" | "table", name: string): number;
+  get(handle: number): unknown;
+  set(handle: number, value: unknown): void;
+}
+
+/** What surrounds an operator when it is bound. */
+export interface KernelContext {
+  /** Data of operands that are constant; undefined for the others. */
+  readonly known: ValueOf;
+  readonly resources: ResourceStore;
+  /** Another subgraph of the model. Throws GraphError for an index that the model does not have. */
+  subgraph(index: number): CallableSubgraph;
+}
+
+/** The computation, bound to one operator: caches (row sums, unpacked constants) live in its closure. */
 export type KernelRun = (
   inputs: readonly (TensorView | undefined)[],
   outputs: readonly OutputView[],
 ) => void;
 
-export interface Kernel<Options = unknown> {
-  /** Throws UnsupportedError or ShapeError when types, ranks or options are not served. */
-  check(node: KernelNode<Options>): void;
+export interface Kernel {
+  /** Throws UnsupportedError, ShapeError or GraphError when operands, types, ranks or options are not served. */
+  check(node: KernelNode): void;
   /**
    * Output shapes; `undefined` for an output whose shape only the computation can tell.
    * Called again with values once operands that were unknown at load have been computed.
    */
-  shapes(node: KernelNode<Options>, valueOf: ValueOf): readonly (Shape | undefined)[];
+  shapes(node: KernelNode, known: ValueOf): readonly (Shape | undefined)[];
   /** Binds the computation to the operator. Input and output shapes of `node` are final for this call. */
-  create(node: KernelNode<Options>): KernelRun;
+  create(node: KernelNode, context: KernelContext): KernelRun;
 }
+
+/** Rows of a kernel table, by operator name. */
+export type KernelTable = Readonly<Record<string, Kernel>>;

@@ -1,0 +1,15 @@
+/**
+ * Every operator in plain TypeScript, by name. This is the definition: fast kernels are proved equal to it. Each family
+ * keeps its rows in a file of its own; this file only gathers them.
+ */
+import type { Kernel, KernelTable } from "../kernel.ts";
+import { ARITHMETIC } from "./arithmetic.ts";
+
+export const REFERENCE_KERNELS: KernelTable = {
+  ...ARITHMETIC,
+};
+
+/** The reference kernel of a builtin operator; undefined for one that is not there. */
+export function referenceKernel(op: string): Kernel | undefined {
+  return Object.hasOwn(REFERENCE_KERNELS, op) ? REFERENCE_KERNELS[op] : undefined;
+}
