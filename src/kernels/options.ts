@@ -1,37 +1,34 @@
 /** Typed access to the options of an operator. */
 import { GraphError } from "../base/errors.ts";
-import type { BuiltinOptions, BuiltinOptions2 } from "../formats/tflite/schema.gen.ts";
+import {
+  type BuiltinOptions2Name,
+  type BuiltinOptionsName,
+  defaultsOf,
+} from "../formats/tflite/options.ts";
+import type {
+  BuiltinOptions,
+  BuiltinOptions2,
+  TableRecords,
+} from "../formats/tflite/schema.gen.ts";
 import type { KernelNode } from "./kernel.ts";
-
-type OptionsByType = {
-  [Union in BuiltinOptions | BuiltinOptions2 as Union["type"]]: Union["value"];
-};
 
 /**
  * The options of `node`, which must be of the table `type`. A file may leave the table out; the operator then has
- * `defaults`, those of the schema.
+ * the schema's defaults.
  *
  * @throws {GraphError} when the file carries another operator's options.
  */
-export function optionsOf<Type extends keyof OptionsByType>(
+export function optionsOf<Type extends BuiltinOptionsName | BuiltinOptions2Name>(
   node: KernelNode,
   type: Type,
-  defaults: OptionsByType[Type],
-): OptionsByType[Type] {
+): TableRecords[Type] {
   const union: BuiltinOptions | BuiltinOptions2 | undefined = node.options ?? node.options2;
-  if (union === undefined) return defaults;
-  if (isOfType(union, type)) return union.value;
+  if (union === undefined) return defaultsOf(type);
+  if (union.type === type) return union.value as TableRecords[Type];
   throw new GraphError({
     where: node.where,
     found: `options of type ${union.type}`,
     expected: type,
     node: node.op,
   });
-}
-
-function isOfType<Type extends keyof OptionsByType>(
-  union: BuiltinOptions | BuiltinOptions2,
-  type: Type,
-): union is (BuiltinOptions | BuiltinOptions2) & { type: Type; value: OptionsByType[Type] } {
-  return union.type === type;
 }

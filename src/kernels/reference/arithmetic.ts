@@ -6,15 +6,13 @@ import { inputAt, misshapen, requireOperands, requireSameType, requireType } fro
 import { float32 } from "../views.ts";
 import { clampInPlace, clampRange } from "./activation.ts";
 
-const ADD_DEFAULTS = { fused_activation_function: "NONE", pot_scale_int16: true } as const;
-
 export const ARITHMETIC: KernelTable = {
   ADD: {
     check(node) {
       requireOperands(node, [2, 2]);
       requireType(node, inputAt(node, 0), ["float32"], "input");
       requireSameType(node, inputAt(node, 0), inputAt(node, 1), "second input");
-      const { fused_activation_function } = optionsOf(node, "AddOptions", ADD_DEFAULTS);
+      const { fused_activation_function } = optionsOf(node, "AddOptions");
       clampRange(node, fused_activation_function);
     },
     shapes(node) {
@@ -23,7 +21,7 @@ export const ARITHMETIC: KernelTable = {
       return [a];
     },
     create(node) {
-      const { fused_activation_function } = optionsOf(node, "AddOptions", ADD_DEFAULTS);
+      const { fused_activation_function } = optionsOf(node, "AddOptions");
       const range = clampRange(node, fused_activation_function);
       return ([a, b], [out]) => {
         const [x, y, sum] = [float32(a), float32(b), float32(out)];
