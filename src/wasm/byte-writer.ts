@@ -1,0 +1,81 @@
+/** A growing byte array with the encodings that the WebAssembly binary format uses. */
+
+export class ByteWriter {
+  #bytes = new Uint8Array(256);
+  #length = 0;
+
+  get length(): number {
+    return this.#length;
+  }
+
+  byte(value: number): void {
+    this.#reserve(1);
+    this.#bytes[this.#length++] = value;
+  }
+
+  bytes(values: Uint8Array): void {
+    this.#reserve(values.length);
+    this.#bytes.set(values, this.#length);
+    this.#length += values.length;
+  }
+
+  /** Unsigned LEB128 of an integer in [0, 2^32). */
+  u32(value: number): void {
+    let rest = value >>> 0;
+    while (rest >= 0x80) {
+      this.byte((rest & 0x7f) | 0x80);
+      rest >>>= 7;
+    }
+    this.byte(rest);
+  }
+
+  /** Signed LEB128 of an int32. */
+  s32(value: number): void {
+    this.s64(BigInt(value | 0));
+  }
+
+  /** Signed LEB128 of an int64. */
+  s64(value: bigint): void {
+    let rest = BigInt.asIntN(64, value);
+    for (;;) {
+      const low = Number(rest & 0x7fn);
+      rest >>= 7n;
+      if ((rest === 0n && low < 0x40) || (rest === -1n && low >= 0x40)) {
+        this.byte(low);
+        return;
+      }
+      this.byte(low | 0x80);
+    }
+  }
+
+  f32(value: number): void {
+    this.bytes(new Uint8Array(new Float32Array([value]).buffer));
+  }
+
+  f64(value: number): void {
+    this.bytes(new Uint8Array(new Float64Array([value]).buffer));
+  }
+
+  /** A name: UTF-8 bytes behind their count. */
+  name(text: string): void {
+    this.sized(new TextEncoder().encode(text));
+  }
+
+  /** Bytes behind their count. */
+  sized(values: Uint8Array): void {
+    this.u32(values.length);
+    this.bytes(values);
+  }
+
+  /** What has been written so far; a copy. */
+  finish(): Uint8Array<ArrayBuffer> {
+    return this.#bytes.slice(0, this.#length);
+  }
+
+  #reserve(count: number): void {
+    if (this.#length + count <= this.#bytes.length) return;
+    const grown = new Uint8Array(Math.max(this.#bytes.length * 2, this.#length + count));
+    grown.set(this.#bytes);
+    this.#bytes = grown;
+  }
+}
