@@ -1,0 +1,72 @@
+// Checks the package as strangers will get it: publint and are-the-types-wrong on the packed tarball, then the tarball
+// installed in an empty folder, its exports imported and its command run on the embedded model.
+import { execFileSync } from "node:child_process";
+import { cpSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+
+const root = fileURLToPath(new URL("..", import.meta.url));
+const bin = (name) => join(root, "node_modules", ".bin", name);
+const folder = mkdtempSync(join(tmpdir(), "octavo-package-"));
+
+function run(command, args, cwd = folder) {
+  console.log(`$ ${[command.replace(root, ""), ...args].join(" ").replaceAll(folder, ".")}`);
+  return execFileSync(command, args, {
+    cwd,
+    encoding: "utf8",
+    stdio: ["ignore", "pipe", "inherit"],
+  });
+}
+
+function expect(condition, message) {
+  if (!condition) throw new Error(message);
+}
+
+function checkTarball() {
+  run("npm", ["pack", "--silent", "--pack-destination", folder], root);
+  const tarball = join(
+    folder,
+    readdirSync(folder).find((name) => name.endsWith(".tgz")),
+  );
+  run(bin("publint"), ["--strict", tarball], root);
+  run(bin("attw"), [tarball, "--profile", "esm-only"], root);
+  return tarball;
+}
+
+function checkInstalled(tarball) {
+  writeFileSync(join(folder, "package.json"), JSON.stringify({ private: true, type: "module" }));
+  run("npm", ["install", "--silent", "--no-audit", "--no-fund", "--prefer-offline", tarball]);
+  const names = JSON.parse(
+    run(process.execPath, [
+      "--input-type=module",
+      "--eval",
+      "console.log(JSON.stringify(Object.keys(await import('octavo'))))",
+    ]),
+  );
+  expect(
+    names.includes("TFLiteConverter"),
+    `exports are ${names}, expected TFLiteConverter among them`,
+  );
+}
+
+function checkCommand() {
+  cpSync(join(root, "test", "fixtures", "digits"), join(folder, "digits"), { recursive: true });
+  const octavo = (...args) => run(join(folder, "node_modules", ".bin", "octavo"), args);
+  octavo("convert", "digits/saved_model", "-o", "digits.tflite", "--mode", "dynamic_range");
+  const { operators } = JSON.parse(octavo("inspect", "digits.tflite", "--json"));
+  expect(operators !== undefined, "inspect --json lists no operators");
+  octavo("run", "digits.tflite", "--input", "digits/sample_inputs.npy", "--output-dir", "out");
+  const outputs = readdirSync(join(folder, "out"));
+  expect(
+    outputs.length === 1 && outputs[0].startsWith("0_"),
+    `run wrote ${outputs}, expected one 0_*.npy`,
+  );
+}
+
+try {
+  checkInstalled(checkTarball());
+  checkCommand();
+} finally {
+  rmSync(folder, { recursive: true, force: true });
+}
