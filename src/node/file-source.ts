@@ -1,0 +1,111 @@
+/** Files as byte sources: each read asks the system for just its range, so a large file is never in memory as a whole. */
+import { type FileHandle, open } from "node:fs/promises";
+import { IoError } from "../base/errors.ts";
+import type { ByteSource } from "../io/byte-source.ts";
+import { ioErrorOf } from "./io-error.ts";
+
+/** Node refuses to read more than 2 GiB at once. */
+const MAX_READ_BYTES = 1 << 30;
+
+/** A byte source that holds a file open until `close`. */
+export interface FileSource extends ByteSource {
+  close(): Promise<void>;
+}
+
+/**
+ * Opens a file for reading. Its length is the one it has now.
+ * @throws {IoError} when it is missing, unreadable or a folder
+ */
+export async function openFile(path: string): Promise<FileSource> {
+  let handle: FileHandle | undefined;
+  try {
+    handle = await open(path, "r");
+    const status = await handle.stat();
+    if (status.isDirectory()) throw folderError(path);
+    return sourceOf(handle, path, status.size);
+  } catch (error) {
+    await handle?.close();
+    throw error instanceof IoError ? error : ioErrorOf(error, path, "read");
+  }
+}
+
+/**
+ * Reads a whole file.
+ * @throws {IoError} when it is missing, unreadable or a folder
+ */
+export async function readWholeFile(path: string): Promise<Uint8Array> {
+  const source = await openFile(path);
+  try {
+    return await source.read(0, source.byteLength);
+  } finally {
+    await source.close();
+  }
+}
+
+function sourceOf(handle: FileHandle, path: string, byteLength: number): FileSource {
+  return {
+    name: path,
+    byteLength,
+    async read(start, end) {
+      if (!(start >= 0 && start <= end && end <= byteLength)) {
+        throw new IoError({
+          where: path,
+          found: `read of bytes ${start} to ${end}`,
+          expected: `a range within ${byteLength} bytes`,
+          path,
+        });
+      }
+      return readRange(handle, path, start, end);
+    },
+    close: () => handle.close(),
+  };
+}
+
+async function readRange(
+  handle: FileHandle,
+  path: string,
+  start: number,
+  end: number,
+): Promise<Uint8Array> {
+  const bytes = new Uint8Array(end - start);
+  let filled = 0;
+  while (filled < bytes.length) {
+    const { bytesRead } = await readSome(handle, path, bytes, filled, start + filled);
+    if (bytesRead === 0) {
+      throw new IoError({
+        where: path,
+        found: `the file ends at byte ${start + filled}`,
+        expected: `${end} bytes, as when it was opened`,
+        remedy: "Do not change the file while it is read",
+        path,
+      });
+    }
+    filled += bytesRead;
+  }
+  return bytes;
+}
+
+async function readSome(
+  handle: FileHandle,
+  path: string,
+  bytes: Uint8Array,
+  filled: number,
+  position: number,
+): Promise<{ bytesRead: number }> {
+  try {
+    const length = Math.min(bytes.length - filled, MAX_READ_BYTES);
+    return await handle.read(bytes, filled, length, position);
+  } catch (error) {
+    throw ioErrorOf(error, path, "read");
+  }
+}
+
+function folderError(path: string): IoError {
+  return new IoError({
+    where: path,
+    found: "a folder",
+    expected: "a file",
+    remedy: "Give the path of a file",
+    path,
+  });
+}
