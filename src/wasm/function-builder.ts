@@ -174,13 +174,13 @@ export class FunctionBuilder implements Callable {
   }
 
   /** Loads into and stores from one lane. */
-  memLane(name: MemoryLaneInstruction, lane: number, offset = 0): void {
+  memLane(name: MemoryLaneInstruction, lane: number, offset = 0, alignLog2?: number): void {
     const [prefix, opcode, natural, lanes, operands, results]: MemoryLaneRow =
       SIMD_MEMORY_LANE[name];
     assert(lane >= 0 && lane < lanes, `${name}: lane ${lane} of ${lanes}`);
     this.#stack.pop(spellTypes(operands), name);
     this.#opcode(prefix, opcode);
-    this.#memarg(name, offset, natural, natural);
+    this.#memarg(name, offset, alignLog2 ?? natural, natural);
     this.#code.byte(lane);
     this.#stack.push(spellTypes(results));
   }

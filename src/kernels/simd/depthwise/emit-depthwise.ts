@@ -1,0 +1,283 @@
+/**
+ * Emits a depthwise convolution (depth multiplier 1) for one geometry: kernel, stride, dilation and channel count are
+ * constants of the code. Nothing is padded or copied: rows above and below the image are pointers to a row of zeros,
+ * and the few pixels at the left and right border take a second function with fewer taps.
+ *
+ * Data is float32 in both modes. In `qd8` the input holds q − zero point and the weights int8 values as floats: with
+ * |q − z| ≤ 255, |w| ≤ 127 and up to 7×7 taps every sum stays below 2^24 and is therefore exact.
+ */
+import type { FunctionBuilder, Local } from "../../../wasm/function-builder.ts";
+import type { ModuleBuilder } from "../../../wasm/module-builder.ts";
+import { emitAddTo, emitCopy, emitCountdown, emitSplat } from "../emit-basics.ts";
+
+export interface DepthwiseGeometry {
+  readonly data: "f32" | "qd8";
+  readonly kernelHeight: number;
+  readonly kernelWidth: number;
+  readonly strideWidth: number;
+  readonly dilationWidth: number;
+  readonly channels: number;
+}
+
+/** Export name of the function for inner pixels; `edgeName` of the one for border pixels. */
+export function depthwiseName(g: DepthwiseGeometry): string {
+  return `${g.data}-dwconv-${g.kernelHeight}x${g.kernelWidth}s${g.strideWidth}d${g.dilationWidth}c${g.channels}`;
+}
+
+export function edgeName(geometry: DepthwiseGeometry): string {
+  return `${depthwiseName(geometry)}-edge`;
+}
+
+/** Addresses in bytes. Computes `count` neighbouring pixels of one output row. */
+export type DepthwiseFunction = (
+  /** i32[kernelHeight]: for each kernel row, the address of the first pixel's first tap. */
+  rows: number,
+  /** float32[kernelHeight, kernelWidth, channels] */
+  weights: number,
+  /** float32[channels], qd8 only */
+  scales: number,
+  bias: number,
+  out: number,
+  count: number,
+  /** Scale of the input; qd8 only. */
+  inputScale: number,
+  low: number,
+  high: number,
+) => void;
+
+/** The same for one border pixel: `count` is the number of kernel columns inside the image, the first of which `rows` and `weights` point to. */
+export type DepthwiseEdgeFunction = DepthwiseFunction;
+
+const PARAMS = ["i32", "i32", "i32", "i32", "i32", "i32", "f32", "f32", "f32"] as const;
+/** Two pixels at a time share their weights and, at stride 1, their inputs. */
+const PIXELS = 2;
+/** Channels per turn of the inner loop. */
+const WIDE = 8;
+
+interface Frame {
+  readonly f: FunctionBuilder;
+  readonly g: DepthwiseGeometry;
+  readonly rows: readonly Local[];
+  readonly weights: Local;
+  readonly scales: Local;
+  readonly bias: Local;
+  readonly out: Local;
+  readonly count: Local;
+  readonly inputScale: Local;
+  readonly low: Local;
+  readonly high: Local;
+  /** Byte offset of the current channel. */
+  readonly channel: Local;
+  readonly channelsLeft: Local;
+}
+
+/** Adds both functions of a geometry to `module`. */
+export function emitDepthwise(module: ModuleBuilder, geometry: DepthwiseGeometry): void {
+  emitInner(makeFrame(module.function(PARAMS, [], depthwiseName(geometry)), geometry));
+  emitEdge(makeFrame(module.function(PARAMS, [], edgeName(geometry)), geometry));
+}
+
+function makeFrame(f: FunctionBuilder, g: DepthwiseGeometry): Frame {
+  const rows = Array.from({ length: g.kernelHeight }, () => f.local("i32"));
+  rows.forEach((row, index) => {
+    f.get(f.param(0));
+    f.mem("i32.load", 4 * index);
+    f.set(row);
+  });
+  return {
+    f,
+    g,
+    rows,
+    weights: f.param(1),
+    scales: f.param(2),
+    bias: f.param(3),
+    out: f.param(4),
+    count: f.param(5),
+    inputScale: emitSplat(f, f.param(6)),
+    low: emitSplat(f, f.param(7)),
+    high: emitSplat(f, f.param(8)),
+    channel: f.local("i32"),
+    channelsLeft: f.local("i32"),
+  };
+}
+
+function emitInner(frame: Frame): void {
+  const { f, g, rows, out, count } = frame;
+  for (const pixels of [PIXELS, 1]) {
+    emitCountdown(f, count, pixels, () => {
+      emitChannelLoops(frame, (lanes) => emitPixels(frame, pixels, lanes));
+      const step = pixels * g.strideWidth * g.channels * 4;
+      for (const row of rows) emitAddTo(f, row, step);
+      emitAddTo(f, out, pixels * g.channels * 4);
+    });
+  }
+}
+
+/** Runs `body` over all channels: in eights, then one four, then singly. */
+function emitChannelLoops(frame: Frame, body: (lanes: number) => void): void {
+  const { f, g, channel, channelsLeft } = frame;
+  f.i32(0);
+  f.set(channel);
+  f.i32(g.channels);
+  f.set(channelsLeft);
+  const turn = (lanes: number) => {
+    body(lanes);
+    emitAddTo(f, channel, lanes * 4);
+  };
+  for (const lanes of [WIDE, 4, 1]) {
+    if (lanes < WIDE && g.channels % (lanes === 4 ? WIDE : 4) < lanes) continue;
+    if (g.channels >= lanes) emitCountdown(f, channelsLeft, lanes, () => turn(lanes));
+  }
+}
+
+/** sum[p] = Σ over kernel rows and columns of input · weight, for `pixels` pixels and `lanes` channels. */
+function emitPixels(frame: Frame, pixels: number, lanes: number): void {
+  const { f, g } = frame;
+  const vectors = Math.max(1, lanes / 4);
+  const make = () => Array.from({ length: vectors }, () => f.local("v128"));
+  const sums = Array.from({ length: pixels }, make);
+  const taps = Array.from({ length: g.kernelWidth }, make);
+  const input = make();
+  for (const sum of sums.flat()) {
+    f.v128(new Uint8Array(16));
+    f.set(sum);
+  }
+  for (let y = 0; y < g.kernelHeight; y++) {
+    taps.forEach((tap, x) => {
+      loadAt(frame, frame.weights, (y * g.kernelWidth + x) * g.channels * 4, lanes, tap);
+    });
+    for (const [column, uses] of columnsOf(g, pixels)) {
+      loadAt(frame, frame.rows[y], column * g.channels * 4, lanes, input);
+      for (const [pixel, x] of uses) multiplyAdd(f, input, taps[x], sums[pixel]);
+    }
+  }
+  finishSums(frame, sums.flat(), lanes, vectors);
+  sums.forEach((sum, pixel) => {
+    storeAt(frame, sum, pixel * g.channels * 4, lanes);
+  });
+}
+
+/** For each input column that a group of pixels reads: which pixels take it, and as which kernel column. */
+function columnsOf(
+  g: DepthwiseGeometry,
+  pixels: number,
+): readonly (readonly [column: number, uses: readonly (readonly [pixel: number, x: number])[]])[] {
+  const columns = new Map<number, [number, number][]>();
+  for (let pixel = 0; pixel < pixels; pixel++) {
+    for (let x = 0; x < g.kernelWidth; x++) {
+      const column = pixel * g.strideWidth + x * g.dilationWidth;
+      columns.set(column, [...(columns.get(column) ?? []), [pixel, x]]);
+    }
+  }
+  return [...columns].sort(([a], [b]) => a - b);
+}
+
+/** One border pixel; `count` kernel columns. */
+function emitEdge(frame: Frame): void {
+  const { f, g, rows, weights, count } = frame;
+  const [x, input, tap] = [f.local("i32"), f.local("i32"), f.local("i32")];
+  emitChannelLoops(frame, (lanes) => {
+    const vectors = Math.max(1, lanes / 4);
+    const make = () => Array.from({ length: vectors }, () => f.local("v128"));
+    const [sum, value, weight] = [make(), make(), make()];
+    for (const vector of sum) {
+      f.v128(new Uint8Array(16));
+      f.set(vector);
+    }
+    rows.forEach((row, y) => {
+      emitCopy(f, row, input);
+      f.get(weights);
+      f.i32(y * g.kernelWidth * g.channels * 4);
+      f.op("i32.add");
+      f.set(tap);
+      emitCopy(f, count, x);
+      emitCountdown(f, x, 1, () => {
+        loadAt(frame, input, 0, lanes, value);
+        loadAt(frame, tap, 0, lanes, weight);
+        multiplyAdd(f, value, weight, sum);
+        emitAddTo(f, input, g.dilationWidth * g.channels * 4);
+        emitAddTo(f, tap, g.channels * 4);
+      });
+    });
+    finishSums(frame, sum, lanes, vectors);
+    storeAt(frame, sum, 0, lanes);
+  });
+}
+
+function multiplyAdd(
+  f: FunctionBuilder,
+  input: readonly Local[],
+  weights: readonly Local[],
+  sums: readonly Local[],
+): void {
+  sums.forEach((sum, index) => {
+    f.get(sum);
+    f.get(input[index]);
+    f.get(weights[index]);
+    f.op("f32x4.mul");
+    f.op("f32x4.add");
+    f.set(sum);
+  });
+}
+
+/** f32: clamp(sum + bias); qd8: clamp((sum · inputScale) · scale + bias). `sums` holds pixels × vectors. */
+function finishSums(frame: Frame, sums: readonly Local[], lanes: number, vectors: number): void {
+  const { f, g } = frame;
+  const operand = Array.from({ length: vectors }, () => f.local("v128"));
+  if (g.data === "qd8") {
+    loadAt(frame, frame.scales, 0, lanes, operand);
+    sums.forEach((sum, index) => {
+      f.get(sum);
+      f.get(frame.inputScale);
+      f.op("f32x4.mul");
+      f.get(operand[index % vectors]);
+      f.op("f32x4.mul");
+      f.set(sum);
+    });
+  }
+  loadAt(frame, frame.bias, 0, lanes, operand);
+  sums.forEach((sum, index) => {
+    f.get(sum);
+    f.get(operand[index % vectors]);
+    f.op("f32x4.add");
+    f.get(frame.low);
+    f.op("f32x4.pmax");
+    f.get(frame.high);
+    f.op("f32x4.pmin");
+    f.set(sum);
+  });
+}
+
+/** Loads `lanes` floats at base + channel + offset; a single float goes to lane 0. */
+function loadAt(
+  { f, channel }: Frame,
+  base: Local,
+  offset: number,
+  lanes: number,
+  into: readonly Local[],
+): void {
+  into.forEach((vector, index) => {
+    f.get(base);
+    f.get(channel);
+    f.op("i32.add");
+    if (lanes === 1) f.mem("v128.load32_zero", offset);
+    else f.mem("v128.load", offset + 16 * index, 2);
+    f.set(vector);
+  });
+}
+
+function storeAt(
+  { f, out, channel }: Frame,
+  from: readonly Local[],
+  offset: number,
+  lanes: number,
+): void {
+  from.forEach((vector, index) => {
+    f.get(out);
+    f.get(channel);
+    f.op("i32.add");
+    f.get(vector);
+    if (lanes === 1) f.memLane("v128.store32_lane", 0, offset);
+    else f.mem("v128.store", offset + 16 * index, 2);
+  });
+}

@@ -1,0 +1,54 @@
+/**
+ * Puts a weight matrix into the order in which a tile reads it: panels of nr columns, inside a panel one step of the
+ * inner loop after the other. Columns beyond n and steps beyond k are zero, so tiles need no column or k remainder.
+ */
+import type { GemmVariant } from "./variants.ts";
+
+/** Steps of the inner loop: qd8 takes two k at a time. */
+export function gemmSteps(data: GemmVariant["data"], k: number): number {
+  return data === "qd8" ? Math.ceil(k / 2) : k;
+}
+
+/** Bytes of packed weights for `n` columns of length `k`. */
+export function packedByteLength({ data, nr }: GemmVariant, n: number, k: number): number {
+  const columns = Math.ceil(n / nr) * nr;
+  return columns * gemmSteps(data, k) * (data === "qd8" ? 2 : 4);
+}
+
+/**
+ * Packs float32[n, k] (one row per output column, as FULLY_CONNECTED and CONV_2D store them) into
+ * float32[n / nr, k, nr].
+ */
+export function packFloat(
+  weights: Float32Array,
+  n: number,
+  k: number,
+  nr: number,
+  packed: Float32Array,
+): void {
+  packed.fill(0);
+  for (let column = 0; column < n; column++) {
+    const panel = Math.floor(column / nr) * nr * k + (column % nr);
+    const row = column * k;
+    for (let step = 0; step < k; step++) packed[panel + step * nr] = weights[row + step];
+  }
+}
+
+/** Packs int8[n, k] into int8[n / nr, ceil(k / 2), nr, 2]. */
+export function packInt8(
+  weights: Int8Array,
+  n: number,
+  k: number,
+  nr: number,
+  packed: Int8Array,
+): void {
+  packed.fill(0);
+  const steps = Math.ceil(k / 2);
+  for (let column = 0; column < n; column++) {
+    const panel = Math.floor(column / nr) * nr * steps * 2 + (column % nr) * 2;
+    const row = column * k;
+    for (let index = 0; index < k; index++) {
+      packed[panel + (index >> 1) * nr * 2 + (index & 1)] = weights[row + index];
+    }
+  }
+}
