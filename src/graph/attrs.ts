@@ -1,92 +1,95 @@
-/**
- * Attributes of nodes: typed reading and short construction. Importers fill in every default, so an attribute that is
- * missing or of another kind is a defect of the source file, and reading it says so with the node's name.
- */
+/** Reading a node's attributes: the value of the kind that is wanted, or a GraphError that names node and attribute. */
 import type { DType } from "../base/dtype.ts";
 import { GraphError } from "../base/errors.ts";
 import type { Attr, GraphNode, PartialShape, TensorValue } from "./ir.ts";
 
-/** Integer attribute. */
-export const intAttr = (node: GraphNode, name: string): number => read(node, name, "int");
-/** Floating-point attribute. */
-export const floatAttr = (node: GraphNode, name: string): number => read(node, name, "float");
-export const boolAttr = (node: GraphNode, name: string): boolean => read(node, name, "bool");
-export const stringAttr = (node: GraphNode, name: string): string => read(node, name, "string");
-export const typeAttr = (node: GraphNode, name: string): DType => read(node, name, "type");
-export const shapeAttr = (node: GraphNode, name: string): PartialShape => read(node, name, "shape");
-export const tensorAttr = (node: GraphNode, name: string): TensorValue =>
-  read(node, name, "tensor");
-/** Name of a graph in `Graph.functions`. */
-export const funcAttr = (node: GraphNode, name: string): string => read(node, name, "func");
+type AttrKind = Attr["kind"];
+type ValueByKind = { [A in Attr as A["kind"]]: A["value"] };
+type ValueOf<K extends AttrKind> = ValueByKind[K];
 
-/** A list of integers; empty when the attribute is an empty list of any kind or absent. */
-export function intsAttr(node: GraphNode, name: string): readonly number[] {
-  return listAttr(node, name, "int");
-}
-
-/** A list of floating-point numbers, like `intsAttr`. */
-export function floatsAttr(node: GraphNode, name: string): readonly number[] {
-  return listAttr(node, name, "float");
-}
-
-/** A list of element types, like `intsAttr`. */
-export function typesAttr(node: GraphNode, name: string): readonly DType[] {
-  return listAttr(node, name, "type");
-}
-
-/** A list of function names, like `intsAttr`. */
-export function funcsAttr(node: GraphNode, name: string): readonly string[] {
-  return listAttr(node, name, "func");
-}
-
-/** Tells whether the node has the attribute. */
-export function hasAttr(node: GraphNode, name: string): boolean {
-  return node.attrs.has(name);
-}
-
-/** Constructors, so that passes can write `{ axis: attr.int(1) }`. */
-export const attr = {
-  int: (value: number): Attr => ({ kind: "int", value }),
-  float: (value: number): Attr => ({ kind: "float", value }),
-  bool: (value: boolean): Attr => ({ kind: "bool", value }),
-  string: (value: string): Attr => ({ kind: "string", value }),
-  type: (value: DType): Attr => ({ kind: "type", value }),
-  shape: (value: PartialShape): Attr => ({ kind: "shape", value }),
-  tensor: (value: TensorValue): Attr => ({ kind: "tensor", value }),
-  func: (value: string): Attr => ({ kind: "func", value }),
-  ints: (values: readonly number[]): Attr => ({
-    kind: "list",
-    value: values.map((value) => ({ kind: "int", value })),
-  }),
-} as const;
-
-type ValueOf<K extends Attr["kind"]> = Extract<Attr, { kind: K }>["value"];
-
-function read<K extends Attr["kind"]>(node: GraphNode, name: string, kind: K): ValueOf<K> {
-  const found = node.attrs.get(name);
-  if (found?.kind !== kind) throw wrongKind(node, name, kind, found);
-  return found.value as ValueOf<K>;
-}
-
-function listAttr<K extends Attr["kind"]>(
+/** The attribute's value when it is there and of this kind. */
+export function findAttr<K extends AttrKind>(
   node: GraphNode,
   name: string,
   kind: K,
-): readonly ValueOf<K>[] {
-  const found = node.attrs.get(name);
-  if (found === undefined) return [];
-  if (found.kind !== "list") throw wrongKind(node, name, `list of ${kind}`, found);
-  return found.value.map((item) => {
-    if (item.kind !== kind) throw wrongKind(node, name, `list of ${kind}`, item);
+): ValueOf<K> | undefined {
+  const attr = node.attrs.get(name);
+  return attr?.kind === kind ? (attr.value as ValueOf<K>) : undefined;
+}
+
+/** @throws {GraphError} when the attribute is missing or of another kind; so do the readers below. */
+export function intAttr(node: GraphNode, name: string): number {
+  return attrOf(node, name, "int");
+}
+
+export function floatAttr(node: GraphNode, name: string): number {
+  return attrOf(node, name, "float");
+}
+
+export function boolAttr(node: GraphNode, name: string): boolean {
+  return attrOf(node, name, "bool");
+}
+
+export function stringAttr(node: GraphNode, name: string): string {
+  return attrOf(node, name, "string");
+}
+
+export function typeAttr(node: GraphNode, name: string): DType {
+  return attrOf(node, name, "type");
+}
+
+export function shapeAttr(node: GraphNode, name: string): PartialShape {
+  return attrOf(node, name, "shape");
+}
+
+export function tensorAttr(node: GraphNode, name: string): TensorValue {
+  return attrOf(node, name, "tensor");
+}
+
+/** Key of the function in `Graph.functions`. */
+export function funcAttr(node: GraphNode, name: string): string {
+  return attrOf(node, name, "func");
+}
+
+export function intsAttr(node: GraphNode, name: string): number[] {
+  return itemsOf(node, name, "int");
+}
+
+export function floatsAttr(node: GraphNode, name: string): number[] {
+  return itemsOf(node, name, "float");
+}
+
+export function stringsAttr(node: GraphNode, name: string): string[] {
+  return itemsOf(node, name, "string");
+}
+
+export function typesAttr(node: GraphNode, name: string): DType[] {
+  return itemsOf(node, name, "type");
+}
+
+export function funcsAttr(node: GraphNode, name: string): string[] {
+  return itemsOf(node, name, "func");
+}
+
+function attrOf<K extends AttrKind>(node: GraphNode, name: string, kind: K): ValueOf<K> {
+  const attr = node.attrs.get(name);
+  if (attr?.kind !== kind) throw wrongAttr(node, name, attr?.kind ?? "nothing", kind);
+  return attr.value as ValueOf<K>;
+}
+
+function itemsOf<K extends AttrKind>(node: GraphNode, name: string, kind: K): ValueOf<K>[] {
+  return attrOf(node, name, "list").map((item) => {
+    if (item.kind !== kind)
+      throw wrongAttr(node, name, `a list with ${item.kind}`, `list of ${kind}`);
     return item.value as ValueOf<K>;
   });
 }
 
-function wrongKind(node: GraphNode, name: string, kind: string, found: Attr | undefined): Error {
+function wrongAttr(node: GraphNode, name: string, found: string, expected: string): GraphError {
   return new GraphError({
-    where: `node ${node.name} (${node.op})`,
-    found: found === undefined ? `no attribute ${name}` : `attribute ${name} of kind ${found.kind}`,
-    expected: `${name} of kind ${kind}`,
+    where: `node "${node.name}" (${node.op}), attribute "${name}"`,
+    found,
+    expected,
     node: node.name,
   });
 }
