@@ -4,12 +4,26 @@
  */
 import type { Kernel, KernelTable } from "../kernel.ts";
 import { ARITHMETIC } from "./arithmetic.ts";
+import { COMPARISON } from "./comparison.ts";
+import { COMPLEX } from "./complex.ts";
+import { LOGICAL } from "./logical.ts";
 
 export const REFERENCE_KERNELS: KernelTable = {
   ...ARITHMETIC,
+  ...COMPARISON,
+  ...COMPLEX,
+  ...LOGICAL,
 };
 
 /** The reference kernel of a builtin operator; undefined for one that is not there. */
 export function referenceKernel(op: string): Kernel | undefined {
   return Object.hasOwn(REFERENCE_KERNELS, op) ? REFERENCE_KERNELS[op] : undefined;
+}
+
+/** Custom operators that are built in, by custom code. */
+export const REFERENCE_CUSTOM_KERNELS: KernelTable = {};
+
+/** The built-in kernel of a custom operator; undefined for one that is not there. */
+export function referenceCustomKernel(op: string): Kernel | undefined {
+  return Object.hasOwn(REFERENCE_CUSTOM_KERNELS, op) ? REFERENCE_CUSTOM_KERNELS[op] : undefined;
 }

@@ -1,0 +1,286 @@
+/**
+ * The interpreter as applications see it: open a model, set inputs, invoke, read outputs. Mirrors tf.lite.Interpreter.
+ * It holds no file and no thread; `dispose` only lets go of memory.
+ */
+import type { DType, TensorData } from "../base/dtype.ts";
+import { UsageError } from "../base/errors.ts";
+import type { Shape } from "../base/shape.ts";
+import type { KernelTable } from "../kernels/kernel.ts";
+import type { Model, Quantization, Signature, Subgraph } from "../model/ir.ts";
+import { parseModel } from "../model/read.ts";
+import { type KernelChoice, kernelFinder } from "./kernel-choice.ts";
+import { loadModel } from "./load.ts";
+import { Program } from "./program.ts";
+import type { OperatorEvent, SessionMemory, SubgraphSession } from "./subgraph-session.ts";
+import { copyOf, type InputData, toTensorData } from "./tensor-exchange.ts";
+
+export interface InterpreterOptions {
+  /** "auto" takes the fastest kernels there are; "reference" the definitions in plain TypeScript. Default "auto". */
+  readonly kernels?: KernelChoice;
+  /** Upper bound on threads; 1 by default. Kernels in plain TypeScript run on the calling thread. */
+  readonly threads?: number;
+  /** Kernels for custom operators, by custom code. They go before the built-in ones of the same name. */
+  readonly customOperators?: KernelTable;
+  /** Which subgraph to run, by index; 0 by default. */
+  readonly subgraph?: number;
+  /** Which signature to run, by key; instead of `subgraph`. */
+  readonly signature?: string;
+  /** Keeps all activations readable after a run, at the price of memory. */
+  readonly preserveAllTensors?: boolean;
+  /** Called after each operator, for profiles, calibration and comparisons layer by layer. */
+  readonly observe?: (event: OperatorEvent) => void;
+}
+
+export interface TensorDetails {
+  /** What `setTensor`, `getTensor` and `resizeInput` take; the tensor's index in its subgraph. */
+  readonly index: number;
+  /** The tensor's name. */
+  readonly name: string;
+  /** Current shape. A shape that only a run can tell is the file's before the first run. */
+  readonly shape: Shape;
+  /** The shape with -1 where a dimension may be resized. */
+  readonly shapeSignature: Shape;
+  readonly dtype: DType;
+  readonly quantization?: Quantization;
+}
+
+/** A tensor by index, by name, or by its name in a signature of the model. */
+export type TensorKey = number | string;
+
+export class Interpreter {
+  readonly #program: Program;
+  readonly #session: SubgraphSession;
+  readonly #subgraph: Subgraph;
+  readonly #signature: Signature | undefined;
+  readonly #signatures: readonly Signature[];
+  #hasRun = false;
+  #disposed = false;
+
+  private constructor(
+    model: Model,
+    program: Program,
+    subgraphIndex: number,
+    signature?: Signature,
+  ) {
+    this.#program = program;
+    this.#session = program.session(subgraphIndex);
+    this.#subgraph = model.subgraphs[subgraphIndex]!;
+    this.#signatures = model.signatures;
+    this.#signature =
+      signature ?? model.signatures.find((entry) => entry.subgraphIndex === subgraphIndex);
+  }
+
+  /**
+   * Opens a model for running. `model` must not change while the interpreter lives: constants are used in place.
+   *
+   * @throws {FormatError} for bytes that are no TensorFlow Lite model.
+   * @throws {UnsupportedError} that lists everything in the model that this version cannot run.
+   * @throws {GraphError | ShapeError | LimitError} for a model that contradicts itself or asks for too much memory.
+   */
+  static async create(
+    model: Uint8Array | Model,
+    options: InterpreterOptions = {},
+  ): Promise<Interpreter> {
+    checkThreads(options.threads);
+    const parsed = model instanceof Uint8Array ? parseModel(model).model : model;
+    const signature = findSignature(parsed, options.signature);
+    const index = signature?.subgraphIndex ?? options.subgraph ?? 0;
+    if (parsed.subgraphs[index] === undefined) {
+      throw new UsageError({
+        where: "Interpreter.create",
+        found: `subgraph ${index}`,
+        expected: `an index below ${parsed.subgraphs.length}`,
+        option: "subgraph",
+      });
+    }
+    const finder = kernelFinder(options.kernels ?? "auto", options.customOperators);
+    const program = new Program(await loadModel(parsed, finder), {
+      preserveAll: options.preserveAllTensors ?? false,
+      ...(options.observe === undefined ? {} : { observe: options.observe }),
+    });
+    const interpreter = new Interpreter(parsed, program, index, signature);
+    if (!interpreter.#awaitsShapes()) interpreter.#session.prepare();
+    return interpreter;
+  }
+
+  /** The inputs of the subgraph, in order. */
+  getInputDetails(): TensorDetails[] {
+    return this.#live().#subgraph.inputs.map((index) => this.#details(index));
+  }
+
+  /** The outputs of the subgraph, in order. */
+  getOutputDetails(): TensorDetails[] {
+    return this.#live().#subgraph.outputs.map((index) => this.#details(index));
+  }
+
+  /** All tensors of the subgraph; which of them can be read depends on `preserveAllTensors`. */
+  getTensorDetails(): TensorDetails[] {
+    return this.#live().#subgraph.tensors.map((_, index) => this.#details(index));
+  }
+
+  /** Signatures of the whole model. */
+  get signatures(): readonly Signature[] {
+    return this.#signatures;
+  }
+
+  /**
+   * Sets an input. Elements are copied, in row-major order; strings may be given as text (UTF-8) or bytes.
+   *
+   * @throws {UsageError} for a tensor that is no input.
+   * @throws {ShapeError} for elements of another type or number than the input's.
+   */
+  setTensor(tensor: TensorKey, data: InputData): void {
+    const index = this.#live().#inputIndex(tensor, "setTensor");
+    this.#session.prepare();
+    const view = this.#session.view(index)!;
+    toTensorData(view, data);
+  }
+
+  /**
+   * Gives an input another shape. Takes effect at once; inputs must be set again.
+   *
+   * @throws {UsageError} for a tensor that is no input.
+   * @throws {ShapeError} for negative dimensions, or another rank than the model's.
+   */
+  async resizeInput(tensor: TensorKey, shape: Shape): Promise<void> {
+    const index = this.#live().#inputIndex(tensor, "resizeInput");
+    this.#session.resizeInput(this.#subgraph.inputs.indexOf(index), shape);
+    this.#hasRun = false;
+  }
+
+  /**
+   * Runs the subgraph.
+   *
+   * @throws {ExecutionError} for values that an operator cannot work with.
+   * @throws {ShapeError} for input shapes that do not fit the operators.
+   */
+  async invoke(): Promise<void> {
+    this.#live().#session.execute();
+    this.#hasRun = true;
+  }
+
+  /**
+   * A copy of a tensor's elements: a typed array (bool as Uint8Array, half floats as their bits), or byte strings.
+   *
+   * @throws {UsageError} for an output before the first run, and for an activation that was not kept.
+   */
+  getTensor(tensor: TensorKey): TensorData {
+    const index = this.#live().#tensorIndex(tensor, "getTensor");
+    const isInput = this.#subgraph.inputs.includes(index);
+    if (isInput) this.#session.prepare();
+    const view = this.#session.view(index);
+    if (view === undefined || !(isInput || view.isConstant || view.isVariable || this.#hasRun)) {
+      throw this.#unreadable(index, "no value yet", "Call invoke() first");
+    }
+    if (!this.#session.isReadable(index)) {
+      throw this.#unreadable(index, "not kept", "Create the interpreter with preserveAllTensors");
+    }
+    return copyOf(view);
+  }
+
+  /** Sets all variable tensors back to zero and forgets what resource variables and hash tables hold. */
+  resetVariables(): void {
+    this.#live().#program.reset();
+  }
+
+  /** Memory of the subgraph's activations and of operators computed once. */
+  memory(): SessionMemory {
+    return this.#live().#session.memory();
+  }
+
+  /** Lets go of all memory; the interpreter cannot be used afterwards. */
+  dispose(): void {
+    this.#program.release();
+    this.#disposed = true;
+  }
+
+  #live(): this {
+    if (!this.#disposed) return this;
+    throw new UsageError({
+      where: "Interpreter",
+      found: "a call after dispose()",
+      expected: "no further use",
+    });
+  }
+
+  /** Whether the file leaves dimensions open, so that the shapes it names need not fit together. */
+  #awaitsShapes(): boolean {
+    return this.#subgraph.inputs.some((index) => {
+      return this.#subgraph.tensors[index]?.shapeSignature?.includes(-1);
+    });
+  }
+
+  #details(index: number): TensorDetails {
+    const { name, dtype, shape, quantization } = this.#session.tensor(index);
+    const shapeSignature = this.#subgraph.tensors[index]?.shapeSignature ?? shape;
+    const details = { index, name, shape, shapeSignature, dtype };
+    return quantization === undefined ? details : { ...details, quantization };
+  }
+
+  #inputIndex(key: TensorKey, where: string): number {
+    const { inputs } = this.#subgraph;
+    const index = typeof key === "number" ? key : this.#named(key, inputs, this.#signature?.inputs);
+    if (index !== undefined && inputs.includes(index)) return index;
+    throw this.#unknown(key, where, "an input");
+  }
+
+  #tensorIndex(key: TensorKey, where: string): number {
+    const { inputs, outputs, tensors } = this.#subgraph;
+    const index =
+      typeof key === "number"
+        ? key
+        : (this.#named(key, outputs, this.#signature?.outputs) ??
+          this.#named(key, inputs, this.#signature?.inputs) ??
+          tensors.findIndex((tensor) => tensor.name === key));
+    if (tensors[index] !== undefined) return index;
+    throw this.#unknown(key, where, "a tensor of the model");
+  }
+
+  #named(
+    key: string,
+    indices: readonly number[],
+    maps: Signature["inputs"] | undefined,
+  ): number | undefined {
+    return (
+      maps?.find(({ name }) => name === key)?.tensorIndex ??
+      indices.find((index) => this.#subgraph.tensors[index]?.name === key)
+    );
+  }
+
+  #unknown(key: TensorKey, where: string, expected: string): UsageError {
+    const names = this.#subgraph.inputs.map((index) => this.#subgraph.tensors[index]?.name);
+    return new UsageError({
+      where: `Interpreter.${where}`,
+      found: `tensor ${JSON.stringify(key)}`,
+      expected: `${expected}, by index or name (inputs: ${names.join(", ")})`,
+    });
+  }
+
+  #unreadable(index: number, found: string, remedy: string): UsageError {
+    const where = `tensor ${index} ${JSON.stringify(this.#subgraph.tensors[index]?.name)}`;
+    return new UsageError({ where, found, expected: "elements to read", remedy });
+  }
+}
+
+function checkThreads(threads: number | undefined): void {
+  if (threads === undefined || (Number.isInteger(threads) && threads >= 1)) return;
+  throw new UsageError({
+    where: "Interpreter.create",
+    found: `threads ${threads}`,
+    expected: "a whole number of at least 1",
+    option: "threads",
+  });
+}
+
+function findSignature(model: Model, key: string | undefined): Signature | undefined {
+  if (key === undefined) return undefined;
+  const signature = model.signatures.find((entry) => entry.key === key);
+  if (signature !== undefined) return signature;
+  const keys = model.signatures.map((entry) => entry.key).join(", ");
+  throw new UsageError({
+    where: "Interpreter.create",
+    found: `signature ${JSON.stringify(key)}`,
+    expected: keys === "" ? "none, as the model has none" : `one of ${keys}`,
+    option: "signature",
+  });
+}

@@ -1,0 +1,163 @@
+/**
+ * From the model as the file has it to what the runtime works on: operators with their kernels, tensors with their
+ * constants. All that this version cannot run is found here and reported at once.
+ */
+import type { TensorData } from "../base/dtype.ts";
+import { GraphError, isOctavoError, UnsupportedError } from "../base/errors.ts";
+import { elementCount } from "../base/shape.ts";
+import type { Kernel, KernelNode, TensorInfo } from "../kernels/kernel.ts";
+import type { Model, Operator, Subgraph } from "../model/ir.ts";
+import { constantData } from "./tensor-data.ts";
+
+/** Finds the kernel of an operator; undefined where there is none. */
+export type KernelFinder = (op: string, isCustom: boolean) => Kernel | undefined;
+
+export interface LoadedOperator {
+  readonly kernel: Kernel;
+  /** Name, version and options, with operands as the file describes them. */
+  readonly node: KernelNode;
+  /** Tensor indices; -1 for an absent operand. */
+  readonly inputs: readonly number[];
+  readonly outputs: readonly number[];
+  readonly intermediates: readonly number[];
+}
+
+export interface LoadedSubgraph {
+  readonly index: number;
+  readonly name: string;
+  readonly tensors: readonly TensorInfo[];
+  /** By tensor index; undefined where a tensor is not constant. */
+  readonly constants: readonly (TensorData | undefined)[];
+  readonly operators: readonly LoadedOperator[];
+  readonly inputs: readonly number[];
+  readonly outputs: readonly number[];
+}
+
+/**
+ * Resolves operators and constants of all subgraphs.
+ *
+ * @throws {UnsupportedError} that lists every operator and combination that no kernel serves.
+ * @throws {GraphError} for operators that contradict themselves, and for data that does not fit its tensor.
+ */
+export async function loadModel(model: Model, findKernel: KernelFinder): Promise<LoadedSubgraph[]> {
+  const missing = new Set<string>();
+  const loaded: LoadedSubgraph[] = [];
+  for (const [index, subgraph] of model.subgraphs.entries()) {
+    loaded.push(await loadSubgraph(model, subgraph, index, findKernel, missing));
+  }
+  if (missing.size > 0) {
+    const features = [...missing].sort();
+    throw new UnsupportedError({
+      where: "model",
+      found: `operators that this version does not run: ${features.join("; ")}`,
+      expected: "operators with a kernel",
+      remedy:
+        "Register a kernel for custom operators, or convert the model without these operators",
+      features,
+    });
+  }
+  return loaded;
+}
+
+async function loadSubgraph(
+  model: Model,
+  subgraph: Subgraph,
+  index: number,
+  findKernel: KernelFinder,
+  missing: Set<string>,
+): Promise<LoadedSubgraph> {
+  const { tensors, constants } = await loadTensors(model, subgraph, index);
+  const operators: LoadedOperator[] = [];
+  for (const [at, operator] of subgraph.operators.entries()) {
+    const node = nodeOf(operator, at, index, tensors);
+    const kernel = findKernel(node.op, operator.op === "CUSTOM");
+    if (kernel === undefined) {
+      missing.add(operator.op === "CUSTOM" ? `custom operator ${node.op}` : node.op);
+      continue;
+    }
+    collectUnsupported(() => kernel.check(node), missing);
+    operators.push({
+      kernel,
+      node,
+      inputs: operator.inputs,
+      outputs: operator.outputs,
+      intermediates: operator.intermediates ?? [],
+    });
+  }
+  const { name, inputs, outputs } = subgraph;
+  return { index, name, tensors, constants, operators, inputs, outputs };
+}
+
+function collectUnsupported(check: () => void, missing: Set<string>): void {
+  try {
+    check();
+  } catch (error) {
+    if (!isOctavoError(error, "UnsupportedError")) throw error;
+    for (const feature of error.features) missing.add(feature);
+  }
+}
+
+async function loadTensors(
+  model: Model,
+  subgraph: Subgraph,
+  index: number,
+): Promise<Pick<LoadedSubgraph, "tensors" | "constants">> {
+  const fedFromOutside = new Set([
+    ...subgraph.inputs,
+    ...subgraph.operators.flatMap((operator) => operator.outputs),
+  ]);
+  const tensors: TensorInfo[] = [];
+  const constants: (TensorData | undefined)[] = [];
+  for (const [at, tensor] of subgraph.tensors.entries()) {
+    const { name, dtype, shape, isVariable, quantization } = tensor;
+    const buffer = model.buffers[tensor.buffer];
+    const hasData = buffer !== undefined && buffer.byteLength > 0;
+    const isEmptyConstant = !fedFromOutside.has(at) && !isVariable && elementCount(shape) === 0;
+    const isConstant = (hasData && !fedFromOutside.has(at)) || isEmptyConstant;
+    const where = `subgraph ${index}, tensor ${at} ${JSON.stringify(name)}`;
+    tensors.push({
+      name,
+      dtype,
+      shape,
+      isConstant,
+      isVariable,
+      ...(quantization === undefined ? {} : { quantization }),
+    });
+    const bytes = hasData && isConstant ? await buffer.load() : new Uint8Array(0);
+    constants.push(isConstant ? constantData(where, dtype, shape, bytes) : undefined);
+  }
+  return { tensors, constants };
+}
+
+function nodeOf(
+  operator: Operator,
+  at: number,
+  subgraphIndex: number,
+  tensors: readonly TensorInfo[],
+): KernelNode {
+  const op = operator.op === "CUSTOM" ? (operator.customCode ?? "") : operator.op;
+  const where = `subgraph ${subgraphIndex}, operator ${at} (${op})`;
+  return {
+    op,
+    where,
+    version: operator.version,
+    ...(operator.options === undefined ? {} : { options: operator.options }),
+    ...(operator.options2 === undefined ? {} : { options2: operator.options2 }),
+    ...(operator.customOptions === undefined ? {} : { customOptions: operator.customOptions }),
+    inputs: operator.inputs.map((index) =>
+      index < 0 ? undefined : tensorAt(tensors, index, where),
+    ),
+    outputs: operator.outputs.map((index) => tensorAt(tensors, index, where)),
+    intermediates: (operator.intermediates ?? []).map((index) => tensorAt(tensors, index, where)),
+  };
+}
+
+function tensorAt(tensors: readonly TensorInfo[], index: number, where: string): TensorInfo {
+  const tensor = tensors[index];
+  if (tensor !== undefined) return tensor;
+  throw new GraphError({
+    where,
+    found: `tensor index ${index}`,
+    expected: `an index below ${tensors.length}`,
+  });
+}

@@ -1,0 +1,71 @@
+/** All subgraphs of one model with what they share: resources, and each other. */
+import { GraphError, LimitError } from "../base/errors.ts";
+import type { ResourceStore } from "../kernels/kernel.ts";
+import { MAX_CALL_DEPTH } from "./limits.ts";
+import type { LoadedSubgraph } from "./load.ts";
+import { createResourceStore } from "./resources.ts";
+import { type SessionHost, SubgraphSession } from "./subgraph-session.ts";
+
+export class Program {
+  readonly #graphs: readonly LoadedSubgraph[];
+  readonly #options: Pick<SessionHost, "preserveAll" | "observe">;
+  readonly #sessions = new Map<number, SubgraphSession>();
+  readonly #resources: ResourceStore & { clear(): void };
+
+  constructor(
+    graphs: readonly LoadedSubgraph[],
+    options: Pick<SessionHost, "preserveAll" | "observe">,
+  ) {
+    this.#graphs = graphs;
+    this.#options = options;
+    this.#resources = createResourceStore();
+  }
+
+  /**
+   * The session of a subgraph, made at first use. `depth` counts the calls that lead to it.
+   *
+   * @throws {GraphError} for an index that the model does not have.
+   * @throws {LimitError} for subgraphs nested too deeply.
+   */
+  session(index: number, depth = 0): SubgraphSession {
+    const existing = this.#sessions.get(index);
+    if (existing !== undefined) return existing;
+    const graph = this.#graphs[index];
+    if (graph === undefined) {
+      throw new GraphError({
+        where: "model",
+        found: `a call of subgraph ${index}`,
+        expected: `an index below ${this.#graphs.length}`,
+      });
+    }
+    if (depth > MAX_CALL_DEPTH) {
+      throw new LimitError({
+        where: `subgraph ${index}`,
+        found: `more than ${MAX_CALL_DEPTH} nested calls`,
+        expected: "subgraphs that do not call each other in circles",
+        limit: "MAX_CALL_DEPTH",
+        value: depth,
+        max: MAX_CALL_DEPTH,
+      });
+    }
+    const session = new SubgraphSession(graph, {
+      ...this.#options,
+      resources: this.#resources,
+      callable: (callee) => this.session(callee, depth + 1),
+    });
+    this.#sessions.set(index, session);
+    return session;
+  }
+
+  /** Zeroes variable tensors and empties the resource store. */
+  reset(): void {
+    for (const session of this.#sessions.values()) session.resetVariables();
+    this.#resources.clear();
+  }
+
+  /** Lets go of all sessions. */
+  release(): void {
+    this.#sessions.clear();
+    this.#resources.clear();
+  }
+}

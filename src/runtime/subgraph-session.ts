@@ -1,0 +1,397 @@
+/**
+ * Runs one subgraph: makes its plan for the current input shapes, gives every tensor its memory, binds every operator
+ * to its operands, and executes the steps. Shapes that only a run can tell are found here, step by step.
+ */
+import { assert, GraphError } from "../base/errors.ts";
+import { type Shape, sameShape } from "../base/shape.ts";
+import type {
+  CallableSubgraph,
+  KernelContext,
+  KernelNode,
+  KernelRun,
+  ResourceStore,
+  TensorInfo,
+  TensorView,
+} from "../kernels/kernel.ts";
+import { allocateBytes } from "./limits.ts";
+import type { LoadedOperator, LoadedSubgraph } from "./load.ts";
+import { nodeWith, type Placement, type Plan, planSubgraph } from "./plan.ts";
+import { allocateData, copyData, dataOn } from "./tensor-data.ts";
+import { TensorSlot } from "./tensor-slot.ts";
+
+/** One executed operator, told to an observer right after it ran. */
+export interface OperatorEvent {
+  readonly subgraph: number;
+  readonly operator: number;
+  readonly op: string;
+  /** Wall time of the computation. */
+  readonly milliseconds: number;
+  /** Good until the observer returns. */
+  readonly inputs: readonly (TensorView | undefined)[];
+  readonly outputs: readonly TensorView[];
+}
+
+/** What a session needs from its surroundings. */
+export interface SessionHost {
+  readonly resources: ResourceStore;
+  readonly preserveAll: boolean;
+  readonly observe?: (event: OperatorEvent) => void;
+  callable(subgraph: number): CallableSubgraph;
+}
+
+/** What a session holds, in bytes and counts. */
+export interface SessionMemory {
+  /** Planned block of activations. */
+  readonly arenaBytes: number;
+  /** What the same activations would take without sharing addresses. */
+  readonly unsharedBytes: number;
+  /** Results of operators that were computed once. */
+  readonly computedOnceBytes: number;
+  /** Operators computed once since the session was made. */
+  readonly computedOnce: number;
+}
+
+interface StaticStep {
+  readonly operator: number;
+  readonly run: KernelRun;
+  readonly inputs: readonly (TensorSlot | undefined)[];
+  readonly outputs: readonly TensorSlot[];
+}
+
+interface DynamicStep {
+  readonly operator: number;
+  readonly dynamic: true;
+  bound?: { readonly shapes: readonly (Shape | undefined)[]; readonly run: KernelRun };
+}
+
+interface ComputedOnce {
+  readonly inputs: readonly (TensorView | undefined)[];
+  readonly inputShapes: readonly (Shape | undefined)[];
+  readonly results: readonly TensorView[];
+}
+
+export class SubgraphSession implements CallableSubgraph {
+  readonly #graph: LoadedSubgraph;
+  readonly #host: SessionHost;
+  readonly #variables = new Map<number, TensorSlot>();
+  readonly #computedOnce = new Map<number, ComputedOnce>();
+  readonly #inputShapes: Shape[];
+  #plan: Plan | undefined;
+  #slots: (TensorSlot | undefined)[] = [];
+  #steps: (StaticStep | DynamicStep)[] = [];
+  #arena = new ArrayBuffer(0);
+  #computations = 0;
+  #running = false;
+
+  constructor(graph: LoadedSubgraph, host: SessionHost) {
+    this.#graph = graph;
+    this.#host = host;
+    this.#inputShapes = graph.inputs.map((index) => this.#fileTensor(index).shape);
+  }
+
+  get inputs(): readonly TensorInfo[] {
+    return this.#graph.inputs.map((index) => this.tensor(index));
+  }
+
+  get outputs(): readonly TensorInfo[] {
+    return this.#graph.outputs.map((index) => this.tensor(index));
+  }
+
+  /** The tensor as far as it is known: with its current shape once there is a plan. */
+  tensor(index: number): TensorInfo {
+    return this.#slots[index] ?? this.#plan?.tensors[index] ?? this.#fileTensor(index);
+  }
+
+  /** The tensor with its elements; undefined where it has none (yet). */
+  view(index: number): TensorView | undefined {
+    return this.#slots[index];
+  }
+
+  /** Whether a tensor can be read after a run: what shares its memory with others cannot. */
+  isReadable(index: number): boolean {
+    return (
+      this.#host.preserveAll ||
+      this.#plan?.placements[index]?.kind !== "arena" ||
+      this.#graph.inputs.includes(index) ||
+      this.#graph.outputs.includes(index)
+    );
+  }
+
+  /** Sets the shape of an input, by position; the plan is made anew when it differs. */
+  resizeInput(position: number, shape: Shape): void {
+    const current = this.#inputShapes[position];
+    assert(current !== undefined, `input ${position} of subgraph ${this.#graph.index}`);
+    if (sameShape(current, shape)) return;
+    this.#inputShapes[position] = [...shape];
+    this.#release();
+  }
+
+  /** Plans and binds, unless that is done. */
+  prepare(): void {
+    if (this.#plan !== undefined) return;
+    const plan = planSubgraph(this.#graph, {
+      inputShapes: this.#inputShapes,
+      preserveAll: this.#host.preserveAll,
+      computeOnce: (operator, node, inputs, shapes) => {
+        return this.#computeOnce(operator, node, inputs, shapes);
+      },
+    });
+    const where = `subgraph ${this.#graph.index}`;
+    this.#arena = allocateBytes(where, plan.arenaByteLength);
+    this.#slots = plan.tensors.map((tensor, index) => {
+      return this.#slotFor(index, tensor, plan.placements[index]!);
+    });
+    try {
+      this.#steps = plan.steps.map(({ operator, dynamic }) => {
+        return dynamic ? { operator, dynamic } : this.#bind(operator);
+      });
+    } catch (error) {
+      this.#release();
+      throw error;
+    }
+    this.#plan = plan;
+  }
+
+  /** Runs all steps on what the inputs hold. */
+  execute(): void {
+    this.prepare();
+    if (this.#running) {
+      throw new GraphError({
+        where: `subgraph ${this.#graph.index}`,
+        found: "a call of itself while it runs",
+        expected: "subgraphs that do not call each other in circles",
+      });
+    }
+    this.#running = true;
+    try {
+      for (const step of this.#steps) {
+        if ("dynamic" in step) this.#runDynamic(step);
+        else this.#run(step.operator, step.run, step.inputs, step.outputs);
+      }
+    } finally {
+      this.#running = false;
+    }
+  }
+
+  run(args: readonly TensorView[]): readonly TensorView[] {
+    for (const [position, arg] of args.entries()) this.resizeInput(position, arg.shape);
+    this.prepare();
+    for (const [position, arg] of args.entries()) {
+      const slot = this.#slots[this.#graph.inputs[position]!];
+      if (slot !== undefined && !slot.isConstant) copyData(arg.data, slot.data);
+    }
+    this.execute();
+    return this.#graph.outputs.map((index) => {
+      const slot = this.#slots[index];
+      assert(slot !== undefined, `output ${index} of subgraph ${this.#graph.index} has no data`);
+      return slot;
+    });
+  }
+
+  /** Sets all variable tensors to zero. */
+  resetVariables(): void {
+    for (const { data } of this.#variables.values())
+      if (!Array.isArray(data)) data.fill(0 as never);
+  }
+
+  memory(): SessionMemory {
+    const placements = this.#plan?.placements ?? [];
+    let unsharedBytes = 0;
+    for (const placement of placements) {
+      if (placement.kind === "arena") unsharedBytes += placement.byteLength;
+    }
+    let computedOnceBytes = 0;
+    for (const { results } of this.#computedOnce.values()) {
+      for (const { data } of results)
+        if (!Array.isArray(data)) computedOnceBytes += data.byteLength;
+    }
+    return {
+      arenaBytes: this.#arena.byteLength,
+      unsharedBytes,
+      computedOnceBytes,
+      computedOnce: this.#computations,
+    };
+  }
+
+  #fileTensor(index: number): TensorInfo {
+    const tensor = this.#graph.tensors[index];
+    assert(tensor !== undefined, `tensor ${index} of subgraph ${this.#graph.index}`);
+    return tensor;
+  }
+
+  #release(): void {
+    this.#plan = undefined;
+    this.#slots = [];
+    this.#steps = [];
+    this.#arena = new ArrayBuffer(0);
+  }
+
+  #slotFor(index: number, tensor: TensorInfo, placement: Placement): TensorSlot | undefined {
+    switch (placement.kind) {
+      case "known":
+        return placement.value instanceof TensorSlot
+          ? placement.value
+          : new TensorSlot(placement.value, placement.value.data);
+      case "variable":
+        return this.#variable(index, tensor);
+      case "arena": {
+        const { byteOffset, byteLength } = placement;
+        return new TensorSlot(tensor, dataOn(this.#arena, byteOffset, byteLength, tensor.dtype));
+      }
+      case "heap":
+        return new TensorSlot(tensor, allocateData(tensor.name, tensor.dtype, tensor.shape));
+      case "dynamic": {
+        const empty = { ...tensor, shape: [0] };
+        return new TensorSlot(empty, allocateData(tensor.name, tensor.dtype, [0]), true);
+      }
+      case "unset":
+        return undefined;
+    }
+  }
+
+  #variable(index: number, tensor: TensorInfo): TensorSlot {
+    let slot = this.#variables.get(index);
+    if (slot === undefined) {
+      slot = new TensorSlot(tensor, allocateData(tensor.name, tensor.dtype, tensor.shape));
+      this.#variables.set(index, slot);
+    }
+    return slot;
+  }
+
+  #context(values: readonly (TensorView | undefined)[]): KernelContext {
+    return {
+      known: (position) => {
+        const value = values[position];
+        return value?.isConstant ? value : undefined;
+      },
+      resources: this.#host.resources,
+      subgraph: (index) => this.#host.callable(index),
+    };
+  }
+
+  #computeOnce(
+    index: number,
+    node: KernelNode,
+    inputs: readonly (TensorView | undefined)[],
+    shapes: readonly (Shape | undefined)[],
+  ): readonly TensorView[] {
+    const inputShapes = node.inputs.map((input) => input?.shape);
+    const before = this.#computedOnce.get(index);
+    if (before !== undefined && sameInputs(before, inputs, inputShapes)) return before.results;
+    const outputs = node.outputs.map((info, at) => {
+      const shape = shapes[at];
+      const tensor = { ...info, shape: shape ?? [0], isConstant: true };
+      const data = allocateData(node.where, info.dtype, tensor.shape);
+      return new TensorSlot(tensor, data, shape === undefined);
+    });
+    const shaped = { ...node, outputs };
+    const empty = inputs.map((view, at) => view ?? shapeOnly(node.inputs[at]));
+    this.#run(
+      index,
+      this.#operator(index).kernel.create(shaped, this.#context(inputs)),
+      empty,
+      outputs,
+    );
+    this.#computations += 1;
+    this.#computedOnce.set(index, { inputs, inputShapes, results: outputs });
+    return outputs;
+  }
+
+  #operator(index: number): LoadedOperator {
+    const operator = this.#graph.operators[index];
+    assert(operator !== undefined, `operator ${index} of subgraph ${this.#graph.index}`);
+    return operator;
+  }
+
+  #operands(operator: LoadedOperator): Pick<StaticStep, "inputs" | "outputs"> {
+    return {
+      inputs: operator.inputs.map((index) => this.#slots[index]),
+      outputs: operator.outputs.map((index) => {
+        const slot = this.#slots[index];
+        assert(slot !== undefined, `output tensor ${index} has no memory`);
+        return slot;
+      }),
+    };
+  }
+
+  #bind(index: number): StaticStep {
+    const operator = this.#operator(index);
+    const { inputs, outputs } = this.#operands(operator);
+    const node = {
+      ...operator.node,
+      inputs,
+      outputs,
+      intermediates: this.#intermediates(operator),
+    };
+    return {
+      operator: index,
+      run: operator.kernel.create(node, this.#context(inputs)),
+      inputs,
+      outputs,
+    };
+  }
+
+  #runDynamic(step: DynamicStep): void {
+    const operator = this.#operator(step.operator);
+    const { kernel } = operator;
+    const { inputs, outputs } = this.#operands(operator);
+    const node = { ...nodeWith(operator, this.#graph.tensors), inputs };
+    const shapes = kernel.shapes(node, (position) => inputs[position]);
+    for (const [at, output] of outputs.entries()) {
+      const shape = shapes[at];
+      if (shape !== undefined && !sameShape(shape, output.shape)) output.resize(shape);
+    }
+    const now = [...inputs.map((input) => input?.shape), ...shapes];
+    if (step.bound === undefined || !sameShapes(step.bound.shapes, now)) {
+      const run = kernel.create({ ...node, outputs }, this.#context(inputs));
+      step.bound = { shapes: now, run };
+    }
+    this.#run(step.operator, step.bound.run, inputs, outputs);
+  }
+
+  #run(
+    operator: number,
+    run: KernelRun,
+    inputs: readonly (TensorView | undefined)[],
+    outputs: readonly TensorSlot[],
+  ): void {
+    const { observe } = this.#host;
+    if (observe === undefined) {
+      run(inputs, outputs);
+      return;
+    }
+    const start = performance.now();
+    run(inputs, outputs);
+    const milliseconds = performance.now() - start;
+    const { op } = this.#operator(operator).node;
+    observe({ subgraph: this.#graph.index, operator, op, milliseconds, inputs, outputs });
+  }
+}
+
+/** Stands for an input of an operator that reads shapes only. */
+function shapeOnly(info: TensorInfo | undefined): TensorView | undefined {
+  return info === undefined ? undefined : { ...info, data: new Uint8Array(0) };
+}
+
+function sameInputs(
+  before: ComputedOnce,
+  inputs: readonly (TensorView | undefined)[],
+  shapes: readonly (Shape | undefined)[],
+): boolean {
+  return (
+    inputs.every((input, at) => input?.data === before.inputs[at]?.data) &&
+    sameShapes(before.inputShapes, shapes)
+  );
+}
+
+function sameShapes(a: readonly (Shape | undefined)[], b: readonly (Shape | undefined)[]): boolean {
+  return (
+    a.length === b.length &&
+    a.every((shape, at) => {
+      const other = b[at];
+      return (
+        shape === other || (shape !== undefined && other !== undefined && sameShape(shape, other))
+      );
+    })
+  );
+}
