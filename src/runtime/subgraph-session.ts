@@ -321,7 +321,6 @@ export class SubgraphSession implements CallableSubgraph {
       ...operator.node,
       inputs,
       outputs,
-      intermediates: this.#intermediates(operator),
     };
     return {
       operator: index,
