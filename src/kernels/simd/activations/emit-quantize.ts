@@ -1,0 +1,231 @@
+/**
+ * Emits the two passes that turn float32 activations into q − zero point:
+ *
+ * - range: min and max of `count` floats, both widened to contain 0;
+ * - quantize: round(v · inverse) half away from zero, kept within [low, high] = [−128 − z, 127 − z], stored as int16
+ *   (for dot products) or float32 (for depthwise sums).
+ *
+ * Rounding is TensorFlow Lite's vector form on x86: trunc(x + 0.5 with the sign of x), the sum rounded to float32, in
+ * groups of eight; the remaining elements use exact half-away rounding (neon_tensor_utils.cc).
+ */
+import type { FunctionBuilder, Local } from "../../../wasm/function-builder.ts";
+import type { ModuleBuilder } from "../../../wasm/module-builder.ts";
+import { emitAddTo, emitCountdown, emitSplat } from "../emit-basics.ts";
+
+export type QuantizedStorage = "int16" | "float32";
+
+export const RANGE_NAME = "activation-range";
+
+export function quantizeName(storage: QuantizedStorage): string {
+  return `activation-quantize-${storage}`;
+}
+
+/** Writes float32 min and max at `result`. */
+export type RangeFunction = (source: number, count: number, result: number) => void;
+
+/** Addresses in bytes, counts in elements. */
+export type QuantizeFunction = (
+  source: number,
+  count: number,
+  target: number,
+  inverse: number,
+  low: number,
+  high: number,
+) => void;
+
+const GROUP = 8;
+
+/** Adds the range pass. NaN is passed over. */
+export function emitRange(module: ModuleBuilder): void {
+  const f = module.function(["i32", "i32", "i32"], [], RANGE_NAME);
+  const [source, count, result] = [f.param(0), f.param(1), f.param(2)];
+  const value = f.local("v128");
+  const extremes = Array.from({ length: 4 }, () => [f.local("v128"), f.local("v128")] as const);
+  const take = (vector: number) => {
+    const [low, high] = extremes[vector];
+    f.get(low);
+    f.get(value);
+    f.op("f32x4.pmin");
+    f.set(low);
+    f.get(high);
+    f.get(value);
+    f.op("f32x4.pmax");
+    f.set(high);
+  };
+  emitCountdown(f, count, 16, () => {
+    for (let vector = 0; vector < 4; vector++) {
+      load(f, source, 16 * vector, value);
+      take(vector);
+    }
+    emitAddTo(f, source, 64);
+  });
+  emitCountdown(f, count, 1, () => {
+    f.get(source);
+    f.mem("v128.load32_splat");
+    f.set(value);
+    take(0);
+    emitAddTo(f, source, 4);
+  });
+  for (const [index, op] of (["f32x4.pmin", "f32x4.pmax"] as const).entries()) {
+    emitHorizontal(
+      f,
+      extremes.map((pair) => pair[index]),
+      op,
+    );
+    f.set(value);
+    f.get(result);
+    f.get(value);
+    f.memLane("v128.store32_lane", 0, 4 * index);
+  }
+}
+
+/** Leaves a vector whose lane 0 is `op` over all lanes of `vectors`. */
+function emitHorizontal(
+  f: FunctionBuilder,
+  vectors: readonly Local[],
+  op: "f32x4.pmin" | "f32x4.pmax",
+): void {
+  const all = f.local("v128");
+  f.get(vectors[0]);
+  for (const vector of vectors.slice(1)) {
+    f.get(vector);
+    f.op(op);
+  }
+  f.set(all);
+  for (const distance of [2, 1]) {
+    f.get(all);
+    f.get(all);
+    f.get(all);
+    f.shuffle(Array.from({ length: 16 }, (_, byte) => (byte + 4 * distance) % 16));
+    f.op(op);
+    f.set(all);
+  }
+  f.get(all);
+}
+
+/** Adds the quantize pass for one storage. */
+export function emitQuantize(module: ModuleBuilder, storage: QuantizedStorage): void {
+  const f = module.function(["i32", "i32", "i32", "f32", "f32", "f32"], [], quantizeName(storage));
+  const [source, count, target] = [f.param(0), f.param(1), f.param(2)];
+  const [inverse, low, high] = [3, 4, 5].map((index) => emitSplat(f, f.param(index)));
+  const bytes = storage === "int16" ? 2 : 4;
+  const parts = [f.local("v128"), f.local("v128")];
+  const bounds = { low: low as Local, high: high as Local };
+  emitCountdown(f, count, GROUP, () => {
+    parts.forEach((part, index) => {
+      load(f, source, 16 * index, part);
+      emitScaled(f, part, inverse as Local);
+      emitRoundFast(f, part);
+      emitClamp(f, part, bounds);
+    });
+    emitStore(f, storage, target, parts);
+    emitAddTo(f, source, 4 * GROUP);
+    emitAddTo(f, target, bytes * GROUP);
+  });
+  emitCountdown(f, count, 1, () => {
+    const [part] = parts as [Local];
+    f.get(source);
+    f.mem("v128.load32_zero");
+    f.set(part);
+    emitScaled(f, part, inverse as Local);
+    emitRoundExact(f, part);
+    emitClamp(f, part, bounds);
+    f.get(target);
+    if (storage === "int16") {
+      f.get(part);
+      f.op("i32x4.trunc_sat_f32x4_s");
+      f.lane("i32x4.extract_lane", 0);
+      f.mem("i32.store16");
+    } else {
+      f.get(part);
+      f.memLane("v128.store32_lane", 0);
+    }
+    emitAddTo(f, source, 4);
+    emitAddTo(f, target, bytes);
+  });
+}
+
+function load(f: FunctionBuilder, address: Local, offset: number, into: Local): void {
+  f.get(address);
+  f.mem("v128.load", offset, 2);
+  f.set(into);
+}
+
+function emitScaled(f: FunctionBuilder, value: Local, inverse: Local): void {
+  f.get(value);
+  f.get(inverse);
+  f.op("f32x4.mul");
+  f.set(value);
+}
+
+/** x = trunc(f32(x + copysign(0.5, x))) */
+function emitRoundFast(f: FunctionBuilder, x: Local): void {
+  f.get(x);
+  emitHalfWithSignOf(f, x);
+  f.op("f32x4.add");
+  f.op("f32x4.trunc");
+  f.set(x);
+}
+
+/** x = trunc(x) + trunc(2 · (x − trunc(x))): the fraction's double is exact, and ±1 from one half on. */
+function emitRoundExact(f: FunctionBuilder, x: Local): void {
+  const whole = f.local("v128");
+  f.get(x);
+  f.op("f32x4.trunc");
+  f.tee(whole);
+  f.get(x);
+  f.get(whole);
+  f.op("f32x4.sub");
+  f.f32(2);
+  f.op("f32x4.splat");
+  f.op("f32x4.mul");
+  f.op("f32x4.trunc");
+  f.op("f32x4.add");
+  f.set(x);
+}
+
+function emitHalfWithSignOf(f: FunctionBuilder, x: Local): void {
+  f.f32(0.5);
+  f.op("f32x4.splat");
+  f.get(x);
+  f.f32(-0);
+  f.op("f32x4.splat");
+  f.op("v128.and");
+  f.op("v128.or");
+}
+
+function emitClamp(
+  f: FunctionBuilder,
+  x: Local,
+  { low, high }: { readonly low: Local; readonly high: Local },
+): void {
+  f.get(x);
+  f.get(low);
+  f.op("f32x4.pmax");
+  f.get(high);
+  f.op("f32x4.pmin");
+  f.set(x);
+}
+
+function emitStore(
+  f: FunctionBuilder,
+  storage: QuantizedStorage,
+  target: Local,
+  parts: readonly Local[],
+): void {
+  if (storage === "int16") {
+    f.get(target);
+    for (const part of parts) {
+      f.get(part);
+      f.op("i32x4.trunc_sat_f32x4_s");
+    }
+    f.op("i16x8.narrow_i32x4_s");
+    f.mem("v128.store", 0, 1);
+    return;
+  }
+  parts.forEach((part, index) => {
+    f.get(target);
+    f.get(part);
+    f.mem("v128.store", 16 * index, 2);
+  });
+}

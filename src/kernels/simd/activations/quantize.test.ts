@@ -1,0 +1,82 @@
+import { describe, expect, it } from "vitest";
+import { ModuleBuilder } from "../../../wasm/module-builder.ts";
+import {
+  emitQuantize,
+  emitRange,
+  type QuantizeFunction,
+  quantizeName,
+  RANGE_NAME,
+  type RangeFunction,
+} from "./emit-quantize.ts";
+
+const f = Math.fround;
+
+async function instance() {
+  const module = new ModuleBuilder();
+  module.importMemory("env", "memory", { initial: 1 });
+  emitRange(module);
+  emitQuantize(module, "int16");
+  emitQuantize(module, "float32");
+  const memory = new WebAssembly.Memory({ initial: 1 });
+  const { instance } = await WebAssembly.instantiate(module.finish(), { env: { memory } });
+  return { memory, exports: instance.exports };
+}
+
+/** The law, element by element: groups of eight use the float sum, the rest rounds exactly. */
+function define(values: readonly number[], inverse: number, low: number, high: number): number[] {
+  const grouped = values.length - (values.length % 8);
+  return values.map((value, index) => {
+    const x = f(f(value) * inverse);
+    const sign = x < 0 || Object.is(x, -0) ? -1 : 1;
+    const rounded =
+      index < grouped ? Math.trunc(f(x + sign * 0.5)) : sign * Math.floor(Math.abs(x) + 0.5);
+    return Math.min(Math.max(rounded, low), high) + 0;
+  });
+}
+
+const SERIES: readonly (readonly [string, readonly number[]])[] = [
+  ["ties of both signs", Array.from({ length: 40 }, (_, i) => (i - 20) / 2)],
+  ["a value just below one half", [0.49999997, 0.49999997, 1, 2, 3, 4, 5, 6, 0.49999997]],
+  ["fewer than eight", [1.5, -2.5, 0]],
+  ["values beyond the range", [1e9, -1e9, 300, -300, 127.5, -128.5, 0, 1, 1e9]],
+  ["nothing", []],
+];
+
+describe("activation quantization", () => {
+  it.each(SERIES)("follows the law in both storages: %s", async (_, values) => {
+    const { memory, exports } = await instance();
+    new Float32Array(memory.buffer, 64, values.length).set(values);
+    for (const inverse of [1, f(1.7)]) {
+      const expected = define(values, inverse, -130, 125);
+      for (const storage of ["int16", "float32"] as const) {
+        const quantize = exports[quantizeName(storage)] as unknown as QuantizeFunction;
+        quantize(64, values.length, 4096, inverse, -130, 125);
+        const out =
+          storage === "int16"
+            ? new Int16Array(memory.buffer, 4096, values.length)
+            : new Float32Array(memory.buffer, 4096, values.length);
+        expect(Array.from(out, (value) => value + 0)).toEqual(expected);
+      }
+    }
+  });
+
+  it("finds the range, widened to contain 0, wherever the extremes stand", async () => {
+    const { memory, exports } = await instance();
+    const range = exports[RANGE_NAME] as unknown as RangeFunction;
+    const find = (values: readonly number[]) => {
+      new Float32Array(memory.buffer, 64, values.length).set(values);
+      range(64, values.length, 16);
+      return [...new Float32Array(memory.buffer, 16, 2)];
+    };
+    for (const length of [1, 3, 16, 17, 50]) {
+      for (let at = 0; at < length; at++) {
+        const values = Array.from({ length }, (_, index) => (index === at ? -7 : 1));
+        values[(at + 1) % length] = length === 1 ? -7 : 9;
+        expect(find(values)).toEqual(length === 1 ? [-7, 0] : [-7, 9]);
+      }
+    }
+    expect(find([])).toEqual([0, 0]);
+    expect(find([3, 4, 5])).toEqual([0, 5]);
+    expect(find([Number.NaN, -1, 2])).toEqual([-1, 2]);
+  });
+});
