@@ -2,8 +2,8 @@
 // of every table, on which the generic decoder and encoder of src/formats/flatbuffer stand.
 // Run without arguments to write the file, with --check to fail when it is not up to date.
 //
-// Understood: namespace, file_identifier, root_type, `enum N : type {}`, `union N {}` and `table N {}` with scalar,
-// string, table, enum, union and one-dimensional vector fields, defaults, (deprecated) and (force_align: n).
+// Understood: attribute, namespace, file_identifier, root_type, `enum N : type {}`, `union N {}` and `table N {}` with scalar,
+// string, table, enum, union and one-dimensional vector fields, defaults, the attributes deprecated, force_align: n and large.
 import { readFileSync, writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 
@@ -32,7 +32,7 @@ export function parseSchema(text) {
     tables: new Map(),
   };
   const statement =
-    /\s*(?:namespace\s+\w+;|file_identifier\s+"(\w{4})";|root_type\s+(\w+);|(enum|union|table)\s+(\w+)\s*(?::\s*(\w+)\s*)?\{([^}]*)\})/y;
+    /\s*(?:attribute\s+"\w+";|namespace\s+\w+;|file_identifier\s+"(\w{4})";|root_type\s+(\w+);|(enum|union|table)\s+(\w+)\s*(?::\s*(\w+)\s*)?\{([^}]*)\})/y;
   const source = text.replace(/\/\/.*$/gm, "").trimEnd();
   while (statement.lastIndex < source.length) {
     const from = statement.lastIndex;
@@ -82,6 +82,7 @@ function parseFields(body, table, schema) {
         byDefault,
         deprecated: attributes.includes("deprecated"),
         align: align === undefined ? undefined : Number(align),
+        large: attributes.includes("large"),
       };
     });
 }
@@ -189,13 +190,14 @@ ${tables.join("\n")}
 }
 
 function fieldDescriptor(field, schema) {
-  const { slot, name, type, vector, deprecated, align } = field;
+  const { slot, name, type, vector, deprecated, align, large } = field;
   const head = `slot: ${slot}, name: "${name}"`;
   if (deprecated) return `{ ${head}, kind: "deprecated" }`;
   const shared = `${head}, kind: "${vector ? "vector" : kindOf(type, schema)}", of: "${type}"`;
   if (vector) {
     const alignment = align === undefined ? "" : `, align: ${align}`;
-    return `{ ${shared}, element: "${kindOf(type, schema)}"${alignment} }`;
+    const size = large ? ", large: true" : "";
+    return `{ ${shared}, element: "${kindOf(type, schema)}"${alignment}${size} }`;
   }
   const byDefault = defaultOf(field, schema);
   return `{ ${shared}${byDefault === undefined ? "" : `, default: ${byDefault}`} }`;

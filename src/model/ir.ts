@@ -12,6 +12,8 @@ import type {
   BuiltinOperatorName,
   BuiltinOptions,
   BuiltinOptions2,
+  ExternalBuffer,
+  ExternalBufferGroup,
   QuantizationDetails,
   SparsityParameters,
   VariantSubType,
@@ -53,6 +55,8 @@ export interface Tensor {
   readonly sparsity?: SparsityParameters;
   readonly hasRank: boolean;
   readonly variantTensors?: readonly VariantSubType[];
+  /** Id of an entry of `Model.externalBuffers`; absent when the data, if any, is in this file. */
+  readonly externalBuffer?: number;
 }
 
 export interface Operator {
@@ -116,6 +120,14 @@ export interface Model {
   /** Deprecated list of metadata buffer indices, kept when present. */
   readonly metadataBuffers?: readonly number[];
   readonly signatures: readonly Signature[];
+  /** Constant data in other files, as the schema has it. */
+  readonly externalBufferGroups?: readonly ExternalBufferGroup[];
+  readonly externalBuffers?: readonly ExternalBuffer[];
+  /**
+   * The ZIP archive behind the flatbuffer in which TensorFlow Lite's metadata tools keep label files and the like.
+   * Its offsets count from its own start.
+   */
+  readonly associatedFiles?: Buffer;
 }
 
 /** Wraps bytes that are in memory. */

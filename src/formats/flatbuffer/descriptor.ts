@@ -51,10 +51,14 @@ export type FieldDescriptor =
   | (FieldBase & { readonly kind: "union"; readonly of: string })
   | (FieldBase & VectorDescriptor);
 
-/** `align` is the least alignment of the first element in the file, in bytes; the element's size when absent. */
+/**
+ * `align` is the least alignment of the first element in the file, in bytes; the element's size when absent.
+ * `large` marks bytes that may be left where they are when a large file is opened.
+ */
 export type VectorDescriptor = {
   readonly kind: "vector";
   readonly align?: number;
+  readonly large?: boolean;
 } & (
   | { readonly element: "scalar"; readonly of: ScalarType }
   | { readonly element: "enum" | "string" | "table"; readonly of: string }

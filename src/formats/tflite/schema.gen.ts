@@ -1351,7 +1351,7 @@ export const TFLITE_SCHEMA: FlatbufferSchema = {
       { slot: 5, name: "debug_metadata_index", kind: "scalar", of: "int", default: -1 },
     ],
     Buffer: [
-      { slot: 0, name: "data", kind: "vector", of: "ubyte", element: "scalar", align: 16 },
+      { slot: 0, name: "data", kind: "vector", of: "ubyte", element: "scalar", align: 16, large: true },
       { slot: 1, name: "offset", kind: "scalar", of: "ulong", default: 0n },
       { slot: 2, name: "size", kind: "scalar", of: "ulong", default: 0n },
     ],
