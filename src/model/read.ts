@@ -18,13 +18,15 @@ export interface ParsedModel {
 }
 
 /**
- * Parses a whole file. All buffers are resident and alias `bytes`, which must not change while the model is in use.
+ * Parses a whole file. All buffers are resident and alias `input`, which must not change while the model is in use.
  * `name` is for messages. The model is well-formed as a file; `verifyModel` checks what it means.
  *
  * @throws {FormatError | LimitError} when the file is damaged
  * @throws {UnsupportedError} when it needs a newer schema
  */
-export function parseModel(bytes: Uint8Array, name = "model"): ParsedModel {
+export function parseModel(input: Uint8Array, name = "model"): ParsedModel {
+  // Node's Buffer is a Uint8Array whose `slice` does not copy: work on a plain view of the same bytes.
+  const bytes = new Uint8Array(input.buffer, input.byteOffset, input.byteLength);
   const { record, diagnostics, extent } = parseTflite(bytes, name);
   let end = extent;
   const model = modelFromRecord(record, {
