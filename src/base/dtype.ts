@@ -108,7 +108,8 @@ export function viewAs(dtype: DType, bytes: Uint8Array): TypedArray {
   const storage = STORAGE[dtype];
   assert(storage !== undefined, `no fixed storage for ${dtype}`);
   const { BYTES_PER_ELEMENT } = storage.array;
-  const aligned = bytes.byteOffset % BYTES_PER_ELEMENT === 0 ? bytes : bytes.slice();
+  // Not bytes.slice(): on Node's Buffer that is a view.
+  const aligned = bytes.byteOffset % BYTES_PER_ELEMENT === 0 ? bytes : new Uint8Array(bytes);
   const length = Math.floor(aligned.byteLength / BYTES_PER_ELEMENT);
   return new storage.array(aligned.buffer as ArrayBuffer, aligned.byteOffset, length);
 }

@@ -32,7 +32,7 @@ export function memorySink(name = "memory"): MemorySink {
   return {
     name,
     async write(bytes) {
-      chunks.push(bytes.slice());
+      chunks.push(new Uint8Array(bytes));
     },
     async commit() {
       chunks = [concat(chunks)];

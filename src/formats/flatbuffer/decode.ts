@@ -367,7 +367,8 @@ class Decoder {
       const size = this.#elementSize(vector);
       const bytes = this.#window.bytes(first, count * size, what);
       this.#charge(4 + bytes.byteLength, position, what);
-      if (vector.of === "float") return new Float32Array(bytes.slice().buffer);
+      // Not bytes.slice(): on Node's Buffer that is a view.
+      if (vector.of === "float") return new Float32Array(new Uint8Array(bytes).buffer);
       return Array.from({ length: count }, (_, index) =>
         this.#element(vector, first + index * size, what),
       );
