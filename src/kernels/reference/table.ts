@@ -3,16 +3,24 @@
  * keeps its rows in a file of its own; this file only gathers them.
  */
 import type { Kernel, KernelTable } from "../kernel.ts";
+import { ACTIVATIONS } from "./activations.ts";
 import { ARITHMETIC } from "./arithmetic.ts";
 import { COMPARISON } from "./comparison.ts";
 import { COMPLEX } from "./complex.ts";
+import { CONV } from "./conv.ts";
 import { LOGICAL } from "./logical.ts";
+import { NORMALIZATION } from "./normalization.ts";
+import { UNARY } from "./unary.ts";
 
 export const REFERENCE_KERNELS: KernelTable = {
+  ...ACTIVATIONS,
   ...ARITHMETIC,
   ...COMPARISON,
   ...COMPLEX,
+  ...CONV,
   ...LOGICAL,
+  ...NORMALIZATION,
+  ...UNARY,
 };
 
 /** The reference kernel of a builtin operator; undefined for one that is not there. */

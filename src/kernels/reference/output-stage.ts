@@ -1,0 +1,138 @@
+/**
+ * From accumulators to outputs: what stands at the end of convolutions and matrix products. One function per kind of
+ * arithmetic, made from the operator's operands; each turns `count` sums, one per output channel, into outputs.
+ */
+import type { TensorData } from "../../base/dtype.ts";
+import { assert, GraphError } from "../../base/errors.ts";
+import type { ActivationFunctionType } from "../../formats/tflite/schema.gen.ts";
+import type { KernelNode, TensorInfo, TensorView } from "../kernel.ts";
+import { perTensorQuantization } from "../require.ts";
+import { clampRange } from "./activation.ts";
+import {
+  multiplyByQuantizedMultiplier,
+  multiplyWideByQuantizedMultiplier,
+  quantizedActivationRange,
+  quantizeMultiplier,
+} from "./fixed-point.ts";
+
+const { fround } = Math;
+
+/** Output channels from `channel` on: sums[0..count) become out[at..at+count). */
+export type OutputStage = (
+  sums: Float64Array,
+  count: number,
+  channel: number,
+  out: TensorData,
+  at: number,
+) => void;
+
+/** The bias as doubles, or zeros where the operator has none. */
+export function biasValues(bias: TensorView | undefined, channels: number): Float64Array {
+  const values = new Float64Array(channels);
+  if (bias === undefined) return values;
+  const { data } = bias;
+  assert(!Array.isArray(data), `numeric bias expected in ${bias.name}`);
+  for (let i = 0; i < channels; i++) values[i] = Number(data[i]);
+  return values;
+}
+
+/** out = clamp(sum + bias), rounded to float32 once. */
+export function floatStage(
+  node: KernelNode,
+  activation: ActivationFunctionType,
+  bias: Float64Array,
+): OutputStage {
+  const { min, max } = clampRange(node, activation);
+  return (sums, count, channel, out, at) => {
+    assert(out instanceof Float32Array, "float output");
+    for (let i = 0; i < count; i++) {
+      const value = fround(sums[i] + bias[channel + i]);
+      out[at + i] = value < min ? min : value > max ? max : value;
+    }
+  };
+}
+
+/**
+ * out = clamp(f32(sum)·scale[channel] + bias): sums of integer products, scaled in float32.
+ * `scales` holds f32(weight scale × activation scale) and may change from call to call.
+ */
+export function hybridStage(
+  node: KernelNode,
+  activation: ActivationFunctionType,
+  bias: Float64Array,
+  scales: Float32Array,
+): OutputStage {
+  const { min, max } = clampRange(node, activation);
+  return (sums, count, channel, out, at) => {
+    assert(out instanceof Float32Array, "float output");
+    for (let i = 0; i < count; i++) {
+      const scaled = fround(fround(sums[i]) * scales[channel + i]);
+      const value = fround(scaled + bias[channel + i]);
+      out[at + i] = value < min ? min : value > max ? max : value;
+    }
+  };
+}
+
+/** Scales of a filter, one for each of `channels`: a single scale is repeated. */
+export function channelScales(
+  node: KernelNode,
+  filter: TensorInfo,
+  channels: number,
+): Float32Array {
+  const scales = filter.quantization?.scale ?? new Float32Array(0);
+  if (scales.length === channels) return scales;
+  if (scales.length === 1) return new Float32Array(channels).fill(scales[0]);
+  throw new GraphError({
+    where: node.where,
+    found: `filter ${JSON.stringify(filter.name)} with ${scales.length} scales`,
+    expected: `1 or ${channels}`,
+    node: node.op,
+  });
+}
+
+/** How the real factor input scale × weight scale / output scale is computed. */
+export type FactorPrecision = "per-channel" | "per-tensor";
+
+/** Operands of a full-integer product, whose quantization decides the requantization. */
+export interface IntegerOperands {
+  readonly input: TensorInfo;
+  readonly filter: TensorInfo;
+  readonly output: TensorInfo;
+  readonly channels: number;
+  /** Per tensor, TensorFlow Lite multiplies the scales in float32; per channel in double. */
+  readonly precision: FactorPrecision;
+  /** Sums kept in 64 bits, as for int16 activations with an int64 bias. */
+  readonly wide: boolean;
+}
+
+/** out = clamp(requantize(sum + bias) + zero point), in fixed point. */
+export function integerStage(
+  node: KernelNode,
+  activation: ActivationFunctionType,
+  bias: Float64Array,
+  operands: IntegerOperands,
+): OutputStage {
+  const { input, filter, output, channels, precision, wide } = operands;
+  const { dtype } = output;
+  assert(dtype === "int8" || dtype === "uint8" || dtype === "int16", "integer output");
+  const outputQuantization = perTensorQuantization(node, output, "output");
+  const inputScale = perTensorQuantization(node, input, "input").scale;
+  const scales = channelScales(node, filter, channels);
+  const factors = Array.from(scales, (scale) => {
+    const product = precision === "per-tensor" ? fround(inputScale * scale) : inputScale * scale;
+    return quantizeMultiplier(product / outputQuantization.scale);
+  });
+  const multipliers = Int32Array.from(factors, ({ multiplier }) => multiplier);
+  const shifts = Int32Array.from(factors, ({ shift }) => shift);
+  const { min, max } = quantizedActivationRange(node, activation, dtype, outputQuantization);
+  const { zeroPoint } = outputQuantization;
+  const multiply = wide ? multiplyWideByQuantizedMultiplier : multiplyByQuantizedMultiplier;
+  return (sums, count, channel, out, at) => {
+    assert(!Array.isArray(out), "integer output");
+    for (let i = 0; i < count; i++) {
+      const c = channel + i;
+      const value = multiply(sums[i] + bias[c], multipliers[c], shifts[c]) + zeroPoint;
+      out[at + i] = value < min ? min : value > max ? max : value;
+    }
+  };
+}
