@@ -206,7 +206,16 @@ function createInteger(node: KernelNode, options: Conv2DOptions): ReturnType<Ker
       const imageAt = b * imageElements(geometry);
       const outAt = b * outputElements(geometry);
       const elements = data as ArrayLike<number>;
-      convolveImage(geometry, elements, imageAt, zero, weightsOf(weights), stage, present(out).data, outAt);
+      convolveImage(
+        geometry,
+        elements,
+        imageAt,
+        zero,
+        weightsOf(weights),
+        stage,
+        present(out).data,
+        outAt,
+      );
     }
   };
 }
