@@ -1,0 +1,206 @@
+/**
+ * Builds the flat graph from the values that are asked for, and nothing that they do not need. Functions of While, If
+ * and Case are built in the same way, each a graph of its own; variables that never change become constants, whose
+ * values are filled in afterwards, because reading them takes time.
+ */
+import { LimitError } from "../base/errors.ts";
+import type { NodeDef } from "../formats/tensorflow/graph_pb.ts";
+import type {
+  Attr,
+  Graph,
+  GraphInput,
+  GraphNode,
+  GraphOutput,
+  TensorValue,
+  ValueRef,
+} from "../graph/ir.ts";
+import { topologicalOrder } from "../graph/order.ts";
+import { toAttr } from "./attr-values.ts";
+import { buildBranch, functionAttrs } from "./branches.ts";
+import {
+  type BuildContext,
+  constantNode,
+  type InputPlan,
+  type NodeEmitter,
+  type OutputPlan,
+} from "./graph-plan.ts";
+import { isVariable, type NodeValue, type Value } from "./resolver.ts";
+import { type Scope, whereIs } from "./scope.ts";
+import { rewriteVariableUse } from "./variable-uses.ts";
+
+/** Most nodes that inlining may make. Calls of calls multiply: a small file could ask for any number. */
+const MAX_NODES = 1_000_000;
+
+/** Attributes that are notes of TensorFlow's to itself; these few mean something to a converter. */
+const KEPT_NOTES: ReadonlySet<string> = new Set(["_implements", "api_implements"]);
+
+/** Builds one graph. Make a new one for each. */
+export class GraphBuilder implements NodeEmitter {
+  readonly context: BuildContext;
+  readonly #nodes: GraphNode[] = [];
+  readonly #names = new Map<Scope, Map<string, string>>();
+  readonly #taken = new Set<string>();
+  readonly #functions = new Map<string, Graph>();
+  readonly #queue: { scope: Scope; node: NodeDef; name: string }[] = [];
+
+  constructor(context: BuildContext) {
+    this.context = context;
+  }
+
+  build(inputs: readonly InputPlan[], outputs: readonly OutputPlan[]): Graph {
+    for (const input of inputs) this.#addPlaceholder(input);
+    const graphOutputs = outputs.map(
+      ({ key, tensorName, value }): GraphOutput => ({ key, tensorName, value: this.refTo(value) }),
+    );
+    for (let next = this.#queue.pop(); next !== undefined; next = this.#queue.pop()) {
+      this.#emit(next.scope, next.node, next.name);
+    }
+    return {
+      inputs: inputs.map(
+        ({ key, tensorName, node, dtype, signatureShape }): GraphInput => ({
+          key,
+          tensorName,
+          node,
+          dtype,
+          signatureShape,
+        }),
+      ),
+      outputs: graphOutputs,
+      nodes: topologicalOrder(this.#nodes),
+      functions: this.#functions,
+    };
+  }
+
+  /** A reference to a value; the node behind it joins the graph. */
+  refTo(value: Value): ValueRef {
+    if (value.kind === "input") return { node: value.name, output: 0 };
+    return { node: this.#nameOf(value), output: this.#outputIndex(value) };
+  }
+
+  inputsOf(scope: Scope, node: NodeDef): ValueRef[] {
+    return this.#refsTo(scope, node.input);
+  }
+
+  add(node: GraphNode): void {
+    this.context.nodeCount++;
+    if (this.context.nodeCount > MAX_NODES) {
+      throw new LimitError({
+        where: `node "${node.name}"`,
+        found: "functions that call functions without end",
+        expected: `at most ${MAX_NODES} nodes`,
+        limit: "nodes after inlining",
+        value: this.context.nodeCount,
+        max: MAX_NODES,
+      });
+    }
+    this.#nodes.push(node);
+  }
+
+  addConstant(name: string, value: TensorValue): ValueRef {
+    const unique = this.#uniqueName(name);
+    this.add(constantNode(unique, value));
+    return { node: unique, output: 0 };
+  }
+
+  attrsOf(scope: Scope, node: NodeDef): Map<string, Attr> {
+    const attrs = new Map<string, Attr>();
+    for (const [name, message] of Object.entries(node.attr)) {
+      if (name.startsWith("_") && !KEPT_NOTES.has(name)) continue;
+      const attr = toAttr(message, `${whereIs(scope, node)}, attribute "${name}"`, scope.attrs);
+      if (attr !== undefined) attrs.set(name, attr);
+    }
+    const defaults = this.context.resolver.program.signatures.find(node.op)?.defaults;
+    for (const [name, attr] of defaults ?? []) if (!attrs.has(name)) attrs.set(name, attr);
+    return attrs;
+  }
+
+  #addPlaceholder({ node, dtype, shape }: InputPlan): void {
+    this.#taken.add(node);
+    const attrs = new Map<string, Attr>([
+      ["dtype", { kind: "type", value: dtype }],
+      ["shape", { kind: "shape", value: shape }],
+    ]);
+    this.add({ name: node, op: "Placeholder", inputs: [], attrs, outputCount: 1 });
+  }
+
+  #nameOf({ scope, node }: NodeValue): string {
+    const names = this.#names.get(scope) ?? new Map<string, string>();
+    this.#names.set(scope, names);
+    let name = names.get(node.name);
+    if (name === undefined) {
+      name = this.#uniqueName(`${scope.path}${node.name}`);
+      names.set(node.name, name);
+      this.#queue.push({ scope, node, name });
+    }
+    return name;
+  }
+
+  #uniqueName(wanted: string): string {
+    let name = wanted;
+    for (let i = 1; this.#taken.has(name); i++) name = `${wanted}_${i}`;
+    this.#taken.add(name);
+    return name;
+  }
+
+  /** Results of a While that are handles are not tensors: the others move up. */
+  #outputIndex({ node, output }: NodeValue): number {
+    if (node.op !== "While" && node.op !== "StatelessWhile") return output;
+    const handles = this.context.resolver.handleOperands(node);
+    return output - handles.slice(0, output).filter(Boolean).length;
+  }
+
+  #emit(scope: Scope, node: NodeDef, name: string): void {
+    const { resolver, pending } = this.context;
+    if (isVariable(node) && !resolver.mutable.has(node)) {
+      const attrs = new Map<string, Attr>();
+      pending.push({
+        variable: node,
+        fill(value) {
+          attrs.set("dtype", { kind: "type", value: value.dtype });
+          attrs.set("value", { kind: "tensor", value });
+        },
+      });
+      this.add({ name, op: "Const", inputs: [], attrs, outputCount: 1 });
+      return;
+    }
+    if (rewriteVariableUse(this, scope, node, name)) return;
+    const branch = buildBranch(
+      this.context,
+      this.#functions,
+      scope,
+      node,
+      name,
+      (inputs, outputs) => new GraphBuilder(this.context).build(inputs, outputs),
+    );
+    const handles = branch?.handles ?? [];
+    const inputs = this.#refsTo(
+      scope,
+      node.input.filter((_, i) => handles[i] !== true),
+    );
+    const attrs = functionAttrs(this.attrsOf(scope, node), branch);
+    const known = resolver.outputCount(scope, node);
+    const outputCount = branch?.outputCount ?? known ?? this.#highestUse(scope, node);
+    this.add({ name, op: node.op, inputs, attrs, outputCount });
+  }
+
+  #refsTo(scope: Scope, inputs: readonly string[]): ValueRef[] {
+    const refs: ValueRef[] = [];
+    for (const input of inputs) {
+      const value = this.context.resolver.resolve(scope, input);
+      if (value !== undefined) refs.push(this.refTo(value));
+    }
+    return refs;
+  }
+
+  /** For an operation that nobody describes: one more than the highest output that its neighbours use. */
+  #highestUse(scope: Scope, node: NodeDef): number {
+    let highest = 0;
+    for (const other of scope.nodes.values()) {
+      for (const input of other.input) {
+        const [name, ...rest] = input.split(":");
+        if (name === node.name) highest = Math.max(highest, Number(rest.at(-1) ?? 0) || 0);
+      }
+    }
+    return highest + 1;
+  }
+}

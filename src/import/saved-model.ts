@@ -1,0 +1,204 @@
+/**
+ * A SavedModel folder to a graph: the graph with the wanted tags, cut down to what the signature's outputs need,
+ * functions inlined, variables read from the checkpoint and turned into constants.
+ */
+import { type Diagnostic, FormatError, IoError } from "../base/errors.ts";
+import { toDType } from "../formats/tensorflow/data-type.ts";
+import type { FunctionDef } from "../formats/tensorflow/graph_pb.ts";
+import { parseMessage } from "../formats/tensorflow/parse-message.ts";
+import {
+  type MetaGraphDef,
+  SavedModelSchema,
+  type TensorInfo,
+} from "../formats/tensorflow/saved_model_pb.ts";
+import { toShape } from "../formats/tensorflow/tensor.ts";
+import { openTensorBundle } from "../formats/tensorflow/tensor-bundle.ts";
+import type { Graph } from "../graph/ir.ts";
+import type { FileTree } from "../io/byte-source.ts";
+import { compareByFingerprint } from "./fingerprint64.ts";
+import { GraphBuilder } from "./graph-builder.ts";
+import type { BuildContext, InputPlan, OutputPlan, PendingConstant } from "./graph-plan.ts";
+import { decideShapes, type ShapeOptions } from "./input-shapes.ts";
+import { type ChosenSignature, chooseMetaGraph, chooseSignature } from "./meta-graph.ts";
+import { OpSignatures } from "./op-signatures.ts";
+import { type Program, Resolver } from "./resolver.ts";
+import { mainScope } from "./scope.ts";
+import { followRestore, VariableReader } from "./variables.ts";
+
+const MODEL_FILE = "saved_model.pb";
+const VARIABLES_PREFIX = "variables/variables";
+
+export interface SavedModelOptions extends ShapeOptions {
+  /** The graph with exactly these tags; else the only one, or the one tagged "serve". */
+  readonly tags?: readonly string[];
+  /** Signature key; else "serving_default", or the only one. */
+  readonly signature?: string;
+}
+
+export interface ImportResult {
+  readonly graph: Graph;
+  readonly diagnostics: Diagnostic[];
+}
+
+/**
+ * Imports a SavedModel folder.
+ *
+ * Inputs and outputs come in the order in which TensorFlow's converter writes them: by Fingerprint64 of their keys.
+ *
+ * @throws {IoError} when a file is missing.
+ * @throws {FormatError} when a file is damaged.
+ * @throws {UsageError} when tags, signature or shapes fit nothing in the model.
+ * @throws {GraphError} when the graph breaks its own rules (missing functions, cycles …).
+ */
+export async function importSavedModel(
+  tree: FileTree,
+  options: SavedModelOptions = {},
+): Promise<ImportResult> {
+  const diagnostics: Diagnostic[] = [];
+  const where = `${tree.name}/${MODEL_FILE}`;
+  const model = parseMessage(SavedModelSchema, await readModelFile(tree, where), where);
+  const metaGraph = chooseMetaGraph(model, options.tags, where);
+  const signature = chooseSignature(metaGraph, options.signature, where);
+  const inputs = planInputs(signature, options, diagnostics, where);
+  const resolver = new Resolver(programOf(metaGraph, inputs, where));
+  const context: BuildContext = { resolver, pending: [], nodeCount: 0 };
+  const outputs = planOutputs(signature, resolver, where);
+  const graph = new GraphBuilder(context).build(inputs, outputs);
+  await fillVariables(tree, metaGraph, context);
+  return { graph: { signatureKey: signature.key, ...graph }, diagnostics };
+}
+
+async function readModelFile(tree: FileTree, where: string): Promise<Uint8Array> {
+  const source = await tree.open(MODEL_FILE);
+  if (source === undefined) {
+    const textForm = (await tree.open("saved_model.pbtxt")) !== undefined;
+    throw new IoError({
+      where,
+      found: textForm ? "a SavedModel in text form" : "no such file",
+      expected: `a SavedModel folder, which holds ${MODEL_FILE}`,
+      remedy: textForm ? "Save it in binary form" : "Check the path",
+      path: where,
+    });
+  }
+  try {
+    return await source.read(0, source.byteLength);
+  } finally {
+    await source.close?.();
+  }
+}
+
+function programOf(metaGraph: MetaGraphDef, inputs: readonly InputPlan[], where: string): Program {
+  const { graphDef } = metaGraph;
+  if (graphDef === undefined) throw malformed(where, "no graph in it", "a graph");
+  const functions = new Map<string, FunctionDef>();
+  for (const definition of graphDef.library?.function ?? []) {
+    functions.set(definition.signature?.name ?? "", definition);
+  }
+  const brought = metaGraph.metaInfoDef?.strippedOpList?.op ?? [];
+  return {
+    main: mainScope(graphDef),
+    functions,
+    signatures: new OpSignatures(functions, brought),
+    cuts: new Map(inputs.map(({ tensorName, node }) => [withOutput(tensorName), node])),
+  };
+}
+
+function planInputs(
+  { signature, key }: ChosenSignature,
+  options: SavedModelOptions,
+  diagnostics: Diagnostic[],
+  where: string,
+): InputPlan[] {
+  const infos = Object.entries(signature.inputs).sort(([a], [b]) => compareByFingerprint(a, b));
+  const described = infos.map(([name, info]) => {
+    const place = `${where}, signature "${key}", input "${name}"`;
+    return {
+      key: name,
+      tensorName: tensorNameOf(info, place),
+      dtype: toDType(info.dtype, place),
+      signatureShape: toShape(info.tensorShape, place),
+    };
+  });
+  const shapes = decideShapes(described, options, diagnostics);
+  return described.map((input, i) => ({
+    ...input,
+    node: placeholderName(input.tensorName),
+    shape: shapes[i],
+  }));
+}
+
+function planOutputs(
+  { signature, key }: ChosenSignature,
+  resolver: Resolver,
+  where: string,
+): OutputPlan[] {
+  const infos = Object.entries(signature.outputs).sort(([a], [b]) => compareByFingerprint(a, b));
+  if (infos.length === 0) throw malformed(where, `signature "${key}" without outputs`, "some");
+  return infos.map(([name, info]) => {
+    const place = `${where}, signature "${key}", output "${name}"`;
+    const tensorName = tensorNameOf(info, place);
+    const value = resolver.resolve(resolver.program.main, tensorName);
+    if (value === undefined) throw malformed(place, `tensor "${tensorName}"`, "a value");
+    return { key: name, tensorName, value };
+  });
+}
+
+function tensorNameOf(info: TensorInfo, where: string): string {
+  if (info.encoding.case === "name") return info.encoding.value;
+  throw malformed(where, `a ${info.encoding.case ?? "tensor without a name"}`, "a plain tensor");
+}
+
+function withOutput(tensorName: string): string {
+  return tensorName.includes(":") ? tensorName : `${tensorName}:0`;
+}
+
+/** Placeholders are named after the node that they replace; further outputs of a node need names of their own. */
+function placeholderName(tensorName: string): string {
+  return tensorName.replace(/:0$/, "").replace(":", "_");
+}
+
+async function fillVariables(
+  tree: FileTree,
+  metaGraph: MetaGraphDef,
+  { resolver, pending }: BuildContext,
+): Promise<void> {
+  if (pending.length === 0) return;
+  const bundle = await openTensorBundle(tree, VARIABLES_PREFIX);
+  if (bundle === undefined) {
+    throw new IoError({
+      where: `${tree.name}/${VARIABLES_PREFIX}.index`,
+      found: "no such file",
+      expected: `the values of ${pending.length} variables`,
+      remedy: "Copy the variables folder whole",
+      path: `${VARIABLES_PREFIX}.index`,
+    });
+  }
+  try {
+    const restore = metaGraph.saverDef?.restoreOpName ?? "";
+    const reader = new VariableReader(bundle, followRestore(resolver, restore));
+    await fillFrom(reader, pending, bundle.name);
+  } finally {
+    await bundle.close();
+  }
+}
+
+async function fillFrom(
+  reader: VariableReader,
+  pending: readonly PendingConstant[],
+  where: string,
+): Promise<void> {
+  const missing: string[] = [];
+  for (const { variable, fill } of pending) {
+    const value = await reader.read(variable);
+    if (value === undefined) missing.push(`"${variable.name}"`);
+    else fill(value);
+  }
+  if (missing.length > 0) {
+    const found = `no values for the variables ${missing.join(", ")}`;
+    throw malformed(where, found, "a value for each variable");
+  }
+}
+
+function malformed(where: string, found: string, expected: string): FormatError {
+  return new FormatError({ format: "saved_model", where, found, expected });
+}

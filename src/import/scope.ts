@@ -1,0 +1,193 @@
+/**
+ * Where a node lives: in the main graph or in one call of a function. A scope knows its nodes by name, what its
+ * arguments stand for, and the prefix under which its nodes appear in the flat graph. Scopes are made when a value in
+ * them is asked for, so that code which nothing uses costs nothing.
+ */
+import { FormatError, GraphError } from "../base/errors.ts";
+import type { FunctionDef, GraphDef, NodeDef } from "../formats/tensorflow/graph_pb.ts";
+import { argLength } from "../graph/op-table.ts";
+import { type AttrMessages, toAttr } from "./attr-values.ts";
+
+/** What an argument of a function stands for. */
+export type Binding =
+  /** The value that the caller passes under this input string. */
+  | { readonly kind: "value"; readonly scope: Scope; readonly input: string }
+  /** An input of the graph that is being built. */
+  | { readonly kind: "input"; readonly name: string };
+
+export interface Scope {
+  /** Function name, or "" for the main graph. */
+  readonly name: string;
+  /** Prefix of node names: "" or "call/inner/". */
+  readonly path: string;
+  readonly isFunction: boolean;
+  readonly nodes: ReadonlyMap<string, NodeDef>;
+  /** Flat arguments of a function by argument name. */
+  readonly args: ReadonlyMap<string, readonly Binding[]>;
+  /** Output name to input string. */
+  readonly returns: readonly string[];
+  /** Attributes that the caller passes to a polymorphic function. */
+  readonly attrs: AttrMessages;
+  /** Number of calls around it. */
+  readonly depth: number;
+}
+
+/** An input string taken apart. `argument` is the output argument's name in function bodies. */
+export interface InputName {
+  readonly node: string;
+  readonly argument: string | undefined;
+  readonly index: number;
+}
+
+/** Deepest nesting of calls; real models stay below ten. */
+export const MAX_CALL_DEPTH = 64;
+
+/** The scope of a graph's own nodes. */
+export function mainScope(graph: GraphDef): Scope {
+  return {
+    name: "",
+    path: "",
+    isFunction: false,
+    nodes: nodesByName(graph.node, "the graph"),
+    args: new Map(),
+    returns: [],
+    attrs: {},
+    depth: 0,
+  };
+}
+
+/** The scope of one call of `definition`; `bindings` are the flat arguments. */
+export function functionScope(
+  definition: FunctionDef,
+  bindings: readonly Binding[],
+  path: string,
+  attrs: AttrMessages,
+  depth: number,
+): Scope {
+  const name = definition.signature?.name ?? "";
+  if (depth > MAX_CALL_DEPTH) {
+    throw new GraphError({
+      where: `function "${name}"`,
+      found: `calls nested more than ${MAX_CALL_DEPTH} deep`,
+      expected: "a program without recursion",
+      node: path,
+    });
+  }
+  return {
+    name,
+    path,
+    isFunction: true,
+    nodes: nodesByName(definition.nodeDef, `function "${name}"`),
+    args: bindArguments(definition, bindings, attrs),
+    returns: returnsOf(definition),
+    attrs,
+    depth,
+  };
+}
+
+/** Number of tensors of each argument of a function, in order. */
+export function argumentLengths(definition: FunctionDef, attrs: AttrMessages): number[] {
+  return (definition.signature?.inputArg ?? []).map((arg) => {
+    if (arg.numberAttr === "" && arg.typeListAttr === "") return 1;
+    const attrName = arg.numberAttr === "" ? arg.typeListAttr : arg.numberAttr;
+    const message = Object.hasOwn(attrs, attrName) ? attrs[attrName] : undefined;
+    const attr = message && toAttr(message, `function "${definition.signature?.name}"`);
+    const length =
+      attr && argLength({ name: arg.name, ...lengthAttr(arg) }, new Map([[attrName, attr]]));
+    if (length === undefined || length < 0) {
+      throw malformed(definition, `argument "${arg.name}" of unknown length`);
+    }
+    return length;
+  });
+}
+
+/** Takes `name`, `name:1`, `node:argument:1` or `^name` apart; undefined for control inputs. */
+export function parseInput(
+  input: string,
+  isFunction: boolean,
+  where: string,
+): InputName | undefined {
+  if (input.startsWith("^")) return undefined;
+  const [node, second, third, ...rest] = input.split(":");
+  if (node === undefined || node === "" || rest.length > 0) throw badInput(input, where);
+  if (second === undefined) return { node, argument: undefined, index: 0 };
+  if (third !== undefined) {
+    return { node, argument: second, index: parseIndex(third, input, where) };
+  }
+  if (isFunction && !/^\d+$/.test(second)) return { node, argument: second, index: 0 };
+  return { node, argument: undefined, index: parseIndex(second, input, where) };
+}
+
+function lengthAttr(arg: { numberAttr: string; typeListAttr: string }): {
+  countAttr?: string;
+  listAttr?: string;
+} {
+  return arg.numberAttr === "" ? { listAttr: arg.typeListAttr } : { countAttr: arg.numberAttr };
+}
+
+function parseIndex(text: string, input: string, where: string): number {
+  if (!/^\d{1,6}$/.test(text)) throw badInput(input, where);
+  return Number(text);
+}
+
+function badInput(input: string, where: string): FormatError {
+  return new FormatError({
+    format: "graph",
+    where,
+    found: `input "${input}"`,
+    expected: "the name of a node, with an output number at most",
+  });
+}
+
+function nodesByName(nodes: readonly NodeDef[], where: string): Map<string, NodeDef> {
+  const byName = new Map<string, NodeDef>();
+  for (const node of nodes) {
+    if (byName.has(node.name)) {
+      throw new GraphError({
+        where,
+        found: `two nodes named "${node.name}"`,
+        expected: "names that are unique",
+        node: node.name,
+      });
+    }
+    byName.set(node.name, node);
+  }
+  return byName;
+}
+
+function bindArguments(
+  definition: FunctionDef,
+  bindings: readonly Binding[],
+  attrs: AttrMessages,
+): Map<string, readonly Binding[]> {
+  const lengths = argumentLengths(definition, attrs);
+  const total = lengths.reduce((sum, length) => sum + length, 0);
+  if (total !== bindings.length) {
+    throw malformed(definition, `${bindings.length} values passed for ${total} arguments`);
+  }
+  const args = new Map<string, readonly Binding[]>();
+  let next = 0;
+  for (const [i, arg] of (definition.signature?.inputArg ?? []).entries()) {
+    args.set(arg.name, bindings.slice(next, next + lengths[i]!));
+    next += lengths[i]!;
+  }
+  return args;
+}
+
+function returnsOf(definition: FunctionDef): string[] {
+  return (definition.signature?.outputArg ?? []).map(({ name }) => {
+    const input = Object.hasOwn(definition.ret, name) ? definition.ret[name] : undefined;
+    if (input === undefined) throw malformed(definition, `no value for its output "${name}"`);
+    return input;
+  });
+}
+
+function malformed(definition: FunctionDef, found: string): GraphError {
+  const name = definition.signature?.name ?? "";
+  return new GraphError({ where: `function "${name}"`, found, node: name });
+}
+
+/** Names the node of an operation for messages. */
+export function whereIs(scope: Scope, node: NodeDef): string {
+  return `node "${scope.path}${node.name}" (${node.op})`;
+}
