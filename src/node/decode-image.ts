@@ -9,7 +9,7 @@ import { systemCode } from "./io-error.ts";
 /** A page of 100 megapixels decodes to 300 MB. */
 const MAX_PIXELS = 100_000_000;
 
-type Sharp = (typeof import("sharp"))["default"];
+type Sharp = typeof import("sharp")["default"];
 
 /**
  * Loads sharp and returns a decoder to red, green and blue.
