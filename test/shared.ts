@@ -4,7 +4,7 @@
  */
 import { existsSync } from "node:fs";
 import { fileURLToPath } from "node:url";
-import { describe } from "vitest";
+import { describe, test } from "vitest";
 
 const root = fileURLToPath(new URL("../../shared/", import.meta.url));
 
@@ -19,5 +19,5 @@ export function sharedPath(...parts: string[]): string {
 /** Like `describe`, but the whole suite is skipped, and named as skipped, where the outside material is missing. */
 export function describeWithShared(title: string, define: () => void): void {
   if (hasShared) describe(title, define);
-  else describe.skip(`${title} (skipped: no ../shared beside the project)`, define);
+  else describe.skip(title, () => test.todo("needs ../shared beside the project"));
 }

@@ -41,7 +41,8 @@ export function narrowFloat16(values: Float32Array, out: Uint16Array): void {
 function float16Bits(bits: number): number {
   const sign = (bits >>> 16) & 0x8000;
   const magnitude = bits & 0x7fffffff;
-  if (magnitude > 0x7f800000) return sign | 0x7e00;
+  // NaN stays quiet and keeps the upper bits of its payload, as processors do it.
+  if (magnitude > 0x7f800000) return sign | 0x7e00 | ((magnitude & 0x7fffff) >> 13);
   // 0x477ff000 is 65520, half way between 65504 and the next step: it and all above round to infinity.
   if (magnitude >= 0x477ff000) return sign | 0x7c00;
   if (magnitude >= 0x38800000) {

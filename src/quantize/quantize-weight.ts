@@ -1,0 +1,105 @@
+/** The step from float32 data to a stored form, one tensor at a time. */
+import type { Shape } from "../base/shape.ts";
+import type { ErrorTally } from "./error-tally.ts";
+import { toHalfFloats } from "./half-floats.ts";
+import { packInt4 } from "./int4.ts";
+import { quantizeAsymmetricR113, quantizeSymmetricR113 } from "./r1-13.ts";
+import {
+  axisSlices,
+  blockSlices,
+  type Magnitudes,
+  measureMagnitudes,
+  type Slices,
+  tensorSlices,
+} from "./slices.ts";
+import { quantizeSymmetric, symmetricScale } from "./symmetric.ts";
+import type { Granularity, SymmetricFormat, WeightFormat } from "./weight-format.ts";
+
+/** A constant in its new form. */
+export interface QuantizedWeight {
+  readonly bytes: Uint8Array;
+  /** One for the tensor or one a channel; empty for float16 and for blocks. */
+  readonly scale: Float32Array;
+  readonly zeroPoint: readonly number[];
+  readonly quantizedDimension: number;
+  readonly tally: ErrorTally;
+  /** NaN found in the data: stored as 0, or as NaN in float16. */
+  readonly nan: number;
+  /** Infinities found in the data: only float16 has a place for them, the largest finite number. */
+  readonly infinite: number;
+}
+
+/** Infinities leave no scale: the tensor must stay float. */
+export interface Unquantizable {
+  readonly infinite: number;
+  readonly bytes?: never;
+}
+
+/** Largest integer of each symmetric type; the one below −qmax is never used, so that kernels may negate. */
+const QMAX = { int8: 127, int4: 7 } as const;
+
+/** Stores `values`, row-major with the given shape, in the given format. */
+export function quantizeWeight(
+  values: Float32Array,
+  shape: Shape,
+  format: WeightFormat,
+): QuantizedWeight | Unquantizable {
+  if (format.dtype === "float16") {
+    const half = toHalfFloats(values);
+    return { ...half, scale: new Float32Array(0), zeroPoint: [], quantizedDimension: 0 };
+  }
+  const slices =
+    format.dtype === "uint8" ? tensorSlices(shape) : slicesOf(shape, format.granularity);
+  const magnitudes = measureMagnitudes(values, slices);
+  const { nan, infinite } = magnitudes;
+  if (infinite > 0) return { infinite };
+  const finite = nan === 0 ? values : values.map((value) => (Number.isNaN(value) ? 0 : value));
+  const found = { nan, infinite };
+  if (format.dtype === "uint8") {
+    return { ...quantizeAsymmetricR113(finite), ...found, quantizedDimension: 0 };
+  }
+  return { ...storeSymmetric(finite, shape, slices, magnitudes, format), ...found };
+}
+
+/** The slices that share a scale. */
+export function slicesOf(shape: Shape, granularity: Granularity): Slices {
+  switch (granularity.kind) {
+    case "tensor":
+      return tensorSlices(shape);
+    case "channel":
+      return axisSlices(shape, granularity.axis);
+    case "block":
+      return blockSlices(shape, granularity.size);
+  }
+}
+
+function storeSymmetric(
+  values: Float32Array,
+  shape: Shape,
+  slices: Slices,
+  { largest }: Magnitudes,
+  format: SymmetricFormat,
+): Omit<QuantizedWeight, "nan" | "infinite"> {
+  const qmax = QMAX[format.dtype];
+  const q = new Int8Array(values.length);
+  let scale: Float32Array;
+  let tally: ErrorTally;
+  if (format.method === "r1.13") {
+    ({ scale, tally } = quantizeSymmetricR113(values, largest[0] ?? 0, q));
+  } else {
+    const scales = largest.map((magnitude) => symmetricScale(magnitude, qmax));
+    tally = quantizeSymmetric(values, slices, scales, qmax, q);
+    scale = Float32Array.from(scales);
+  }
+  if (format.repeatAlong !== undefined) {
+    scale = new Float32Array(shape[format.repeatAlong] ?? 1).fill(scale[0]!);
+  }
+  return {
+    bytes: format.dtype === "int4" ? packInt4(q) : new Uint8Array(q.buffer),
+    scale,
+    zeroPoint: new Array<number>(scale.length).fill(0),
+    quantizedDimension:
+      format.repeatAlong ?? (format.granularity.kind === "channel" ? format.granularity.axis : 0),
+    tally,
+  };
+}

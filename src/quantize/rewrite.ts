@@ -1,0 +1,156 @@
+/**
+ * Puts stored constants into the graph: retypes tensors, duplicates those that other operators go on reading as
+ * floats, and adds the DEQUANTIZE operators. Indices of existing tensors do not change, so inputs, outputs and
+ * signatures stay as they are.
+ */
+import { assert } from "../base/errors.ts";
+import {
+  type Buffer,
+  type Model,
+  type Operator,
+  type Quantization,
+  residentBuffer,
+  type Subgraph,
+  type Tensor,
+} from "../model/ir.ts";
+import { withAsymmetricInputs } from "./asymmetric-inputs.ts";
+import type { Use } from "./constants.ts";
+import { sinkDequantize } from "./operator-order.ts";
+import type { ConstantPlan, PlannedForm, SubgraphPlan } from "./plan.ts";
+import type { QuantizedWeight } from "./quantize-weight.ts";
+import { replaceBuffers } from "./replace-buffers.ts";
+import type { WeightStore } from "./store.ts";
+
+/** Applies the plans. Every planned form must be in the store. */
+export function rewriteModel(
+  model: Model,
+  plans: readonly SubgraphPlan[],
+  store: WeightStore,
+): Model {
+  const buffers = new NewBuffers(model.buffers.length);
+  const subgraphs = model.subgraphs.map((graph, index) =>
+    rewriteSubgraph(graph, plans[index]!, store, buffers),
+  );
+  return replaceBuffers(
+    { ...model, subgraphs, buffers: [...model.buffers, ...buffers.added] },
+    model,
+  );
+}
+
+/** Buffers that the rewrite adds, one for each stored constant however often it is used. */
+class NewBuffers {
+  readonly added: Buffer[] = [];
+  readonly #first: number;
+  readonly #index = new Map<Uint8Array, number>();
+
+  constructor(first: number) {
+    this.#first = first;
+  }
+
+  indexOf(bytes: Uint8Array): number {
+    const known = this.#index.get(bytes);
+    if (known !== undefined) return known;
+    const index = this.#first + this.added.length;
+    this.added.push(residentBuffer(bytes));
+    this.#index.set(bytes, index);
+    return index;
+  }
+}
+
+/** The subgraph under construction. */
+interface Draft {
+  readonly tensors: Tensor[];
+  readonly inputs: number[][];
+  readonly dequantize: Operator[];
+  readonly names: Set<string>;
+}
+
+function rewriteSubgraph(
+  graph: Subgraph,
+  plan: SubgraphPlan,
+  store: WeightStore,
+  buffers: NewBuffers,
+): Subgraph {
+  const draft: Draft = {
+    tensors: [...graph.tensors],
+    inputs: graph.operators.map(({ inputs }) => [...inputs]),
+    dequantize: [],
+    names: new Set(graph.tensors.map(({ name }) => name)),
+  };
+  for (const constant of plan.constants) {
+    for (const [position, form] of constant.forms.entries()) {
+      placeForm(draft, constant, form, position, store, buffers);
+    }
+  }
+  const operators = graph.operators.map((operator, index): Operator => {
+    const flag = plan.asymmetricInputs.get(index);
+    const rewired = { ...operator, inputs: draft.inputs[index]! };
+    return flag === undefined ? rewired : withAsymmetricInputs(rewired, flag);
+  });
+  const { tensors, dequantize } = draft;
+  const integer = dequantize.filter(({ inputs }) => tensors[inputs[0]!]!.dtype !== "float16");
+  // CALL_ONCE prepares the variables of a graph, so it stays in front of everything.
+  const start = operators.findIndex(({ op }) => op !== "CALL_ONCE");
+  const ordered = operators.toSpliced(Math.max(0, start), 0, ...dequantize);
+  return sinkDequantize({ ...graph, tensors, operators: ordered }, integer);
+}
+
+function placeForm(
+  draft: Draft,
+  { constant, kept }: ConstantPlan,
+  form: PlannedForm,
+  position: number,
+  store: WeightStore,
+  buffers: NewBuffers,
+): void {
+  const stored = store.find(constant, form.format);
+  assert(stored !== undefined, `tensor ${constant.index} has no stored form`);
+  const { tensor, index } = constant;
+  const replaces = position === 0 && kept.length === 0;
+  const quantized: Tensor = {
+    ...withoutQuantization(tensor),
+    name: replaces ? tensor.name : uniqueName(draft, `${tensor.name}_${form.format.dtype}`),
+    dtype: form.format.dtype,
+    buffer: buffers.indexOf(stored.bytes),
+    ...quantizationOf(stored),
+  };
+  const at = replaces ? index : append(draft, quantized);
+  if (replaces) draft.tensors[index] = quantized;
+  rewire(draft, form.direct, at);
+  if (form.dequantized.length === 0) return;
+  const floats = append(draft, {
+    ...withoutQuantization(tensor),
+    name: uniqueName(draft, `${tensor.name}_dequantize`),
+    buffer: 0,
+  });
+  draft.dequantize.push({ op: "DEQUANTIZE", version: 1, inputs: [at], outputs: [floats] });
+  rewire(draft, form.dequantized, floats);
+}
+
+function rewire(draft: Draft, uses: readonly Use[], tensor: number): void {
+  for (const { operator, operand } of uses) draft.inputs[operator]![operand] = tensor;
+}
+
+function append(draft: Draft, tensor: Tensor): number {
+  draft.names.add(tensor.name);
+  return draft.tensors.push(tensor) - 1;
+}
+
+function uniqueName({ names }: Draft, wanted: string): string {
+  if (!names.has(wanted)) return wanted;
+  let suffix = 1;
+  while (names.has(`${wanted}_${suffix}`)) suffix++;
+  return `${wanted}_${suffix}`;
+}
+
+/** A calibrated range belongs to the floats that were. */
+function withoutQuantization({ quantization: _, ...tensor }: Tensor): Tensor {
+  return tensor;
+}
+
+function quantizationOf(stored: QuantizedWeight): { quantization?: Quantization } {
+  if (stored.scale.length === 0) return {};
+  const { scale, zeroPoint, quantizedDimension } = stored;
+  const none = new Float32Array(0);
+  return { quantization: { scale, zeroPoint, min: none, max: none, quantizedDimension } };
+}

@@ -1,0 +1,88 @@
+/**
+ * Does second: loads each planned constant once, stores it in its new forms and lets the floats go before the next one
+ * is loaded. Constants that share a buffer are stored once.
+ */
+import { viewAs } from "../base/dtype.ts";
+import { QuantizeError } from "../base/errors.ts";
+import { formatShape } from "../base/shape.ts";
+import type { Model } from "../model/ir.ts";
+import type { FloatConstant } from "./constants.ts";
+import { infiniteValues, type KeepReason } from "./keep-reason.ts";
+import type { ConstantPlan, SubgraphPlan } from "./plan.ts";
+import { type QuantizedWeight, quantizeWeight } from "./quantize-weight.ts";
+import { formatKey, type WeightFormat } from "./weight-format.ts";
+
+/** Called after each stored constant with the float bytes done and to do. */
+export type Progress = (doneBytes: number, totalBytes: number) => void;
+
+/** Stored forms of constants, and what could not be stored. */
+export class WeightStore {
+  readonly #model: Model;
+  readonly #stored = new Map<string, QuantizedWeight>();
+  readonly #obstacles = new Map<string, KeepReason>();
+
+  constructor(model: Model) {
+    this.#model = model;
+  }
+
+  /** Why a constant cannot be quantized, as far as its data has been seen. */
+  obstacleOf(constant: FloatConstant): KeepReason | undefined {
+    return this.#obstacles.get(dataKey(constant));
+  }
+
+  /** The stored form; undefined before `storeAll` has seen it. */
+  find(constant: FloatConstant, format: WeightFormat): QuantizedWeight | undefined {
+    return this.#stored.get(`${dataKey(constant)} ${formatKey(format)}`);
+  }
+
+  /**
+   * Stores every form of the plans that is not there yet. Returns whether all of them could be stored; where not, the
+   * obstacles are known now and the model has to be planned anew.
+   */
+  async storeAll(plans: readonly SubgraphPlan[], progress?: Progress): Promise<boolean> {
+    const pending = plans.flatMap(({ constants }) =>
+      constants.filter((plan) =>
+        plan.forms.some(({ format }) => !this.find(plan.constant, format)),
+      ),
+    );
+    const total = pending.reduce((sum, { constant }) => sum + 4 * constant.elements, 0);
+    let done = 0;
+    let complete = true;
+    for (const plan of pending) {
+      complete = (await this.#store(plan)) && complete;
+      done += 4 * plan.constant.elements;
+      progress?.(done, total);
+    }
+    return complete;
+  }
+
+  async #store({ constant, forms }: ConstantPlan): Promise<boolean> {
+    const missing = forms.filter(({ format }) => !this.find(constant, format));
+    if (missing.length === 0) return true;
+    const { tensor, elements } = constant;
+    const bytes = await this.#model.buffers[tensor.buffer]!.load();
+    if (bytes.byteLength !== 4 * elements) {
+      throw new QuantizeError({
+        where: `subgraph ${constant.subgraph}, tensor ${constant.index} "${tensor.name}"`,
+        found: `${bytes.byteLength} bytes of data`,
+        expected: `${4 * elements} for float32${formatShape(tensor.shape)}`,
+        tensor: tensor.name,
+      });
+    }
+    const values = viewAs("float32", bytes) as Float32Array;
+    for (const { format } of missing) {
+      const stored = quantizeWeight(values, tensor.shape, format);
+      if (stored.bytes === undefined) {
+        this.#obstacles.set(dataKey(constant), infiniteValues(stored.infinite));
+        return false;
+      }
+      this.#stored.set(`${dataKey(constant)} ${formatKey(format)}`, stored);
+    }
+    return true;
+  }
+}
+
+/** Same buffer and shape: same stored form. */
+function dataKey({ tensor }: FloatConstant): string {
+  return `${tensor.buffer} ${tensor.shape.join("x")}`;
+}
