@@ -1,0 +1,12 @@
+/** Ops that TFLite has no operator for, and how they are put together from ops that it has. */
+import type { GraphNode, ValueRef } from "../../graph/ir.ts";
+import type { GraphBuilder } from "../graph-builder.ts";
+import { BATCH_NORM } from "./batch-norm.ts";
+
+/** Replacement for all outputs of a node, or undefined where this form cannot be taken apart. */
+export type Decomposition = (
+  node: GraphNode,
+  build: GraphBuilder,
+) => readonly ValueRef[] | undefined;
+
+export const DECOMPOSITIONS: ReadonlyMap<string, Decomposition> = new Map([...BATCH_NORM]);

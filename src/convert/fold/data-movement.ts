@@ -1,0 +1,471 @@
+/** Evaluators that move elements without computing on them, and those that make shapes and ranges. */
+import { elementCount, isStatic, type Shape } from "../../base/shape.ts";
+import { intAttr, typeAttr } from "../../graph/attrs.ts";
+import type { GraphNode, TensorValue } from "../../graph/ir.ts";
+import { intsOrNone } from "../attributes.ts";
+import {
+  broadcastShapes,
+  broadcastStrides,
+  normalizeAxis,
+  stridedOffsets,
+  stridesOf,
+} from "../broadcast.ts";
+import { planStridedSlice, sliceShape } from "../strided-slice.ts";
+import { type Evaluator, integersOf, numbersOf, takeElements, valueFrom } from "./values.ts";
+
+/** Storage of any kind, for code that only moves elements. */
+type Elements = { [index: number]: unknown };
+
+const where = (node: GraphNode): string => `node ${node.name} (${node.op})`;
+
+/** The result of one output, or nothing. */
+function one(value: TensorValue | undefined): readonly TensorValue[] | undefined {
+  return value && [value];
+}
+
+/** Evaluators of one operand: the others are read through `integersOf`. */
+function onFirst(
+  compute: (
+    node: GraphNode,
+    x: TensorValue,
+    rest: readonly TensorValue[],
+  ) => TensorValue | undefined,
+): Evaluator {
+  return (node, [x, ...rest]) => x && one(compute(node, x, rest));
+}
+
+const reshape = onFirst((_, x, [target]) => {
+  const wanted = integersOf(target);
+  if (wanted === undefined) return undefined;
+  const count = elementCount(x.shape);
+  const known = wanted.reduce((product, size) => (size < 0 ? product : product * size), 1);
+  const shape = wanted.map((size) => (size < 0 ? count / known : size));
+  return elementCount(shape) === count ? { ...x, shape } : undefined;
+});
+
+const squeeze = onFirst((node, x) => {
+  const axes = intsOrNone(node, "squeeze_dims").map((axis) =>
+    normalizeAxis(axis, x.shape.length, where(node)),
+  );
+  const drops = (size: number, axis: number) =>
+    size === 1 && (axes.length === 0 || axes.includes(axis));
+  return { ...x, shape: x.shape.filter((size, axis) => !drops(size, axis)) };
+});
+
+const expandDims = onFirst((node, x, [axisValue]) => {
+  const axis = integersOf(axisValue)?.[0];
+  if (axis === undefined) return undefined;
+  return {
+    ...x,
+    shape: x.shape.toSpliced(normalizeAxis(axis, x.shape.length + 1, where(node)), 0, 1),
+  };
+});
+
+const transpose = onFirst((node, x, [permValue]) => {
+  const perm = integersOf(permValue);
+  return perm && transposeValue(x, perm, where(node));
+});
+
+/** Permutes the axes of a constant. */
+export function transposeValue(
+  x: TensorValue,
+  perm: readonly number[],
+  place: string,
+): TensorValue | undefined {
+  const axes = perm.map((axis) => normalizeAxis(axis, x.shape.length, place));
+  const strides = stridesOf(x.shape);
+  const shape = axes.map((axis) => x.shape[axis] ?? 1);
+  return takeElements(
+    x,
+    shape,
+    stridedOffsets(
+      shape,
+      axes.map((axis) => strides[axis] ?? 0),
+    ),
+  );
+}
+
+/** Joins along an existing axis. */
+function concat(inputs: readonly TensorValue[], axis: number): TensorValue | undefined {
+  const first = inputs[0];
+  if (first === undefined || inputs.some(({ dtype }) => dtype !== first.dtype)) return undefined;
+  const total = inputs.reduce((sum, { shape }) => sum + (shape[axis] ?? 0), 0);
+  const shape = first.shape.with(axis, total);
+  const inner = elementCount(shape.slice(axis + 1));
+  const outer = elementCount(shape.slice(0, axis));
+  const result = takeElements(first, shape, new Uint32Array(elementCount(shape)));
+  if (result === undefined) return undefined;
+  const target = result.data as Elements;
+  let offset = 0;
+  for (const { data, shape: piece } of inputs) {
+    const run = (piece[axis] ?? 0) * inner;
+    for (let o = 0; o < outer; o++) {
+      for (let i = 0; i < run; i++) {
+        target[o * total * inner + offset + i] = (data as Elements)[o * run + i];
+      }
+    }
+    offset += run;
+  }
+  return result;
+}
+
+const concatV2: Evaluator = (node, inputs) => {
+  const axis = integersOf(inputs.at(-1))?.[0];
+  const rank = inputs[0]?.shape.length ?? 0;
+  if (axis === undefined || rank === 0) return undefined;
+  return one(concat(inputs.slice(0, -1), normalizeAxis(axis, rank, where(node))));
+};
+
+const concatV1: Evaluator = (node, [axis, ...values]) => axis && concatV2(node, [...values, axis]);
+
+const pack: Evaluator = (node, inputs) => {
+  const rank = (inputs[0]?.shape.length ?? 0) + 1;
+  const axis = normalizeAxis(intAttr(node, "axis"), rank, where(node));
+  return one(
+    concat(
+      inputs.map((x) => ({ ...x, shape: x.shape.toSpliced(axis, 0, 1) })),
+      axis,
+    ),
+  );
+};
+
+const unpack: Evaluator = (node, [x]) => {
+  if (x === undefined) return undefined;
+  const axis = normalizeAxis(intAttr(node, "axis"), x.shape.length, where(node));
+  const pieces = pieceUp(x, axis, new Array<number>(x.shape[axis] ?? 0).fill(1));
+  return pieces?.map((piece) => ({ ...piece, shape: piece.shape.toSpliced(axis, 1) }));
+};
+
+function pieceUp(
+  x: TensorValue,
+  axis: number,
+  sizes: readonly number[],
+): TensorValue[] | undefined {
+  const strides = stridesOf(x.shape);
+  let start = 0;
+  const pieces: TensorValue[] = [];
+  for (const size of sizes) {
+    const shape = x.shape.with(axis, size);
+    const piece = takeElements(
+      x,
+      shape,
+      stridedOffsets(shape, strides, start * (strides[axis] ?? 0)),
+    );
+    if (piece === undefined) return undefined;
+    pieces.push(piece);
+    start += size;
+  }
+  return start === x.shape[axis] ? pieces : undefined;
+}
+
+const split: Evaluator = (node, [axisValue, x]) => {
+  const axis = integersOf(axisValue)?.[0];
+  if (axis === undefined || x === undefined) return undefined;
+  const normal = normalizeAxis(axis, x.shape.length, where(node));
+  const count = intAttr(node, "num_split");
+  return pieceUp(x, normal, new Array<number>(count).fill((x.shape[normal] ?? 0) / count));
+};
+
+const splitV: Evaluator = (node, [x, sizesValue, axisValue]) => {
+  const sizes = integersOf(sizesValue);
+  const axis = integersOf(axisValue)?.[0];
+  if (x === undefined || sizes === undefined || axis === undefined) return undefined;
+  const normal = normalizeAxis(axis, x.shape.length, where(node));
+  const known = sizes.reduce((sum, size) => sum + Math.max(size, 0), 0);
+  return pieceUp(
+    x,
+    normal,
+    sizes.map((size) => (size < 0 ? (x.shape[normal] ?? 0) - known : size)),
+  );
+};
+
+const slice = onFirst((_, x, [beginValue, sizeValue]) => {
+  const begin = integersOf(beginValue);
+  const size = integersOf(sizeValue);
+  if (begin === undefined || size === undefined) return undefined;
+  const shape = x.shape.map((dim, axis) => {
+    const wanted = size[axis] ?? 0;
+    return wanted < 0 ? dim - (begin[axis] ?? 0) : wanted;
+  });
+  if (
+    shape.some(
+      (dim, axis) =>
+        dim < 0 || (begin[axis] ?? 0) < 0 || dim + (begin[axis] ?? 0) > (x.shape[axis] ?? 0),
+    )
+  ) {
+    return undefined;
+  }
+  const strides = stridesOf(x.shape);
+  const start = strides.reduce((sum, stride, axis) => sum + stride * (begin[axis] ?? 0), 0);
+  return takeElements(x, shape, stridedOffsets(shape, strides, start));
+});
+
+const stridedSlice = onFirst((node, x, rest) => {
+  const [begin, end, steps] = rest.map(integersOf);
+  if (begin === undefined || end === undefined || steps === undefined) return undefined;
+  const plan = planStridedSlice(x.shape, begin, end, steps, masksOf(node), where(node));
+  const shape = sliceShape(plan);
+  if (!isStatic(shape)) return undefined;
+  const strides = stridesOf(x.shape);
+  const start = plan.ranges.reduce(
+    (sum, range, axis) => sum + range.begin * (strides[axis] ?? 0),
+    0,
+  );
+  const outer = plan.outputAxes.map((axis) =>
+    axis < 0 ? 0 : (strides[axis] ?? 0) * (plan.ranges[axis]?.stride ?? 1),
+  );
+  return takeElements(x, shape, stridedOffsets(shape, outer, start));
+});
+
+/** The five masks of a StridedSlice node. */
+export function masksOf(node: GraphNode): {
+  begin: number;
+  end: number;
+  ellipsis: number;
+  newAxis: number;
+  shrink: number;
+} {
+  return {
+    begin: intAttr(node, "begin_mask"),
+    end: intAttr(node, "end_mask"),
+    ellipsis: intAttr(node, "ellipsis_mask"),
+    newAxis: intAttr(node, "new_axis_mask"),
+    shrink: intAttr(node, "shrink_axis_mask"),
+  };
+}
+
+const gather = onFirst((node, x, [indexValue, axisValue]) => {
+  const indices = integersOf(indexValue);
+  const axis = axisValue === undefined ? 0 : integersOf(axisValue)?.[0];
+  if (indexValue === undefined || indices === undefined || axis === undefined) return undefined;
+  if (node.attrs.has("batch_dims") && intAttr(node, "batch_dims") !== 0) return undefined;
+  const normal = normalizeAxis(axis, x.shape.length, where(node));
+  const size = x.shape[normal] ?? 0;
+  if (indices.some((index) => index < 0 || index >= size)) return undefined;
+  const shape = [...x.shape.slice(0, normal), ...indexValue.shape, ...x.shape.slice(normal + 1)];
+  const inner = elementCount(x.shape.slice(normal + 1));
+  const outer = elementCount(x.shape.slice(0, normal));
+  const offsets = new Uint32Array(elementCount(shape));
+  let at = 0;
+  for (let o = 0; o < outer; o++) {
+    for (const index of indices) {
+      for (let i = 0; i < inner; i++) offsets[at++] = (o * size + index) * inner + i;
+    }
+  }
+  return takeElements(x, shape, offsets);
+});
+
+function broadcastTo(x: TensorValue, shape: Shape): TensorValue | undefined {
+  return takeElements(x, shape, stridedOffsets(shape, broadcastStrides(x.shape, shape.length)));
+}
+
+const fill: Evaluator = (_, [dims, x]) => {
+  const shape = integersOf(dims);
+  return x && shape && one(broadcastTo(x, shape));
+};
+
+const tile = onFirst((_, x, [multiplesValue]) => {
+  const multiples = integersOf(multiplesValue);
+  if (multiples === undefined) return undefined;
+  const strides = stridesOf(x.shape);
+  // Each axis becomes two: the repeats (stride 0) and the original.
+  const shape = x.shape.flatMap((size, axis) => [multiples[axis] ?? 1, size]);
+  const steps = strides.flatMap((stride) => [0, stride]);
+  const tiled = x.shape.map((size, axis) => size * (multiples[axis] ?? 1));
+  return takeElements(x, tiled, stridedOffsets(shape, steps));
+});
+
+const pad = onFirst((_, x, [paddingsValue, fillValue]) => {
+  const paddings = integersOf(paddingsValue);
+  const filler = fillValue === undefined ? 0 : numbersOf(fillValue)?.[0];
+  if (paddings === undefined || filler === undefined || !numbersOf(x)) return undefined;
+  const shape = x.shape.map(
+    (size, axis) => size + (paddings[2 * axis] ?? 0) + (paddings[2 * axis + 1] ?? 0),
+  );
+  const padded = valueFrom(x.dtype, shape, new Float64Array(elementCount(shape)).fill(filler));
+  if (padded === undefined) return undefined;
+  const strides = stridesOf(shape);
+  const start = strides.reduce((sum, stride, axis) => sum + stride * (paddings[2 * axis] ?? 0), 0);
+  const target = padded.data as Elements;
+  stridedOffsets(x.shape, strides, start).forEach((offset, i) => {
+    target[offset] = (x.data as Elements)[i];
+  });
+  return padded;
+});
+
+const reverse = onFirst((node, x, [axesValue]) => {
+  const axes = integersOf(axesValue)?.map((axis) =>
+    normalizeAxis(axis, x.shape.length, where(node)),
+  );
+  if (axes === undefined) return undefined;
+  const strides = stridesOf(x.shape);
+  const start = axes.reduce(
+    (sum, axis) => sum + (strides[axis] ?? 0) * ((x.shape[axis] ?? 1) - 1),
+    0,
+  );
+  const steps = strides.map((stride, axis) => (axes.includes(axis) ? -stride : stride));
+  return takeElements(x, x.shape, stridedOffsets(x.shape, steps, start));
+});
+
+const range: Evaluator = (_, inputs) => {
+  const [start, limit, delta] = inputs.map((value) => numbersOf(value)?.[0]);
+  const dtype = inputs[0]?.dtype;
+  if (dtype === undefined || start === undefined || limit === undefined || !delta) return undefined;
+  const count = Math.max(0, Math.ceil((limit - start) / delta));
+  if (count > 1 << 24) return undefined;
+  return one(
+    valueFrom(
+      dtype,
+      [count],
+      Array.from({ length: count }, (_, i) => start + i * delta),
+    ),
+  );
+};
+
+const linSpace: Evaluator = (_, inputs) => {
+  const [start, stop, num] = inputs.map((value) => numbersOf(value)?.[0]);
+  const dtype = inputs[0]?.dtype;
+  if (dtype === undefined || start === undefined || stop === undefined) return undefined;
+  if (num === undefined || num < 1 || num > 1 << 24) return undefined;
+  const step = num > 1 ? (stop - start) / (num - 1) : 0;
+  return one(
+    valueFrom(
+      dtype,
+      [num],
+      Array.from({ length: num }, (_, i) => start + i * step),
+    ),
+  );
+};
+
+const oneHot: Evaluator = (node, [indices, depthValue, on, off]) => {
+  const depth = integersOf(depthValue)?.[0];
+  const picks = integersOf(indices);
+  const onValue = on && numbersOf(on)?.[0];
+  const offValue = off && numbersOf(off)?.[0];
+  if (
+    !indices ||
+    !on ||
+    !picks ||
+    depth === undefined ||
+    onValue === undefined ||
+    offValue === undefined
+  )
+    return undefined;
+  const axis = intAttr(node, "axis");
+  if (axis !== -1 && axis !== indices.shape.length) return undefined;
+  const numbers = picks.flatMap((pick) =>
+    Array.from({ length: depth }, (_, i) => (i === pick ? onValue : offValue)),
+  );
+  return one(valueFrom(on.dtype, [...indices.shape, depth], numbers));
+};
+
+const invertPermutation = onFirst((_, x) => {
+  const perm = integersOf(x);
+  return (
+    perm &&
+    valueFrom(
+      x.dtype,
+      x.shape,
+      perm.map((_, i) => perm.indexOf(i)),
+    )
+  );
+});
+
+const broadcastArgs: Evaluator = (node, [a, b]) => {
+  const [x, y] = [integersOf(a), integersOf(b)];
+  if (a === undefined || x === undefined || y === undefined) return undefined;
+  const shape = broadcastShapes(x, y, where(node));
+  return one(valueFrom(a.dtype, [shape.length], shape));
+};
+
+const concatOffset: Evaluator = (_, [axisValue, ...shapes]) => {
+  const axis = integersOf(axisValue)?.[0];
+  if (axis === undefined) return undefined;
+  let offset = 0;
+  return shapes.map((value) => {
+    const shape = integersOf(value) ?? [];
+    const result = valueFrom(
+      value.dtype,
+      value.shape,
+      shape.map((_, i) => (i === axis ? offset : 0)),
+    );
+    offset += shape[axis] ?? 0;
+    return result ?? value;
+  });
+};
+
+/** Where: coordinates of the true elements, int64 [n, rank]. */
+const whereTrue = onFirst((_, x) => {
+  const numbers = numbersOf(x);
+  if (numbers === undefined) return undefined;
+  const strides = stridesOf(x.shape);
+  const rows: number[] = [];
+  let count = 0;
+  for (let i = 0; i < numbers.length; i++) {
+    if (numbers[i] === 0) continue;
+    count++;
+    strides.forEach((stride, axis) => {
+      rows.push(Math.floor(i / stride) % (x.shape[axis] ?? 1));
+    });
+  }
+  return valueFrom("int64", [count, x.shape.length], rows);
+});
+
+const constantLike = (element: number): Evaluator =>
+  onFirst((_, x) =>
+    valueFrom(x.dtype, x.shape, new Float64Array(elementCount(x.shape)).fill(element)),
+  );
+
+/** Bitcast between types of one size. */
+const bitcast = onFirst((node, x) => {
+  const target = typeAttr(node, "type");
+  if (Array.isArray(x.data) || target !== "float32" || x.dtype !== "int32") return undefined;
+  return {
+    dtype: target,
+    shape: x.shape,
+    data: new Float32Array(x.data.slice().buffer as ArrayBuffer),
+  };
+});
+
+const identity: Evaluator = (_, inputs) => inputs;
+
+export const DATA_MOVEMENT: ReadonlyMap<string, Evaluator> = new Map<string, Evaluator>([
+  ["Reshape", reshape],
+  ["Squeeze", squeeze],
+  ["ExpandDims", expandDims],
+  ["Transpose", transpose],
+  ["Concat", concatV1],
+  ["ConcatV2", concatV2],
+  ["Pack", pack],
+  ["Unpack", unpack],
+  ["Split", split],
+  ["SplitV", splitV],
+  ["Slice", slice],
+  ["StridedSlice", stridedSlice],
+  ["Gather", gather],
+  ["GatherV2", gather],
+  [
+    "BroadcastTo",
+    onFirst((_, x, [dims]) => {
+      const shape = integersOf(dims);
+      return shape && broadcastTo(x, shape);
+    }),
+  ],
+  ["Fill", fill],
+  ["Tile", tile],
+  ["Pad", pad],
+  ["PadV2", pad],
+  ["ReverseV2", reverse],
+  ["Range", range],
+  ["LinSpace", linSpace],
+  ["OneHot", oneHot],
+  ["InvertPermutation", invertPermutation],
+  ["BroadcastArgs", broadcastArgs],
+  ["ConcatOffset", concatOffset],
+  ["Where", whereTrue],
+  ["ZerosLike", constantLike(0)],
+  ["OnesLike", constantLike(1)],
+  ["Bitcast", bitcast],
+  ["Identity", identity],
+  ["IdentityN", identity],
+]);

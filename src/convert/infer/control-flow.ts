@@ -1,0 +1,142 @@
+/**
+ * Types of constants, inputs, control flow, tensor lists and random numbers. A While or If carries the types of its
+ * outputs in attributes, which the pass that specializes its functions sets.
+ */
+import type { DType } from "../../base/dtype.ts";
+import { intAttr, shapeAttr, tensorAttr, typeAttr, typesAttr } from "../../graph/attrs.ts";
+import type { PartialShape } from "../../graph/ir.ts";
+import { hasAttr, shapesOrNone } from "../attributes.ts";
+import {
+  constantInts,
+  dimsOf,
+  inputShape,
+  inputType,
+  type ListType,
+  one,
+  type TypedNode,
+  type TypeRule,
+  type ValueType,
+} from "./typed-node.ts";
+
+const placeholder: TypeRule = ({ node }) =>
+  one(typeAttr(node, "dtype"), hasAttr(node, "shape") ? shapeAttr(node, "shape") : undefined);
+
+const constant: TypeRule = ({ node }) => {
+  const { dtype, shape } = tensorAttr(node, "value");
+  return one(dtype, shape);
+};
+
+const loop: TypeRule = (typed) => branchTypes(typed, typesAttr(typed.node, "T"), typed.inputs);
+const branch: TypeRule = (typed) => branchTypes(typed, typesAttr(typed.node, "Tout"), []);
+
+function branchTypes(
+  { node }: TypedNode,
+  dtypes: readonly DType[],
+  inputs: readonly ValueType[],
+): readonly ValueType[] {
+  const shapes = shapesOrNone(node, "output_shapes");
+  return dtypes.map((dtype, i) => {
+    const list = inputs[i]?.list;
+    const shape = shapes.length === dtypes.length ? shapes[i] : undefined;
+    return list === undefined ? { dtype, shape } : { dtype, shape, list };
+  });
+}
+
+const handle = (list: ListType): readonly ValueType[] => [{ dtype: "variant", shape: [], list }];
+
+const listReserve: TypeRule = (typed) =>
+  handle({
+    element: { dtype: typeAttr(typed.node, "element_dtype"), shape: elementShape(typed, 0) },
+    length: typed.node.op === "EmptyTensorList" ? 0 : (constantInts(typed, 1)?.[0] ?? -1),
+  });
+
+/** The shape given by an operand; a scalar -1 says that it is not known. */
+function elementShape(typed: TypedNode, input: number): PartialShape {
+  return inputShape(typed, input)?.length === 0 ? undefined : dimsOf(typed, input);
+}
+
+const listFromTensor: TypeRule = (typed) => {
+  const { dtype, shape } = inputType(typed, 0);
+  return handle({ element: { dtype, shape: shape?.slice(1) }, length: shape?.[0] ?? -1 });
+};
+
+const listSetItem: TypeRule = (typed) => {
+  const list = inputType(typed, 0).list;
+  const { dtype, shape } = inputType(typed, 2);
+  return handle({
+    element: { dtype, shape: refine(list?.element.shape, shape) },
+    length: list?.length ?? -1,
+  });
+};
+
+const listPushBack: TypeRule = (typed) => {
+  const list = inputType(typed, 0).list;
+  const { dtype, shape } = inputType(typed, 1);
+  const length = list === undefined || list.length < 0 ? -1 : list.length + 1;
+  return handle({ element: { dtype, shape: refine(list?.element.shape, shape) }, length });
+};
+
+/** The more exact of two descriptions of one shape. */
+export function refine(a: PartialShape, b: PartialShape): PartialShape {
+  if (a === undefined || b === undefined || a.length !== b.length) return a ?? b;
+  return a.map((size, axis) => (size < 0 ? (b[axis] ?? -1) : size));
+}
+
+function elementType(typed: TypedNode, shapeInput: number): ValueType {
+  const list = inputType(typed, 0).list;
+  const shape = refine(list?.element.shape, elementShape(typed, shapeInput));
+  return { dtype: typeAttr(typed.node, "element_dtype"), shape };
+}
+
+const listGetItem: TypeRule = (typed) => [elementType(typed, 2)];
+
+const listStack: TypeRule = (typed) => {
+  const { dtype, shape } = elementType(typed, 1);
+  const given = hasAttr(typed.node, "num_elements") ? intAttr(typed.node, "num_elements") : -1;
+  const length = inputType(typed, 0).list?.length ?? -1;
+  return one(dtype, shape && [length < 0 ? given : length, ...shape]);
+};
+
+const listGather: TypeRule = (typed) => {
+  const { dtype, shape } = elementType(typed, 2);
+  return one(dtype, shape && [inputShape(typed, 1)?.[0] ?? -1, ...shape]);
+};
+
+const random: TypeRule = (typed) => one(typeAttr(typed.node, "dtype"), dimsOf(typed, 0));
+
+const multinomial: TypeRule = (typed) =>
+  one(typeAttr(typed.node, "output_dtype"), [
+    inputShape(typed, 0)?.[0] ?? -1,
+    constantInts(typed, 1)?.[0] ?? -1,
+  ]);
+
+const tableFind: TypeRule = (typed) => one(inputType(typed, 2).dtype, inputShape(typed, 1));
+
+export const CONTROL_FLOW_TYPES: ReadonlyMap<string, TypeRule> = new Map<string, TypeRule>([
+  ["Placeholder", placeholder],
+  ["Const", constant],
+  ["NoOp", () => []],
+  ["While", loop],
+  ["StatelessWhile", loop],
+  ["If", branch],
+  ["StatelessIf", branch],
+  ["Case", branch],
+  ["StatelessCase", branch],
+  ["TensorListReserve", listReserve],
+  ["EmptyTensorList", listReserve],
+  ["TensorListFromTensor", listFromTensor],
+  ["TensorListSetItem", listSetItem],
+  ["TensorListPushBack", listPushBack],
+  ["TensorListGetItem", listGetItem],
+  ["TensorListStack", listStack],
+  ["TensorListGather", listGather],
+  ["TensorListLength", () => one("int32", [])],
+  ["RandomUniform", random],
+  ["RandomStandardNormal", random],
+  ["Multinomial", multinomial],
+  ["LookupTableFindV2", tableFind],
+  ["LookupTableSizeV2", () => one("int64", [])],
+  ["VarHandleOp", () => one("resource", [])],
+  ["HashTableV2", () => one("resource", [])],
+  ["ReadVariableOp", (typed) => one(typeAttr(typed.node, "dtype"), undefined)],
+]);

@@ -1,0 +1,15 @@
+/** All legalization rows: TensorFlow op → how it becomes TFLite operators. */
+import { CONTROL_FLOW_ROWS } from "./control-flow.ts";
+import { CONVOLUTION_ROWS } from "./convolution.ts";
+import { DATA_MOVEMENT_ROWS } from "./data-movement.ts";
+import { ELEMENTWISE_ROWS } from "./elementwise.ts";
+import type { LegalizationRow } from "./lowering.ts";
+import { REDUCTION_ROWS } from "./reductions.ts";
+
+export const LEGALIZATION_ROWS: ReadonlyMap<string, LegalizationRow> = new Map([
+  ...ELEMENTWISE_ROWS,
+  ...CONVOLUTION_ROWS,
+  ...DATA_MOVEMENT_ROWS,
+  ...REDUCTION_ROWS,
+  ...CONTROL_FLOW_ROWS,
+]);

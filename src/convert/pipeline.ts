@@ -1,0 +1,101 @@
+/**
+ * TensorFlow graph → TFLite model. The two lists below are the order of the passes; each pass stands in a file of its own
+ * and makes a new graph or draft from the one it is given.
+ */
+import type { Diagnostic } from "../base/errors.ts";
+import type { Graph } from "../graph/ir.ts";
+import type { Model } from "../model/ir.ts";
+import { assemble } from "./assemble.ts";
+import { decompose } from "./decompose.ts";
+import type { Draft } from "./draft.ts";
+import { foldAffine } from "./fold-affine.ts";
+import { foldConstants } from "./fold-constants.ts";
+import { fuseActivations } from "./fuse-activations.ts";
+import { legalize } from "./legalize.ts";
+import { mergeDense } from "./merge-dense.ts";
+import { expandExplicitPadding, mergePadding } from "./padding.ts";
+import { removeIdentities } from "./remove-identities.ts";
+import {
+  type ConversionReport,
+  countOperators,
+  countOps,
+  type PassReport,
+  total,
+} from "./report.ts";
+import { simplifyMovement } from "./simplify-movement.ts";
+
+export interface ConvertOptions {
+  /** Remarks of the importer, carried into the report. */
+  readonly diagnostics?: readonly Diagnostic[];
+  /** Called with every intermediate graph, for tests that verify each step. */
+  readonly onGraph?: (pass: string, graph: Graph) => void;
+}
+
+type GraphPass = readonly [name: string, run: (graph: Graph) => Graph];
+type DraftPass = readonly [name: string, run: (draft: Draft) => Draft];
+
+const GRAPH_PASSES: readonly GraphPass[] = [
+  ["remove identities", removeIdentities],
+  ["fold constants", foldConstants],
+  ["decompose", decompose],
+  ["expand explicit padding", expandExplicitPadding],
+  ["fold constants", foldConstants],
+  ["simplify movement", simplifyMovement],
+  ["merge dense layers", mergeDense],
+  ["merge padding", mergePadding],
+];
+
+const DRAFT_PASSES: readonly DraftPass[] = [
+  ["fold affine", foldAffine],
+  ["fuse activations", fuseActivations],
+];
+
+/** Converts a graph to a float model. Throws UnsupportedError with every operation that cannot be lowered. */
+export function convertGraph(
+  graph: Graph,
+  options: ConvertOptions = {},
+): { model: Model; report: ConversionReport } {
+  const passes: PassReport[] = [];
+  let current = graph;
+  for (const [pass, run] of GRAPH_PASSES) {
+    const next = run(current);
+    note(passes, pass, current.nodes.length, next.nodes.length);
+    options.onGraph?.(pass, next);
+    current = next;
+  }
+  let drafts = legalize(current);
+  for (const [pass, run] of DRAFT_PASSES) {
+    const next = drafts.map(run);
+    note(passes, pass, operatorCount(drafts), operatorCount(next));
+    drafts = next;
+  }
+  const model = assemble(drafts, current);
+  return { model, report: reportOn(graph, model, passes, options.diagnostics ?? []) };
+}
+
+function note(passes: PassReport[], pass: string, before: number, after: number): void {
+  if (before !== after) passes.push({ pass, before, after });
+}
+
+const operatorCount = (drafts: readonly Draft[]): number =>
+  drafts.reduce((sum, { operators }) => sum + operators.length, 0);
+
+function reportOn(
+  graph: Graph,
+  model: Model,
+  passes: readonly PassReport[],
+  diagnostics: readonly Diagnostic[],
+): ConversionReport {
+  const source = countOps(graph);
+  const result = countOperators(model);
+  return {
+    source,
+    result,
+    sourceTotal: total(source),
+    resultTotal: total(result),
+    subgraphs: model.subgraphs.length,
+    constantBytes: model.buffers.reduce((sum, { byteLength }) => sum + byteLength, 0),
+    passes,
+    diagnostics,
+  };
+}
