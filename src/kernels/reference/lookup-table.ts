@@ -37,20 +37,33 @@ export function byteTable(
 
 const STEPS = 512;
 
-/**
- * The table of a real function for int16. Each entry is the function at the start of its step, moved by half the error
- * that interpolation would make in the middle of the step.
- */
+/** The table of a real function for int16, from the ranges that the two quantizations span. */
 export function int16Table(
   from: PerTensorQuantization,
   to: PerTensorQuantization,
   f: (x: number) => number,
 ): IntegerFunction {
+  return int16TableOver(
+    fround(from.scale * (-32768 - from.zeroPoint)),
+    fround(from.scale * (32767 - from.zeroPoint)),
+    fround(to.scale * (-32768 - to.zeroPoint)),
+    fround(to.scale * (32767 - to.zeroPoint)),
+    f,
+  );
+}
+
+/**
+ * The table of a real function for int16, over real ranges. Each entry is the function at the start of its step, moved
+ * by half the error that interpolation would make in the middle of the step.
+ */
+export function int16TableOver(
+  inputMin: number,
+  inputMax: number,
+  outputMin: number,
+  outputMax: number,
+  f: (x: number) => number,
+): IntegerFunction {
   const table = new Int16Array(STEPS + 1);
-  const inputMin = fround(from.scale * (-32768 - from.zeroPoint));
-  const inputMax = fround(from.scale * (32767 - from.zeroPoint));
-  const outputMin = fround(to.scale * (-32768 - to.zeroPoint));
-  const outputMax = fround(to.scale * (32767 - to.zeroPoint));
   const step = fround(fround(inputMax - inputMin) / STEPS);
   const halfStep = fround(step / 2);
   const toStored = fround(65536 / fround(outputMax - outputMin));
