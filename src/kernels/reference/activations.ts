@@ -15,6 +15,7 @@ import {
   quantizedRange,
   quantizeMultiplier,
 } from "./fixed-point.ts";
+import { halfFunction } from "./half.ts";
 import { hardSwishKernel } from "./hard-swish.ts";
 import type { IntegerFunction } from "./lookup-table.ts";
 import { type Pair, pairKernel } from "./pairwise.ts";
@@ -132,9 +133,9 @@ const ROOT_2_OVER_PI = Math.sqrt(2 / Math.PI);
 function gelu(node: KernelNode): Single | undefined {
   const { approximate } = optionsOf(node, "GeluOptions");
   const f = approximate
-    ? (x: number) => 0.5 * x * (1 + Math.tanh(ROOT_2_OVER_PI * (x + 0.044715 * x * x * x)))
+    ? (x: number) => 0.5 * x * (1 + fround(Math.tanh(ROOT_2_OVER_PI * (x + 0.044715 * x ** 3))))
     : (x: number) => 0.5 * x * erfc(-x * ROOT_HALF);
-  return inputAt(node, 0).dtype === "float32" ? f : byTable(node, ["int8", "uint8"], f);
+  return inputAt(node, 0).dtype === "float32" ? f : byTable(node, ["int8", "uint8", "int16"], f);
 }
 
 function exponentialLinear(node: KernelNode): Single | undefined {
@@ -144,17 +145,11 @@ function exponentialLinear(node: KernelNode): Single | undefined {
 
 const sigmoid = (x: number) => 1 / (1 + Math.exp(-x));
 
-/** The types on which LOGISTIC and TANH agree: floats computed, half floats through float, bytes by table. */
-function saturating(node: KernelNode, f: (x: number) => number): Single | undefined {
-  switch (inputAt(node, 0).dtype) {
-    case "float32":
-      return f;
-    case "float16":
-      return (bits: number) => toFloat16(f(fromFloat16(bits)));
-    default:
-      return byTable(node, ["int8", "uint8"], f);
-  }
-}
+/** e^x / (1 + e^x) on half floats, which round at every step. */
+const halfSigmoid = (bits: number) => {
+  const power = fromFloat16(toFloat16(Math.exp(fromFloat16(bits))));
+  return toFloat16(power / fromFloat16(toFloat16(1 + power)));
+};
 
 /** Requires the scale that the integer forms of LOGISTIC and TANH have built in. */
 function requireOutputScale(node: KernelNode, scale: number): void {
@@ -166,13 +161,18 @@ function requireOutputScale(node: KernelNode, scale: number): void {
 function logistic(node: KernelNode): Single | undefined {
   const dtype = quantizedTypeOf(node);
   if (dtype !== undefined) requireOutputScale(node, dtype === "int16" ? 2 ** -15 : 2 ** -8);
-  if (dtype !== "int16") return saturating(node, sigmoid);
+  if (inputAt(node, 0).dtype === "float32") return sigmoid;
+  if (inputAt(node, 0).dtype === "float16") return halfSigmoid;
+  if (dtype !== "int16") return byTable(node, ["int8", "uint8"], sigmoid);
   requireSymmetric(node);
   return int16Logistic(quantizationOf(node).from.scale);
 }
 
 function hyperbolicTangent(node: KernelNode): Single | undefined {
-  if (quantizedTypeOf(node) !== "int16") return saturating(node, Math.tanh);
+  const { dtype } = inputAt(node, 0);
+  if (dtype === "float32") return Math.tanh;
+  if (dtype === "float16") return halfFunction(Math.tanh);
+  if (dtype !== "int16") return byTable(node, ["int8", "uint8"], Math.tanh);
   requireOutputScale(node, 2 ** -15);
   requireSymmetric(node);
   return int16Tanh(quantizationOf(node).from.scale);

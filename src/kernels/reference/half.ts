@@ -6,3 +6,8 @@ import type { NumberPair } from "./pairwise.ts";
 export function halfPair(pair: NumberPair): NumberPair {
   return (a, b) => toFloat16(pair(fromFloat16(a), fromFloat16(b)));
 }
+
+/** `f` on the value of a half float, its result rounded to a half float. */
+export function halfFunction(f: (x: number) => number): (bits: number) => number {
+  return (bits) => toFloat16(f(fromFloat16(bits)));
+}

@@ -86,8 +86,11 @@ function quantizedL2Row(node: KernelNode, dtype: "int8" | "uint8", depth: number
     for (let c = start; c < start + depth; c++) sum += (x[c] - from.zeroPoint) ** 2;
     const root = inverseSquareRoot(sum);
     for (let c = start; c < start + depth; c++) {
-      const value = (x[c] - from.zeroPoint) * 128;
-      const scaled = multiplyByQuantizedMultiplier(value, root.multiplier, root.shift);
+      const value = x[c] - from.zeroPoint;
+      const scaled =
+        dtype === "int8"
+          ? multiplyByQuantizedMultiplier(value, root.multiplier, root.shift + 7)
+          : multiplyByQuantizedMultiplier(value * 128, root.multiplier, root.shift);
       out[c] = Math.max(min, Math.min(max, middle + scaled));
     }
   };

@@ -1,8 +1,9 @@
 /**
  * LOGISTIC and TANH on int16: linear interpolation in one table of σ(i/24), i < 256, with 16 fraction bits, and
- * tanh(x) = 2σ(2x) − 1 (TensorFlow Lite 2.21, kernels/internal/reference/integer_ops/{logistic,tanh}.h). Inputs whose
- * scale is the power of two that the table was made for take a shift in place of a multiplication.
+ * tanh(x) = 2σ(2x) − 1 (TensorFlow Lite 2.21, kernels/internal/reference/integer_ops/{logistic,tanh}.h). Inputs with 3
+ * integer bits (scale 2⁻¹², for TANH also 2⁻¹¹) take the fixed-point functions instead.
  */
+import { fixedPointLogistic, fixedPointTanh } from "./fixed-point-sigmoid.ts";
 import type { IntegerFunction } from "./lookup-table.ts";
 
 /** Entries that the official table has one above the nearest integer. */
@@ -19,37 +20,32 @@ function sigmoidTable(): Int32Array {
   return table;
 }
 
-interface Scaling {
-  /** 0 where the scale is the table's own. */
-  readonly multiplier: number;
-  readonly leftShift: number;
+/** k where the scale is 2^k / 4096 for one of the `shifts`, else undefined. */
+function ownShift(scale: number, shifts: readonly number[]): number | undefined {
+  return shifts.find((shift) => scale === 2 ** (shift - 12));
 }
 
-/** The factor from the input's scale to 1/(3·4096), as a 15-bit integer and a right shift. */
-function scalingOf(scale: number, ownShifts: readonly number[]): Scaling {
-  const exponent = Math.log2(scale);
-  const ownShift = 12 + Math.round(exponent);
-  if (Math.abs(exponent - Math.round(exponent)) < 1e-3 && ownShifts.includes(ownShift)) {
-    return { multiplier: 0, leftShift: ownShift };
-  }
+/** Brings an int16 to scale 1/(3·4096), through a 15-bit factor and a rounding shift. */
+function rescaler(scale: number): IntegerFunction {
   let factor = scale * 4096 * 3;
-  let leftShift = 0;
-  while (factor <= 32767 / 2 && leftShift <= 30) {
-    leftShift++;
+  let shift = 0;
+  while (factor <= 32767 / 2 && shift <= 30) {
+    shift++;
     factor *= 2;
   }
-  return { multiplier: Math.trunc(factor), leftShift };
+  const multiplier = Math.trunc(factor);
+  const half = shift > 0 ? 2 ** (shift - 1) : 0;
+  return (q) => (q * multiplier + half) >> shift;
 }
 
 /** σ of an int16 with the given scale, as int16 with scale 2⁻¹⁵. */
 export function int16Logistic(scale: number): IntegerFunction {
+  const own = ownShift(scale, [0]);
+  if (own !== undefined) return (q) => fixedPointLogistic(q, 3);
   const table = sigmoidTable();
-  const own = scalingOf(scale, [0]);
-  const multiplier = own.multiplier === 0 ? 3 * 2 ** own.leftShift : own.multiplier;
-  const shift = own.multiplier === 0 ? 0 : own.leftShift;
-  const half = shift > 0 ? 2 ** (shift - 1) : 0;
+  const rescale = rescaler(scale);
   return (q) => {
-    const x = (q * multiplier + half) >> shift;
+    const x = rescale(q);
     const size = Math.abs(x);
     const index = size >> 9;
     let result = 0x7fff * 1024;
@@ -63,13 +59,13 @@ export function int16Logistic(scale: number): IntegerFunction {
 
 /** tanh of an int16 with the given scale, as int16 with scale 2⁻¹⁵. */
 export function int16Tanh(scale: number): IntegerFunction {
+  const own = ownShift(scale, [0, 1]);
+  if (own !== undefined)
+    return (q) => fixedPointTanh(Math.max(-32768, Math.min(32767, q * 2 ** own)), 3);
   const table = sigmoidTable();
-  const own = scalingOf(scale, [0, 1]);
-  const multiplier = own.multiplier === 0 ? 3 * 2 ** own.leftShift : own.multiplier;
-  const shift = own.multiplier === 0 ? 0 : own.leftShift;
-  const half = shift > 0 ? 2 ** (shift - 1) : 0;
+  const rescale = rescaler(scale);
   return (q) => {
-    const x = (q * multiplier + half) >> shift;
+    const x = rescale(q);
     const size = Math.abs(x);
     const index = size >> 8;
     let result = 0xffff * 256;

@@ -22,7 +22,10 @@ import {
   quantizeMultiplier,
 } from "./fixed-point.ts";
 import { inverseSquareRoot } from "./fixed-point-functions.ts";
+import { halfFunction } from "./half.ts";
 import { byteTable, type IntegerFunction, int16Table } from "./lookup-table.ts";
+
+const { fround } = Math;
 
 /** A function on one element as it is stored. */
 export type Single = (x: never) => unknown;
@@ -82,9 +85,18 @@ export function byTable(node: KernelNode, types: readonly DType[], f: Real): Sin
   return int16Table(from, to, f);
 }
 
-/** A real function on the float types named. */
-function real(f: Real, types: readonly DType[] = ["float32"]): Kernel {
-  return elementKernel((node) => (types.includes(inputAt(node, 0).dtype) ? f : undefined));
+/** A real function on float32. */
+function real(f: Real): Kernel {
+  return elementKernel((node) => (inputAt(node, 0).dtype === "float32" ? f : undefined));
+}
+
+/** A rounding, on float32 and float16. */
+function rounding(f: Real): Kernel {
+  return elementKernel((node) => {
+    const { dtype } = inputAt(node, 0);
+    if (dtype === "float32") return f;
+    return dtype === "float16" ? halfFunction(f) : undefined;
+  });
 }
 
 const negateBigint = (x: bigint): bigint => -x;
@@ -99,7 +111,7 @@ function absolute(node: KernelNode): Single | undefined {
   if (dtype === "int16") requireSymmetric(node);
   const { from, to } = quantizationOf(node);
   const { min, max } = quantizedRange(dtype);
-  const { multiplier, shift } = quantizeMultiplier(Math.fround(from.scale / to.scale));
+  const { multiplier, shift } = quantizeMultiplier(fround(from.scale / to.scale));
   const rescales = from.scale !== to.scale;
   return (q: number) => {
     const size = Math.abs(q - from.zeroPoint);
@@ -114,13 +126,28 @@ function logarithm(node: KernelNode): Single | undefined {
   if (dtype === "float32") return Math.log;
   if (dtype !== "int8" && dtype !== "int16") return undefined;
   const { to } = quantizationOf(node);
-  const lowest = Math.fround((quantizedRange(dtype).min - to.zeroPoint) * to.scale);
+  const lowest = fround((quantizedRange(dtype).min - to.zeroPoint) * to.scale);
   return byTable(node, ["int8", "int16"], (x) => (x <= 0 ? lowest : Math.log(x)));
 }
 
 function exponential(node: KernelNode): Single | undefined {
   if (inputAt(node, 0).dtype === "float32") return Math.exp;
   return byTable(node, ["int8", "int16"], Math.exp);
+}
+
+/** √x in float32; the quantized result is cut off, not rounded. Values below zero give the lowest output. */
+function squareRoot(node: KernelNode): Single | undefined {
+  const { dtype } = inputAt(node, 0);
+  if (dtype === "float32") return Math.sqrt;
+  if (dtype !== "int8" && dtype !== "int16") return undefined;
+  if (dtype === "int16") requireSymmetric(node);
+  const { from, to } = quantizationOf(node);
+  const { min, max } = quantizedRange(dtype);
+  return (q: number) => {
+    if (q < from.zeroPoint) return min;
+    const root = fround(Math.sqrt(fround(from.scale * (q - from.zeroPoint))));
+    return Math.max(min, Math.min(max, Math.trunc(fround(root / to.scale)) + to.zeroPoint));
+  };
 }
 
 /** Refuses values below zero before `f` sees them. */
@@ -133,15 +160,13 @@ function onNonNegative(node: KernelNode, zeroPoint: number, f: IntegerFunction):
 
 function inverseRoot(node: KernelNode): Single | undefined {
   const { dtype } = inputAt(node, 0);
-  if (dtype === "float32") return (x: number) => 1 / Math.fround(Math.sqrt(x));
+  if (dtype === "float32") return (x: number) => 1 / fround(Math.sqrt(x));
   if (dtype === "int8") return inverseRootOfInt8(node);
   if (dtype !== "int16") return undefined;
   requireSymmetric(node);
   const { from, to } = quantizationOf(node);
-  const highest = Math.fround(32767 * to.scale);
-  const table = int16Table(from, to, (x) =>
-    x <= 0 ? highest : Math.fround(1 / Math.fround(Math.sqrt(x))),
-  );
+  const highest = fround(32767 * to.scale);
+  const table = int16Table(from, to, (x) => (x <= 0 ? highest : fround(1 / fround(Math.sqrt(x)))));
   return onNonNegative(node, from.zeroPoint, table);
 }
 
@@ -149,7 +174,7 @@ function inverseRoot(node: KernelNode): Single | undefined {
 function inverseRootOfInt8(node: KernelNode): IntegerFunction {
   const { from, to } = quantizationOf(node);
   const bits = 20;
-  const out = quantizeMultiplier(1 / (Math.fround(Math.sqrt(from.scale)) * to.scale));
+  const out = quantizeMultiplier(1 / (fround(Math.sqrt(from.scale)) * to.scale));
   return onNonNegative(node, from.zeroPoint, (q) => {
     const value = q - from.zeroPoint;
     if (value === 0) return 127;
@@ -160,9 +185,13 @@ function inverseRootOfInt8(node: KernelNode): IntegerFunction {
   });
 }
 
+const NEGATED: readonly DType[] = ["float32", "int32", "int16", "int8"];
+
 function negative(node: KernelNode): Single | undefined {
   const { dtype } = inputAt(node, 0);
-  if (dtype === "float32" || dtype === "int32") return (x: number) => -x;
+  // int8 and int16 are plain integers here, whatever scale and zero point they carry.
+  if (NEGATED.includes(dtype)) return (x: number) => -x;
+  if (dtype === "float16") return (bits: number) => bits ^ 0x8000;
   return dtype === "int64" ? negateBigint : undefined;
 }
 
@@ -176,11 +205,11 @@ export const UNARY: KernelTable = {
   ABS: elementKernel(absolute),
   NEG: elementKernel(negative),
   SIGN: elementKernel(sign),
-  FLOOR: real(Math.floor),
+  FLOOR: rounding(Math.floor),
   CEIL: real(Math.ceil),
-  ROUND: real(roundHalfEven),
+  ROUND: rounding(roundHalfEven),
   SQUARE: real((x) => x * x),
-  SQRT: real(Math.sqrt),
+  SQRT: elementKernel(squareRoot),
   RSQRT: elementKernel(inverseRoot),
   EXP: elementKernel(exponential),
   LOG: elementKernel(logarithm),

@@ -1,0 +1,100 @@
+/**
+ * Logistic function and hyperbolic tangent on 16-bit fixed-point numbers, as gemmlowp's fixedpoint/fixedpoint.h computes
+ * them: e^x on [−1/4, 0) by a polynomial, a product of known powers for the rest, and Newton's iteration for the
+ * quotients. A number with n integer bits has the value raw / 2^(15 − n); results have none.
+ */
+const ONE = 32767;
+
+function saturate(value: number): number {
+  return value > 32767 ? 32767 : value < -32768 ? -32768 : value;
+}
+
+/** High half of 2·a·b, rounded half up. */
+function multiply(a: number, b: number): number {
+  return saturate((a * b + 2 ** 14) >> 15);
+}
+
+/** x / 2^exponent, ties away from zero. */
+function divideByPower(x: number, exponent: number): number {
+  const half = 2 ** (exponent - 1);
+  return x < 0 ? -((-x + half) >> exponent) : (x + half) >> exponent;
+}
+
+/** A constant given with 31 fraction bits, rounded to 15. */
+function constant(raw: number): number {
+  return saturate(Math.floor((raw + 2 ** 15) / 2 ** 16));
+}
+
+const EXP_OF_MINUS_EIGHTH = constant(1895147668);
+const THIRD = constant(715827883);
+
+/** e^x for x in [−1/4, 0), without integer bits: Taylor's polynomial of degree 4 around −1/8. */
+function expNearZero(x: number): number {
+  const t = x + 2 ** 12;
+  const t2 = multiply(t, t);
+  const t3 = multiply(t2, t);
+  const t4Quarter = divideByPower(multiply(t2, t2), 2);
+  const higher = divideByPower(multiply(saturate(t4Quarter + t3), THIRD) + t2, 1);
+  return saturate(EXP_OF_MINUS_EIGHTH + multiply(EXP_OF_MINUS_EIGHTH, saturate(t + higher)));
+}
+
+/** e^(−2^k) for k from −2 to 4. */
+const POWERS: readonly (readonly [exponent: number, value: number])[] = [
+  [-2, constant(1672461947)],
+  [-1, constant(1302514674)],
+  [0, constant(790015084)],
+  [1, constant(290630308)],
+  [2, constant(39332535)],
+  [3, constant(720401)],
+  [4, constant(242)],
+];
+
+/** e^x for x ≤ 0 with `integerBits` integer bits. */
+function expOfNegative(x: number, integerBits: number): number {
+  if (x === 0) return ONE;
+  const fractionBits = 15 - integerBits;
+  const quarter = 2 ** (fractionBits - 2);
+  const inQuarter = (x & (quarter - 1)) - quarter;
+  let result = expNearZero(saturate(inQuarter * 2 ** integerBits));
+  const rest = inQuarter - x;
+  for (const [exponent, value] of POWERS) {
+    if (integerBits > exponent && (rest & (2 ** (fractionBits + exponent))) !== 0) {
+      result = multiply(result, value);
+    }
+  }
+  return result;
+}
+
+/** (a + b) / 2, ties away from zero. */
+function halfSum(a: number, b: number): number {
+  const sum = a + b;
+  return Math.trunc((sum + (sum >= 0 ? 1 : -1)) / 2);
+}
+
+/** 2 / (1 + x) for x in [0, 1], with 2 integer bits: three steps of Newton's iteration from a line. */
+function twoOverOnePlus(x: number): number {
+  const halfDenominator = halfSum(x, ONE);
+  let estimate = saturate(constant(1515870810) + multiply(halfDenominator, constant(-1010580540)));
+  for (let step = 0; step < 3; step++) {
+    const residue = 2 ** 13 - multiply(halfDenominator, estimate);
+    estimate = saturate(estimate + saturate(multiply(estimate, residue) * 4));
+  }
+  return estimate;
+}
+
+/** 1 / (1 + e^(−x)); x has `integerBits` integer bits. */
+export function fixedPointLogistic(x: number, integerBits: number): number {
+  if (x === 0) return 2 ** 14;
+  const size = Math.abs(x);
+  const positive = saturate(twoOverOnePlus(expOfNegative(-size, integerBits)) * 2);
+  return x > 0 ? positive : ONE - positive;
+}
+
+/** tanh(x); x has `integerBits` integer bits. */
+export function fixedPointTanh(x: number, integerBits: number): number {
+  if (x === 0) return 0;
+  // tanh(|x|) = (1 − e)/(1 + e) = 2/(1 + e) − 1 with e = e^(−2|x|): doubling is one integer bit more.
+  const e = expOfNegative(-Math.abs(x), integerBits + 1);
+  const size = saturate((twoOverOnePlus(e) - 2 ** 13) * 4);
+  return x > 0 ? size : -size;
+}
