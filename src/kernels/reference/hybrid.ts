@@ -25,39 +25,49 @@ export function quantizeVector(
   asymmetric: boolean,
   centered: Float64Array,
 ): QuantizedVector {
-  return asymmetric
-    ? quantizeAsymmetric(values, at, count, centered)
-    : quantizeSymmetric(values, at, count, centered);
-}
-
-/** scale = range / 127, q = round(v × (127 / range)); a zero vector gets scale 1. */
-function quantizeSymmetric(
-  values: Float32Array,
-  at: number,
-  count: number,
-  centered: Float64Array,
-): QuantizedVector {
-  let range = 0;
-  for (let i = at; i < at + count; i++) {
-    const magnitude = Math.abs(values[i]);
-    if (magnitude > range) range = magnitude;
-  }
-  if (range === 0) {
+  const [min, max] = extremesOf(values, at, count);
+  const parameters = (asymmetric ? asymmetricParameters : symmetricParameters)(min, max);
+  const { inverse, low, high } = parameters;
+  if (inverse === 0) {
     centered.fill(0, 0, count);
-    return { scale: 1, zeroPoint: 0 };
+    return parameters;
   }
-  const inverse = fround(127 / range);
   roundProducts(values, at, count, inverse, centered);
-  for (let i = 0; i < count; i++) centered[i] = Math.max(-127, Math.min(127, centered[i]));
-  return { scale: fround(range / 127), zeroPoint: 0 };
+  for (let i = 0; i < count; i++) centered[i] = Math.max(low, Math.min(high, centered[i]));
+  return parameters;
 }
 
-function quantizeAsymmetric(
+/** What quantizing needs to know: q − zeroPoint = clamp(round(v × inverse), low, high). */
+export interface ActivationParameters extends QuantizedVector {
+  /** 0 for a vector of zeros, whose scale is 1. */
+  readonly inverse: number;
+  readonly low: number;
+  readonly high: number;
+}
+
+/** scale = range / 127, inverse = 127 / range, from the extremes of a vector, 0 among them. */
+export function symmetricParameters(min: number, max: number): ActivationParameters {
+  const range = Math.max(-min, max);
+  const bounds = { zeroPoint: 0, low: -127, high: 127 };
+  if (range === 0) return { ...bounds, scale: 1, inverse: 0 };
+  return { ...bounds, scale: fround(range / 127), inverse: fround(127 / range) };
+}
+
+/** scale = (max − min) / 255 from the extremes of a vector, 0 among them. */
+export function asymmetricParameters(min: number, max: number): ActivationParameters {
+  if (min === max) return { scale: 1, zeroPoint: 0, inverse: 0, low: -128, high: 127 };
+  const step = fround(max - min) / 255;
+  const zeroPoint = asymmetricZeroPoint(min / step, max / step);
+  const scale = fround(step);
+  const inverse = scale === 0 ? 0 : fround(1 / scale);
+  return { scale, zeroPoint, inverse, low: -128 - zeroPoint, high: 127 - zeroPoint };
+}
+
+function extremesOf(
   values: Float32Array,
   at: number,
   count: number,
-  centered: Float64Array,
-): QuantizedVector {
+): readonly [min: number, max: number] {
   let min = 0;
   let max = 0;
   for (let i = at; i < at + count; i++) {
@@ -65,18 +75,7 @@ function quantizeAsymmetric(
     if (value < min) min = value;
     else if (value > max) max = value;
   }
-  if (min === max) {
-    centered.fill(0, 0, count);
-    return { scale: 1, zeroPoint: 0 };
-  }
-  const step = fround(max - min) / 255;
-  const zeroPoint = asymmetricZeroPoint(min / step, max / step);
-  const scale = fround(step);
-  const inverse = scale === 0 ? 0 : fround(1 / scale);
-  roundProducts(values, at, count, inverse, centered);
-  const [low, high] = [-128 - zeroPoint, 127 - zeroPoint];
-  for (let i = 0; i < count; i++) centered[i] = Math.max(low, Math.min(high, centered[i]));
-  return { scale, zeroPoint };
+  return [min, max];
 }
 
 /** The int8 zero point for a range given in steps, from whichever end of the range is nearer to 0. */
