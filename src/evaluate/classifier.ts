@@ -1,7 +1,6 @@
 /** A model that is asked for the scores of classes: one input, one output, one sample at a time. */
 import type { TypedArray } from "../base/dtype.ts";
 import { ShapeError, UnsupportedError } from "../base/errors.ts";
-import { widenFloat16 } from "../base/float16.ts";
 import { elementCount, formatShape } from "../base/shape.ts";
 import {
   Interpreter,
@@ -9,6 +8,7 @@ import {
   type TensorDetails,
 } from "../runtime/interpreter.ts";
 import type { InputDescription } from "./preprocess.ts";
+import { realValues } from "./real-values.ts";
 
 export interface Classifier {
   /** For reports: a file name. */
@@ -92,23 +92,12 @@ async function classify(
   return { scores: scoresOf(interpreter, output), elapsedMs };
 }
 
-/** real = scale × (q − zeroPoint) for quantized outputs. */
 function scoresOf(interpreter: Interpreter, output: TensorDetails): Float32Array {
-  const data = interpreter.getTensor(output.index);
-  if (Array.isArray(data)) {
-    throw new ShapeError({
-      where: `output "${output.name}"`,
-      found: "strings",
-      expected: "a score for each class",
-    });
-  }
-  if (data instanceof Float32Array) return data;
-  if (output.dtype === "float16" && data instanceof Uint16Array) {
-    const wide = new Float32Array(data.length);
-    widenFloat16(data, wide);
-    return wide;
-  }
-  const scale = output.quantization?.scale[0] ?? 1;
-  const zeroPoint = output.quantization?.zeroPoint[0] ?? 0;
-  return Float32Array.from<number | bigint>(data, (value) => scale * (Number(value) - zeroPoint));
+  const scores = realValues(output, interpreter.getTensor(output.index));
+  if (scores !== undefined) return scores;
+  throw new ShapeError({
+    where: `output "${output.name}"`,
+    found: output.dtype,
+    expected: "a score for each class",
+  });
 }
