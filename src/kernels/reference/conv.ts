@@ -8,7 +8,7 @@ import type { TensorData } from "../../base/dtype.ts";
 import { assert } from "../../base/errors.ts";
 import { formatShape } from "../../base/shape.ts";
 import type { Conv2DOptions } from "../../formats/tflite/schema.gen.ts";
-import type { Kernel, KernelNode, KernelTable, TensorInfo } from "../kernel.ts";
+import type { KernelNode, KernelRun, KernelTable, TensorInfo } from "../kernel.ts";
 import { optionsOf } from "../options.ts";
 import { inputAt, misshapen, outputAt, requireRank } from "../require.ts";
 import { float32, present } from "../views.ts";
@@ -27,7 +27,7 @@ import { centeredWeights, hybridWeights, preparedOnce } from "./weights.ts";
 import { insideRange, type WindowAxis, windowAxis } from "./window.ts";
 
 /** Sizes of one convolution. */
-interface ConvGeometry {
+export interface ConvGeometry {
   readonly batch: number;
   readonly rows: WindowAxis;
   readonly columns: WindowAxis;
@@ -37,7 +37,12 @@ interface ConvGeometry {
   readonly outChannels: number;
 }
 
-function geometryOf(node: KernelNode): ConvGeometry {
+/**
+ * Lays out a convolution from its operands and options.
+ *
+ * @throws {ShapeError} for operands that do not fit together.
+ */
+export function convGeometry(node: KernelNode): ConvGeometry {
   const [input, filter] = [inputAt(node, 0).shape, inputAt(node, 1).shape];
   requireRank(node, input, [4, 4], "input");
   requireRank(node, filter, [4, 4], "filter");
@@ -137,8 +142,8 @@ function outputElements({ rows, columns, outChannels }: ConvGeometry): number {
   return rows.outputSize * columns.outputSize * outChannels;
 }
 
-function createFloat(node: KernelNode, options: Conv2DOptions): ReturnType<Kernel["create"]> {
-  const geometry = geometryOf(node);
+function createFloat(node: KernelNode, options: Conv2DOptions): KernelRun {
+  const geometry = convGeometry(node);
   return ([input, filter, bias], [out]) => {
     const image = float32(input);
     const weights = float32(filter);
@@ -156,13 +161,13 @@ function createFloat(node: KernelNode, options: Conv2DOptions): ReturnType<Kerne
  * Whether a hybrid convolution quantizes activations asymmetrically: the kernel for per-channel weights does, the one
  * for a single scale does not. Which one runs depends on the scales' values, not on their number.
  */
-function isPerChannel(filter: TensorInfo, groups: number): boolean {
+export function isPerChannel(filter: TensorInfo, groups: number): boolean {
   const scales = filter.quantization?.scale ?? new Float32Array(0);
   return groups !== 1 || scales.some((scale) => scale !== scales[0]);
 }
 
-function createHybrid(node: KernelNode, options: Conv2DOptions): ReturnType<Kernel["create"]> {
-  const geometry = geometryOf(node);
+function createHybrid(node: KernelNode, options: Conv2DOptions): KernelRun {
+  const geometry = convGeometry(node);
   const { batch, groups, outChannels } = geometry;
   const count = imageElements(geometry);
   const asymmetric = isPerChannel(inputAt(node, 1), groups);
@@ -182,22 +187,20 @@ function createHybrid(node: KernelNode, options: Conv2DOptions): ReturnType<Kern
   };
 }
 
-function createInteger(node: KernelNode, options: Conv2DOptions): ReturnType<Kernel["create"]> {
-  const geometry = geometryOf(node);
+function createInteger(node: KernelNode, options: Conv2DOptions): KernelRun {
+  const geometry = convGeometry(node);
   const { outChannels } = geometry;
   const [input, filter, output] = [inputAt(node, 0), inputAt(node, 1), outputAt(node, 0)];
   const zero = input.quantization?.zeroPoint[0] ?? 0;
   const weightsOf = preparedOnce(centeredWeights);
-  const stageOf = (biases: Float64Array) =>
-    integerStage(node, options.fused_activation_function, biases, {
-      input,
-      filter,
-      output,
-      channels: outChannels,
-      precision: input.dtype === "uint8" ? "per-tensor" : "per-channel",
-      wide: input.dtype === "int16" && node.inputs[2]?.dtype !== "int32",
-    });
-  stageOf(new Float64Array(outChannels));
+  const stageOf = integerStage(node, options.fused_activation_function, {
+    input,
+    filter,
+    output,
+    channels: outChannels,
+    precision: input.dtype === "uint8" ? "per-tensor" : "per-channel",
+    wide: input.dtype === "int16" && node.inputs[2]?.dtype !== "int32",
+  });
   return ([image, weights, bias], [out]) => {
     const { data } = present(image);
     assert(!Array.isArray(data), "numeric input");
@@ -227,7 +230,7 @@ export const CONV: KernelTable = {
       optionsOf(node, "Conv2DOptions");
     },
     shapes(node) {
-      const { batch, rows, columns, outChannels } = geometryOf(node);
+      const { batch, rows, columns, outChannels } = convGeometry(node);
       return [[batch, rows.outputSize, columns.outputSize, outChannels]];
     },
     create(node) {

@@ -105,13 +105,15 @@ export interface IntegerOperands {
   readonly wide: boolean;
 }
 
-/** out = clamp(requantize(sum + bias) + zero point), in fixed point. */
+/**
+ * out = clamp(requantize(sum + bias) + zero point), in fixed point. The multipliers are made once; the bias comes with
+ * each run.
+ */
 export function integerStage(
   node: KernelNode,
   activation: ActivationFunctionType,
-  bias: Float64Array,
   operands: IntegerOperands,
-): OutputStage {
+): (bias: Float64Array) => OutputStage {
   const { input, filter, output, channels, precision, wide } = operands;
   const { dtype } = output;
   assert(dtype === "int8" || dtype === "uint8" || dtype === "int16", "integer output");
@@ -127,7 +129,7 @@ export function integerStage(
   const { min, max } = quantizedActivationRange(node, activation, dtype, outputQuantization);
   const { zeroPoint } = outputQuantization;
   const multiply = wide ? multiplyWideByQuantizedMultiplier : multiplyByQuantizedMultiplier;
-  return (sums, count, channel, out, at) => {
+  return (bias) => (sums, count, channel, out, at) => {
     assert(!Array.isArray(out), "integer output");
     for (let i = 0; i < count; i++) {
       const c = channel + i;

@@ -5,11 +5,20 @@
 import type { Kernel, KernelTable } from "../kernel.ts";
 import { ACTIVATIONS } from "./activations.ts";
 import { ARITHMETIC } from "./arithmetic.ts";
+import { BATCH_MATMUL } from "./batch-matmul.ts";
 import { COMPARISON } from "./comparison.ts";
 import { COMPLEX } from "./complex.ts";
 import { CONV } from "./conv.ts";
+import { DEPTHWISE_CONV } from "./depthwise-conv.ts";
+import { DEQUANTIZE } from "./dequantize.ts";
+import { EMBEDDING_LOOKUP } from "./embedding-lookup.ts";
+import { FULLY_CONNECTED } from "./fully-connected.ts";
 import { LOGICAL } from "./logical.ts";
 import { NORMALIZATION } from "./normalization.ts";
+import { POOL } from "./pool.ts";
+import { QUANTIZE } from "./quantize.ts";
+import { SOFTMAX } from "./softmax.ts";
+import { TRANSPOSE_CONV } from "./transpose-conv.ts";
 import { UNARY } from "./unary.ts";
 
 export const REFERENCE_KERNELS: KernelTable = {
@@ -18,6 +27,15 @@ export const REFERENCE_KERNELS: KernelTable = {
   ...COMPARISON,
   ...COMPLEX,
   ...CONV,
+  ...DEPTHWISE_CONV,
+  ...FULLY_CONNECTED,
+  ...POOL,
+  ...SOFTMAX,
+  ...DEQUANTIZE,
+  ...QUANTIZE,
+  ...EMBEDDING_LOOKUP,
+  ...TRANSPOSE_CONV,
+  ...BATCH_MATMUL,
   ...LOGICAL,
   ...NORMALIZATION,
   ...UNARY,

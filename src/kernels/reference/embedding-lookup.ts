@@ -1,0 +1,87 @@
+/**
+ * EMBEDDING_LOOKUP: rows of a table [rows, ..] picked by int32 ids. A quantized table with a float output is dequantized
+ * row by row: q × scale[row]. TensorFlow Lite 2.21 kernels/embedding_lookup.cc.
+ */
+import { bytesOf, type DType } from "../../base/dtype.ts";
+import { assert } from "../../base/errors.ts";
+import { elementCount, formatShape } from "../../base/shape.ts";
+import type { KernelNode, KernelRun, KernelTable } from "../kernel.ts";
+import {
+  badValue,
+  inputAt,
+  misshapen,
+  outputAt,
+  requireOperands,
+  requireRank,
+  requireType,
+  unsupported,
+} from "../require.ts";
+import { float32, int32, present } from "../views.ts";
+import { channelScales } from "./output-stage.ts";
+import { hybridWeights, preparedOnce } from "./weights.ts";
+
+const QUANTIZED_TABLES: readonly DType[] = ["int8", "uint8", "int4"];
+const COPIED_TABLES: readonly DType[] = ["float32", "int8", "uint8"];
+
+function rowElements(node: KernelNode): number {
+  return elementCount(inputAt(node, 1).shape.slice(1));
+}
+
+/** Calls `use` with each id and its position, after checking that the table has such a row. */
+function eachId(node: KernelNode, ids: Int32Array, use: (id: number, at: number) => void): void {
+  const rows = inputAt(node, 1).shape[0];
+  ids.forEach((id, at) => {
+    if (id < 0 || id >= rows) throw badValue(node, `id ${id}`, `0 to ${rows - 1}`);
+    use(id, at);
+  });
+}
+
+function createCopy(node: KernelNode): KernelRun {
+  return ([ids, table], [out]) => {
+    const [from, to] = [present(table).data, present(out).data];
+    assert(!Array.isArray(from) && !Array.isArray(to), "numeric table");
+    const [source, target] = [bytesOf(from), bytesOf(to)];
+    const rowBytes = rowElements(node) * from.BYTES_PER_ELEMENT;
+    eachId(node, int32(ids), (id, at) => {
+      target.set(source.subarray(id * rowBytes, (id + 1) * rowBytes), at * rowBytes);
+    });
+  };
+}
+
+function createDequantize(node: KernelNode): KernelRun {
+  const table = inputAt(node, 1);
+  const count = rowElements(node);
+  const scales = channelScales(node, table, table.shape[0]);
+  const weightsOf = preparedOnce(hybridWeights);
+  return ([ids, view], [out]) => {
+    const [values, to] = [weightsOf(view), float32(out)];
+    eachId(node, int32(ids), (id, at) => {
+      const from = id * count;
+      for (let i = 0; i < count; i++) to[at * count + i] = values[from + i] * scales[id];
+    });
+  };
+}
+
+export const EMBEDDING_LOOKUP: KernelTable = {
+  EMBEDDING_LOOKUP: {
+    check(node) {
+      requireOperands(node, [2, 2]);
+      requireType(node, inputAt(node, 0), ["int32"], "ids");
+      const [table, output] = [inputAt(node, 1).dtype, outputAt(node, 0).dtype];
+      const copies = table === output && COPIED_TABLES.includes(table);
+      if (!copies && !(output === "float32" && QUANTIZED_TABLES.includes(table))) {
+        throw unsupported(node, `from ${table} to ${output}`);
+      }
+    },
+    shapes(node) {
+      const [ids, table] = [inputAt(node, 0).shape, inputAt(node, 1).shape];
+      requireRank(node, ids, [1, 1], "ids");
+      if (table.length < 2) throw misshapen(node, `table ${formatShape(table)}`, "rank 2 or more");
+      return [[...ids, ...table.slice(1)]];
+    },
+    create(node) {
+      const copies = inputAt(node, 1).dtype === outputAt(node, 0).dtype;
+      return copies ? createCopy(node) : createDequantize(node);
+    },
+  },
+};

@@ -1,0 +1,166 @@
+/**
+ * FULLY_CONNECTED: input [.., depth] seen as rows, filter [units, depth], bias [units]; out = input × filterᵀ + bias.
+ * Float, hybrid (activations quantized per row) and full integer. TensorFlow Lite 2.21 kernels/fully_connected.cc.
+ */
+import { assert } from "../../base/errors.ts";
+import { elementCount, formatShape, type Shape } from "../../base/shape.ts";
+import type { FullyConnectedOptions } from "../../formats/tflite/schema.gen.ts";
+import type { KernelNode, KernelRun, KernelTable } from "../kernel.ts";
+import { optionsOf } from "../options.ts";
+import { inputAt, misshapen, outputAt, requireRank, unsupported } from "../require.ts";
+import { float32, present } from "../views.ts";
+import { arithmeticOf, requireProductTypes } from "./arithmetic-kind.ts";
+import { dotRows } from "./dot.ts";
+import { quantizeVector } from "./hybrid.ts";
+import {
+  biasValues,
+  channelScales,
+  floatStage,
+  hybridStage,
+  integerStage,
+} from "./output-stage.ts";
+import { centeredWeights, hybridWeights, preparedOnce } from "./weights.ts";
+
+/** rows × depth times depth × units. */
+export interface ProductGeometry {
+  readonly rows: number;
+  readonly depth: number;
+  readonly units: number;
+}
+
+/**
+ * Lays out the product from its operands and options.
+ *
+ * @throws {ShapeError} for operands that do not fit together.
+ */
+export function productGeometry(node: KernelNode): ProductGeometry {
+  const [input, filter] = [inputAt(node, 0).shape, inputAt(node, 1).shape];
+  requireRank(node, filter, [2, 2], "filter");
+  const [units, depth] = filter;
+  const rows = depth === 0 ? 0 : elementCount(input) / depth;
+  const { keep_num_dims } = optionsOf(node, "FullyConnectedOptions");
+  if (!Number.isInteger(rows) || (keep_num_dims && input.at(-1) !== depth)) {
+    throw misshapen(
+      node,
+      `input ${formatShape(input)} with filter ${formatShape(filter)}`,
+      `rows of ${depth} elements`,
+    );
+  }
+  const bias = node.inputs[2];
+  if (bias !== undefined && elementCount(bias.shape) !== units) {
+    throw misshapen(node, `bias ${formatShape(bias.shape)}`, `${units} elements`);
+  }
+  return { rows, depth, units };
+}
+
+function outputShape(node: KernelNode): Shape {
+  const { rows, units } = productGeometry(node);
+  const { keep_num_dims } = optionsOf(node, "FullyConnectedOptions");
+  return keep_num_dims ? [...inputAt(node, 0).shape.slice(0, -1), units] : [rows, units];
+}
+
+function createFloat(node: KernelNode, options: FullyConnectedOptions): KernelRun {
+  const { rows, depth, units } = productGeometry(node);
+  const row = new Float64Array(depth);
+  const sums = new Float64Array(units);
+  return ([input, filter, bias], [out]) => {
+    const [values, weights] = [float32(input), float32(filter)];
+    const stage = floatStage(node, options.fused_activation_function, biasValues(bias, units));
+    for (let r = 0; r < rows; r++) {
+      row.set(values.subarray(r * depth, (r + 1) * depth));
+      dotRows(row, depth, weights, 0, units, sums);
+      stage(sums, units, 0, present(out).data, r * units);
+    }
+  };
+}
+
+/** Filters of this many rows and columns, the latter even, go to the int4 kernel of their own. */
+const INT4_KERNEL_MIN_ROWS = 4;
+const INT4_KERNEL_MIN_COLUMNS = 32;
+
+/**
+ * Whether rows are quantized with a zero point. The int4 kernel ignores the option: it quantizes symmetrically.
+ */
+export function isAsymmetric(node: KernelNode, options: FullyConnectedOptions): boolean {
+  const filter = inputAt(node, 1);
+  const [units, depth] = filter.shape;
+  const int4Kernel =
+    filter.dtype === "int4" &&
+    filter.isConstant &&
+    depth % 2 === 0 &&
+    units >= INT4_KERNEL_MIN_ROWS &&
+    depth >= INT4_KERNEL_MIN_COLUMNS;
+  return options.asymmetric_quantize_inputs && !int4Kernel;
+}
+
+function createHybrid(node: KernelNode, options: FullyConnectedOptions): KernelRun {
+  const { rows, depth, units } = productGeometry(node);
+  const asymmetric = isAsymmetric(node, options);
+  const weightScales = channelScales(node, inputAt(node, 1), units);
+  const scales = new Float32Array(units);
+  const row = new Float64Array(depth);
+  const sums = new Float64Array(units);
+  const weightsOf = preparedOnce(hybridWeights);
+  return ([input, filter, bias], [out]) => {
+    const [values, weights] = [float32(input), weightsOf(filter)];
+    const biases = biasValues(bias, units);
+    const stage = hybridStage(node, options.fused_activation_function, biases, scales);
+    for (let r = 0; r < rows; r++) {
+      const { scale } = quantizeVector(values, r * depth, depth, asymmetric, row);
+      for (let u = 0; u < units; u++) scales[u] = weightScales[u] * scale;
+      dotRows(row, depth, weights, 0, units, sums);
+      stage(sums, units, 0, present(out).data, r * units);
+    }
+  };
+}
+
+function createInteger(node: KernelNode, options: FullyConnectedOptions): KernelRun {
+  const { rows, depth, units } = productGeometry(node);
+  const [input, filter, output] = [inputAt(node, 0), inputAt(node, 1), outputAt(node, 0)];
+  const zero = input.quantization?.zeroPoint[0] ?? 0;
+  const isPerChannel = (filter.quantization?.scale.length ?? 0) > 1;
+  const stageOf = integerStage(node, options.fused_activation_function, {
+    input,
+    filter,
+    output,
+    channels: units,
+    precision: isPerChannel ? "per-channel" : "per-tensor",
+    wide: input.dtype === "int16" && node.inputs[2]?.dtype !== "int32",
+  });
+  const row = new Float64Array(depth);
+  const sums = new Float64Array(units);
+  const weightsOf = preparedOnce(centeredWeights);
+  return ([view, weightsView, bias], [out]) => {
+    const { data } = present(view);
+    assert(!Array.isArray(data), "numeric input");
+    const weights = weightsOf(weightsView);
+    const stage = stageOf(biasValues(bias, units));
+    for (let r = 0; r < rows; r++) {
+      for (let k = 0; k < depth; k++) row[k] = Number(data[r * depth + k]) - zero;
+      dotRows(row, depth, weights, 0, units, sums);
+      stage(sums, units, 0, present(out).data, r * units);
+    }
+  };
+}
+
+export const FULLY_CONNECTED: KernelTable = {
+  FULLY_CONNECTED: {
+    check(node) {
+      const { weights_format } = optionsOf(node, "FullyConnectedOptions");
+      if (weights_format !== "DEFAULT") throw unsupported(node, `with weights ${weights_format}`);
+      requireProductTypes(node);
+    },
+    shapes: (node) => [outputShape(node)],
+    create(node) {
+      const options = optionsOf(node, "FullyConnectedOptions");
+      switch (arithmeticOf(node)) {
+        case "float":
+          return createFloat(node, options);
+        case "hybrid":
+          return createHybrid(node, options);
+        case "integer":
+          return createInteger(node, options);
+      }
+    },
+  },
+};
