@@ -1,62 +1,53 @@
 /** AttrValue messages (core/framework/attr_value.proto) to attributes of the graph. */
 import { FormatError } from "../base/errors.ts";
 import { toDType } from "../formats/tensorflow/data-type.ts";
-import type { AttrValue, AttrValue_ListValue } from "../formats/tensorflow/graph_pb.ts";
+import type { AttrList, AttrMap, AttrValue } from "../formats/tensorflow/graph-messages.ts";
 import { decodeTensor, toShape } from "../formats/tensorflow/tensor.ts";
 import type { Attr } from "../graph/ir.ts";
 
-/** Attributes of a file's nodes by name. */
-export type AttrMessages = Readonly<Record<string, AttrValue>>;
-
 /**
- * Translates one value; undefined where the message holds none. `placeholders` are the attributes that the caller of
- * a polymorphic function passes: a value of kind placeholder names one of them.
+ * Translates one value. `passed` are the attributes that the caller of a polymorphic function gives it: a value of kind
+ * placeholder names one of them.
  */
-export function toAttr(
-  message: AttrValue,
-  where: string,
-  placeholders: AttrMessages = {},
-): Attr | undefined {
-  const { value } = message;
-  switch (value.case) {
-    case undefined:
-      return undefined;
+export function toAttr(message: AttrValue, where: string, passed: AttrMap = NO_ATTRS): Attr {
+  switch (message.kind) {
     case "list":
-      return { kind: "list", value: listItems(value.value, where) };
+      return { kind: "list", value: listItems(message.value, where) };
     case "s":
-      return toStringAttr(value.value);
+      return toStringAttr(message.value);
     case "i":
-      return toInt(value.value);
+      return toInt(message.value);
     case "f":
-      return { kind: "float", value: value.value };
+      return { kind: "float", value: message.value };
     case "b":
-      return { kind: "bool", value: value.value };
+      return { kind: "bool", value: message.value };
     case "type":
-      return { kind: "type", value: toDType(value.value, where) };
+      return { kind: "type", value: toDType(message.value, where) };
     case "shape":
-      return { kind: "shape", value: toShape(value.value, where) };
+      return { kind: "shape", value: toShape(message.value, where) };
     case "tensor":
-      return { kind: "tensor", value: decodeTensor(value.value, where) };
+      return { kind: "tensor", value: decodeTensor(message.value, where) };
     case "func":
-      return { kind: "func", value: value.value.name };
-    case "placeholder": {
-      const passed = Object.hasOwn(placeholders, value.value)
-        ? placeholders[value.value]
-        : undefined;
-      if (passed === undefined || passed.value.case === "placeholder") {
-        throw new FormatError({
-          format: "graph",
-          where,
-          found: `placeholder "${value.value}"`,
-          expected: "an attribute that the caller passes",
-        });
-      }
-      return toAttr(passed, where);
-    }
+      return { kind: "func", value: message.value.name };
+    case "placeholder":
+      return toAttr(substitute(message.value, passed, where), where);
   }
 }
 
-function listItems(list: AttrValue_ListValue, where: string): Attr[] {
+const NO_ATTRS: AttrMap = new Map();
+
+function substitute(name: string, passed: AttrMap, where: string): AttrValue {
+  const value = passed.get(name);
+  if (value !== undefined && value.kind !== "placeholder") return value;
+  throw new FormatError({
+    format: "graph",
+    where,
+    found: `placeholder "${name}"`,
+    expected: "an attribute that the caller passes",
+  });
+}
+
+function listItems(list: AttrList, where: string): Attr[] {
   return [
     ...list.s.map(toStringAttr),
     ...list.i.map(toInt),
@@ -73,6 +64,6 @@ function toStringAttr(bytes: Uint8Array): Attr {
   return { kind: "string", value: new TextDecoder().decode(bytes) };
 }
 
-function toInt(value: bigint): Attr {
-  return { kind: "int", value: Number(value) };
+function toInt(value: number): Attr {
+  return { kind: "int", value };
 }

@@ -4,7 +4,12 @@
  */
 import type { DType } from "../base/dtype.ts";
 import { toDType } from "../formats/tensorflow/data-type.ts";
-import type { FunctionDef, NameAttrList, NodeDef } from "../formats/tensorflow/graph_pb.ts";
+import type {
+  ArgDef,
+  FunctionDef,
+  NameAttrList,
+  NodeDef,
+} from "../formats/tensorflow/graph-messages.ts";
 import type { Attr, Graph } from "../graph/ir.ts";
 import { toAttr } from "./attr-values.ts";
 import { type BuildContext, type InputPlan, nodeError, type OutputPlan } from "./graph-plan.ts";
@@ -110,9 +115,9 @@ interface Body {
 }
 
 function calleesOf(scope: Scope, node: NodeDef, attrName: string): NameAttrList[] {
-  const value = Object.hasOwn(node.attr, attrName) ? node.attr[attrName]?.value : undefined;
-  if (value?.case === "func") return [value.value];
-  if (value?.case === "list" && value.value.func.length > 0) return value.value.func;
+  const attr = node.attr.get(attrName);
+  if (attr?.kind === "func") return [attr.value];
+  if (attr?.kind === "list" && attr.value.func.length > 0) return attr.value.func;
   throw nodeError(scope, node, `no function in attribute "${attrName}"`);
 }
 
@@ -143,7 +148,7 @@ function bindBody(
     });
   }
   const inner = functionScope(definition, bindings, "", callee.attr, scope.depth + 1);
-  const outputNames = (definition.signature?.outputArg ?? []).map(({ name }) => name);
+  const outputNames = definition.signature.output_arg.map(({ name }) => name);
   return { scope: inner, inputs, outputNames };
 }
 
@@ -151,9 +156,9 @@ function argumentTypes(
   definition: FunctionDef,
   callee: NameAttrList,
 ): { name: string; dtype: DType }[] {
-  const where = `function "${definition.signature?.name}"`;
+  const where = `function "${definition.signature.name}"`;
   const lengths = argumentLengths(definition, callee.attr);
-  return (definition.signature?.inputArg ?? []).flatMap((arg, i) => {
+  return definition.signature.input_arg.flatMap((arg, i) => {
     const length = lengths[i]!;
     return Array.from({ length }, (_, k) => {
       const name = length === 1 ? arg.name : `${arg.name}_${k}`;
@@ -162,15 +167,10 @@ function argumentTypes(
   });
 }
 
-function argumentType(
-  arg: { type: number; typeAttr: string; typeListAttr: string },
-  index: number,
-  callee: NameAttrList,
-  where: string,
-): DType {
-  const attrName = arg.typeAttr === "" ? arg.typeListAttr : arg.typeAttr;
+function argumentType(arg: ArgDef, index: number, callee: NameAttrList, where: string): DType {
+  const attrName = arg.type_attr === "" ? arg.type_list_attr : arg.type_attr;
   if (attrName === "") return toDType(arg.type, where);
-  const message = Object.hasOwn(callee.attr, attrName) ? callee.attr[attrName] : undefined;
+  const message = callee.attr.get(attrName);
   const attr = message && toAttr(message, where);
   const type = attr?.kind === "list" ? attr.value[index] : attr;
   return type?.kind === "type" ? type.value : toDType(0, where);

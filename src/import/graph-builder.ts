@@ -4,7 +4,7 @@
  * values are filled in afterwards, because reading them takes time.
  */
 import { LimitError } from "../base/errors.ts";
-import type { NodeDef } from "../formats/tensorflow/graph_pb.ts";
+import type { NodeDef } from "../formats/tensorflow/graph-messages.ts";
 import type {
   Attr,
   Graph,
@@ -104,10 +104,10 @@ export class GraphBuilder implements NodeEmitter {
 
   attrsOf(scope: Scope, node: NodeDef): Map<string, Attr> {
     const attrs = new Map<string, Attr>();
-    for (const [name, message] of Object.entries(node.attr)) {
+    for (const [name, message] of node.attr) {
       if (name.startsWith("_") && !KEPT_NOTES.has(name)) continue;
-      const attr = toAttr(message, `${whereIs(scope, node)}, attribute "${name}"`, scope.attrs);
-      if (attr !== undefined) attrs.set(name, attr);
+      const where = `${whereIs(scope, node)}, attribute "${name}"`;
+      attrs.set(name, toAttr(message, where, scope.attrs));
     }
     const defaults = this.context.resolver.program.signatures.find(node.op)?.defaults;
     for (const [name, attr] of defaults ?? []) if (!attrs.has(name)) attrs.set(name, attr);

@@ -3,7 +3,7 @@
  */
 import type { DType } from "../base/dtype.ts";
 import { GraphError } from "../base/errors.ts";
-import type { NodeDef } from "../formats/tensorflow/graph_pb.ts";
+import type { NodeDef } from "../formats/tensorflow/graph-messages.ts";
 import type { Attr, GraphNode, PartialShape, TensorValue, ValueRef } from "../graph/ir.ts";
 import type { Resolver, Value } from "./resolver.ts";
 import { type Scope, whereIs } from "./scope.ts";

@@ -4,7 +4,7 @@ import type {
   MetaGraphDef,
   SavedModel,
   SignatureDef,
-} from "../formats/tensorflow/saved_model_pb.ts";
+} from "../formats/tensorflow/saved-model-messages.ts";
 
 const DEFAULT_TAGS: readonly string[] = ["serve"];
 const DEFAULT_SIGNATURE = "serving_default";
@@ -19,7 +19,7 @@ export function chooseMetaGraph(
   tags: readonly string[] | undefined,
   where: string,
 ): MetaGraphDef {
-  const graphs = model.metaGraphs;
+  const graphs = model.meta_graphs;
   if (graphs.length === 0) {
     throw new FormatError({
       format: "saved_model",
@@ -33,11 +33,11 @@ export function chooseMetaGraph(
   if (tags === undefined && only !== undefined) return only;
   const wanted = new Set(tags ?? DEFAULT_TAGS);
   const found = graphs.find((graph) => {
-    const own = new Set(graph.metaInfoDef?.tags);
+    const own = new Set(graph.meta_info_def.tags);
     return own.size === wanted.size && [...own].every((tag) => wanted.has(tag));
   });
   if (found !== undefined) return found;
-  const known = graphs.map((graph) => `"${(graph.metaInfoDef?.tags ?? []).join(",")}"`);
+  const known = graphs.map((graph) => `"${graph.meta_info_def.tags.join(",")}"`);
   throw new UsageError({
     where,
     found: `no graph with the tags "${[...wanted].join(",")}"`,
@@ -63,8 +63,8 @@ export function chooseSignature(
   key: string | undefined,
   where: string,
 ): ChosenSignature {
-  const signatures = graph.signatureDef;
-  const keys = Object.keys(signatures).filter((name) => !name.startsWith("__saved_model_"));
+  const signatures = graph.signature_def;
+  const keys = [...signatures.keys()].filter((name) => !name.startsWith("__saved_model_"));
   if (keys.length === 0) {
     throw new FormatError({
       format: "saved_model",
@@ -76,7 +76,7 @@ export function chooseSignature(
   }
   const only = keys.length === 1 ? keys[0]! : DEFAULT_SIGNATURE;
   const wanted = key ?? (keys.includes(DEFAULT_SIGNATURE) ? DEFAULT_SIGNATURE : only);
-  const signature = Object.hasOwn(signatures, wanted) ? signatures[wanted] : undefined;
+  const signature = signatures.get(wanted);
   if (signature !== undefined) return { key: wanted, signature };
   throw new UsageError({
     where,

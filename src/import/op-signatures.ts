@@ -5,7 +5,7 @@
  */
 
 import { isDataType, toDType } from "../formats/tensorflow/data-type.ts";
-import type { FunctionDef, OpDef, OpDef_ArgDef } from "../formats/tensorflow/graph_pb.ts";
+import type { ArgDef, FunctionDef, OpDef } from "../formats/tensorflow/graph-messages.ts";
 import type { Attr } from "../graph/ir.ts";
 import { type OpArg, type OpDefinition, opDefinition } from "../graph/op-table.ts";
 import { toAttr } from "./attr-values.ts";
@@ -39,24 +39,23 @@ export class OpSignatures {
 
 function fromOpDef(op: OpDef, base: OpDefinition | undefined): OpDefinition {
   const defaults = new Map<string, Attr>(base?.defaults);
-  for (const { name, defaultValue } of op.attr) {
-    if (defaultValue === undefined) continue;
-    const attr = toAttr(defaultValue, `operation ${op.name}, default of "${name}"`);
-    if (attr !== undefined) defaults.set(name, attr);
+  for (const { name, default_value } of op.attr) {
+    if (default_value === undefined) continue;
+    defaults.set(name, toAttr(default_value, `operation ${op.name}, default of "${name}"`));
   }
   return {
     name: op.name,
-    inputs: op.inputArg.map(toOpArg),
-    outputs: op.outputArg.map(toOpArg),
+    inputs: op.input_arg.map(toOpArg),
+    outputs: op.output_arg.map(toOpArg),
     defaults,
   };
 }
 
-function toOpArg(arg: OpDef_ArgDef): OpArg {
-  if (arg.typeListAttr !== "") return { name: arg.name, listAttr: arg.typeListAttr };
+function toOpArg(arg: ArgDef): OpArg {
+  if (arg.type_list_attr !== "") return { name: arg.name, listAttr: arg.type_list_attr };
   const type =
-    arg.typeAttr !== "" || !isDataType(arg.type) ? arg.typeAttr : toDType(arg.type, arg.name);
-  return arg.numberAttr === ""
+    arg.type_attr !== "" || !isDataType(arg.type) ? arg.type_attr : toDType(arg.type, arg.name);
+  return arg.number_attr === ""
     ? { name: arg.name, type }
-    : { name: arg.name, type, countAttr: arg.numberAttr };
+    : { name: arg.name, type, countAttr: arg.number_attr };
 }

@@ -3,7 +3,7 @@
  * of variables that never change. What remains is the flat graph; nothing is copied to find it.
  */
 import { GraphError } from "../base/errors.ts";
-import type { FunctionDef, NameAttrList, NodeDef } from "../formats/tensorflow/graph_pb.ts";
+import type { FunctionDef, NameAttrList, NodeDef } from "../formats/tensorflow/graph-messages.ts";
 import type { Attr } from "../graph/ir.ts";
 import { argLength, type OpArg } from "../graph/op-table.ts";
 import { toAttr } from "./attr-values.ts";
@@ -133,7 +133,7 @@ export class Resolver {
 
   /** An attribute of a node, from the node or from the defaults. */
   attr(scope: Scope, node: NodeDef, name: string): Attr | undefined {
-    const message = Object.hasOwn(node.attr, name) ? node.attr[name] : undefined;
+    const message = node.attr.get(name);
     if (message === undefined) return this.program.signatures.find(node.op)?.defaults.get(name);
     return toAttr(message, `${whereIs(scope, node)}, attribute "${name}"`, scope.attrs);
   }
@@ -151,9 +151,9 @@ export class Resolver {
    */
   handleOperands(node: NodeDef): boolean[] {
     const list = node.op.endsWith("While") ? "T" : "Tin";
-    const message = Object.hasOwn(node.attr, list) ? node.attr[list] : undefined;
-    if (message?.value.case !== "list") return [];
-    return message.value.value.type.map((type) => type === RESOURCE);
+    const types = node.attr.get(list);
+    if (types?.kind !== "list") return [];
+    return types.value.type.map((type) => type === RESOURCE);
   }
 
   #bindingOf(scope: Scope, input: string): Binding | undefined {
@@ -245,8 +245,8 @@ export class Resolver {
   #target(scope: Scope, node: NodeDef): Pick<NameAttrList, "name" | "attr"> | undefined {
     if (this.program.functions.has(node.op)) return { name: node.op, attr: node.attr };
     if (!CALLS.has(node.op)) return undefined;
-    const f = Object.hasOwn(node.attr, "f") ? node.attr["f"] : undefined;
-    if (f?.value.case === "func") return f.value.value;
+    const f = node.attr.get("f");
+    if (f?.kind === "func") return f.value;
     throw new GraphError({
       where: whereIs(scope, node),
       found: "a call without a function",

@@ -4,15 +4,15 @@
  */
 import { type Diagnostic, FormatError, IoError } from "../base/errors.ts";
 import { toDType } from "../formats/tensorflow/data-type.ts";
-import type { FunctionDef } from "../formats/tensorflow/graph_pb.ts";
-import { parseMessage } from "../formats/tensorflow/parse-message.ts";
+import type { FunctionDef } from "../formats/tensorflow/graph-messages.ts";
 import {
   type MetaGraphDef,
-  SavedModelSchema,
+  readSavedModel,
   type TensorInfo,
-} from "../formats/tensorflow/saved_model_pb.ts";
+} from "../formats/tensorflow/saved-model-messages.ts";
 import { toShape } from "../formats/tensorflow/tensor.ts";
 import { openTensorBundle } from "../formats/tensorflow/tensor-bundle.ts";
+import { parseMessage } from "../formats/tensorflow/wire.ts";
 import type { Graph } from "../graph/ir.ts";
 import type { FileTree } from "../io/byte-source.ts";
 import { compareByFingerprint } from "./fingerprint64.ts";
@@ -56,11 +56,11 @@ export async function importSavedModel(
 ): Promise<ImportResult> {
   const diagnostics: Diagnostic[] = [];
   const where = `${tree.name}/${MODEL_FILE}`;
-  const model = parseMessage(SavedModelSchema, await readModelFile(tree, where), where);
+  const model = parseMessage(readSavedModel, await readModelFile(tree, where), where);
   const metaGraph = chooseMetaGraph(model, options.tags, where);
   const signature = chooseSignature(metaGraph, options.signature, where);
   const inputs = planInputs(signature, options, diagnostics, where);
-  const resolver = new Resolver(programOf(metaGraph, inputs, where));
+  const resolver = new Resolver(programOf(metaGraph, inputs));
   const context: BuildContext = { resolver, pending: [], nodeCount: 0 };
   const outputs = planOutputs(signature, resolver, where);
   const graph = new GraphBuilder(context).build(inputs, outputs);
@@ -87,14 +87,13 @@ async function readModelFile(tree: FileTree, where: string): Promise<Uint8Array>
   }
 }
 
-function programOf(metaGraph: MetaGraphDef, inputs: readonly InputPlan[], where: string): Program {
-  const { graphDef } = metaGraph;
-  if (graphDef === undefined) throw malformed(where, "no graph in it", "a graph");
+function programOf(metaGraph: MetaGraphDef, inputs: readonly InputPlan[]): Program {
+  const graphDef = metaGraph.graph_def;
   const functions = new Map<string, FunctionDef>();
-  for (const definition of graphDef.library?.function ?? []) {
-    functions.set(definition.signature?.name ?? "", definition);
+  for (const definition of graphDef.library) {
+    functions.set(definition.signature.name, definition);
   }
-  const brought = metaGraph.metaInfoDef?.strippedOpList?.op ?? [];
+  const brought = metaGraph.meta_info_def.stripped_op_list;
   return {
     main: mainScope(graphDef),
     functions,
@@ -109,14 +108,14 @@ function planInputs(
   diagnostics: Diagnostic[],
   where: string,
 ): InputPlan[] {
-  const infos = Object.entries(signature.inputs).sort(([a], [b]) => compareByFingerprint(a, b));
+  const infos = [...signature.inputs].sort(([a], [b]) => compareByFingerprint(a, b));
   const described = infos.map(([name, info]) => {
     const place = `${where}, signature "${key}", input "${name}"`;
     return {
       key: name,
       tensorName: tensorNameOf(info, place),
       dtype: toDType(info.dtype, place),
-      signatureShape: toShape(info.tensorShape, place),
+      signatureShape: toShape(info.tensor_shape, place),
     };
   });
   const shapes = decideShapes(described, options, diagnostics);
@@ -132,7 +131,7 @@ function planOutputs(
   resolver: Resolver,
   where: string,
 ): OutputPlan[] {
-  const infos = Object.entries(signature.outputs).sort(([a], [b]) => compareByFingerprint(a, b));
+  const infos = [...signature.outputs].sort(([a], [b]) => compareByFingerprint(a, b));
   if (infos.length === 0) throw malformed(where, `signature "${key}" without outputs`, "some");
   return infos.map(([name, info]) => {
     const place = `${where}, signature "${key}", output "${name}"`;
@@ -144,8 +143,8 @@ function planOutputs(
 }
 
 function tensorNameOf(info: TensorInfo, where: string): string {
-  if (info.encoding.case === "name") return info.encoding.value;
-  throw malformed(where, `a ${info.encoding.case ?? "tensor without a name"}`, "a plain tensor");
+  if (info.encoding === "name") return info.name;
+  throw malformed(where, `a ${info.encoding ?? "tensor without a name"}`, "a plain tensor");
 }
 
 function withOutput(tensorName: string): string {
@@ -174,7 +173,7 @@ async function fillVariables(
     });
   }
   try {
-    const restore = metaGraph.saverDef?.restoreOpName ?? "";
+    const restore = metaGraph.saver_def.restore_op_name;
     const reader = new VariableReader(bundle, followRestore(resolver, restore));
     await fillFrom(reader, pending, bundle.name);
   } finally {

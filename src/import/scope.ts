@@ -4,9 +4,15 @@
  * them is asked for, so that code which nothing uses costs nothing.
  */
 import { FormatError, GraphError } from "../base/errors.ts";
-import type { FunctionDef, GraphDef, NodeDef } from "../formats/tensorflow/graph_pb.ts";
+import type {
+  ArgDef,
+  AttrMap,
+  FunctionDef,
+  GraphDef,
+  NodeDef,
+} from "../formats/tensorflow/graph-messages.ts";
 import { argLength } from "../graph/op-table.ts";
-import { type AttrMessages, toAttr } from "./attr-values.ts";
+import { toAttr } from "./attr-values.ts";
 
 /** What an argument of a function stands for. */
 export type Binding =
@@ -27,7 +33,7 @@ export interface Scope {
   /** Output name to input string. */
   readonly returns: readonly string[];
   /** Attributes that the caller passes to a polymorphic function. */
-  readonly attrs: AttrMessages;
+  readonly attrs: AttrMap;
   /** Number of calls around it. */
   readonly depth: number;
 }
@@ -51,7 +57,7 @@ export function mainScope(graph: GraphDef): Scope {
     nodes: nodesByName(graph.node, "the graph"),
     args: new Map(),
     returns: [],
-    attrs: {},
+    attrs: new Map(),
     depth: 0,
   };
 }
@@ -61,10 +67,10 @@ export function functionScope(
   definition: FunctionDef,
   bindings: readonly Binding[],
   path: string,
-  attrs: AttrMessages,
+  attrs: AttrMap,
   depth: number,
 ): Scope {
-  const name = definition.signature?.name ?? "";
+  const name = definition.signature.name;
   if (depth > MAX_CALL_DEPTH) {
     throw new GraphError({
       where: `function "${name}"`,
@@ -77,7 +83,7 @@ export function functionScope(
     name,
     path,
     isFunction: true,
-    nodes: nodesByName(definition.nodeDef, `function "${name}"`),
+    nodes: nodesByName(definition.node_def, `function "${name}"`),
     args: bindArguments(definition, bindings, attrs),
     returns: returnsOf(definition),
     attrs,
@@ -86,12 +92,12 @@ export function functionScope(
 }
 
 /** Number of tensors of each argument of a function, in order. */
-export function argumentLengths(definition: FunctionDef, attrs: AttrMessages): number[] {
-  return (definition.signature?.inputArg ?? []).map((arg) => {
-    if (arg.numberAttr === "" && arg.typeListAttr === "") return 1;
-    const attrName = arg.numberAttr === "" ? arg.typeListAttr : arg.numberAttr;
-    const message = Object.hasOwn(attrs, attrName) ? attrs[attrName] : undefined;
-    const attr = message && toAttr(message, `function "${definition.signature?.name}"`);
+export function argumentLengths(definition: FunctionDef, attrs: AttrMap): number[] {
+  return definition.signature.input_arg.map((arg) => {
+    if (arg.number_attr === "" && arg.type_list_attr === "") return 1;
+    const attrName = arg.number_attr === "" ? arg.type_list_attr : arg.number_attr;
+    const message = attrs.get(attrName);
+    const attr = message && toAttr(message, `function "${definition.signature.name}"`);
     const length =
       attr && argLength({ name: arg.name, ...lengthAttr(arg) }, new Map([[attrName, attr]]));
     if (length === undefined || length < 0) {
@@ -118,11 +124,11 @@ export function parseInput(
   return { node, argument: undefined, index: parseIndex(second, input, where) };
 }
 
-function lengthAttr(arg: { numberAttr: string; typeListAttr: string }): {
+function lengthAttr(arg: ArgDef): {
   countAttr?: string;
   listAttr?: string;
 } {
-  return arg.numberAttr === "" ? { listAttr: arg.typeListAttr } : { countAttr: arg.numberAttr };
+  return arg.number_attr === "" ? { listAttr: arg.type_list_attr } : { countAttr: arg.number_attr };
 }
 
 function parseIndex(text: string, input: string, where: string): number {
@@ -158,7 +164,7 @@ function nodesByName(nodes: readonly NodeDef[], where: string): Map<string, Node
 function bindArguments(
   definition: FunctionDef,
   bindings: readonly Binding[],
-  attrs: AttrMessages,
+  attrs: AttrMap,
 ): Map<string, readonly Binding[]> {
   const lengths = argumentLengths(definition, attrs);
   const total = lengths.reduce((sum, length) => sum + length, 0);
@@ -167,7 +173,7 @@ function bindArguments(
   }
   const args = new Map<string, readonly Binding[]>();
   let next = 0;
-  for (const [i, arg] of (definition.signature?.inputArg ?? []).entries()) {
+  for (const [i, arg] of definition.signature.input_arg.entries()) {
     args.set(arg.name, bindings.slice(next, next + lengths[i]!));
     next += lengths[i]!;
   }
@@ -175,15 +181,15 @@ function bindArguments(
 }
 
 function returnsOf(definition: FunctionDef): string[] {
-  return (definition.signature?.outputArg ?? []).map(({ name }) => {
-    const input = Object.hasOwn(definition.ret, name) ? definition.ret[name] : undefined;
+  return definition.signature.output_arg.map(({ name }) => {
+    const input = definition.ret.get(name);
     if (input === undefined) throw malformed(definition, `no value for its output "${name}"`);
     return input;
   });
 }
 
 function malformed(definition: FunctionDef, found: string): GraphError {
-  const name = definition.signature?.name ?? "";
+  const name = definition.signature.name;
   return new GraphError({ where: `function "${name}"`, found, node: name });
 }
 

@@ -1,5 +1,5 @@
 /** Operations on variables that never change, rewritten to operations on constants. */
-import type { NodeDef } from "../formats/tensorflow/graph_pb.ts";
+import type { NodeDef } from "../formats/tensorflow/graph-messages.ts";
 import type { Attr } from "../graph/ir.ts";
 import { constantNode, type NodeEmitter } from "./graph-plan.ts";
 import { isVariable } from "./resolver.ts";

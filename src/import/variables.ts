@@ -3,13 +3,13 @@
  * operation, then by the object graph that TensorFlow 2 stores in the checkpoint, then by the variable's name.
  */
 import { FormatError } from "../base/errors.ts";
-import { TrackableObjectGraphSchema } from "../formats/tensorflow/checkpoint_pb.ts";
-import type { NodeDef } from "../formats/tensorflow/graph_pb.ts";
+import { readObjectGraph } from "../formats/tensorflow/checkpoint-messages.ts";
+import type { NodeDef } from "../formats/tensorflow/graph-messages.ts";
 import type { SliceExtent } from "../formats/tensorflow/ordered-code.ts";
-import { parseMessage } from "../formats/tensorflow/parse-message.ts";
 import { decodeTensor, type TensorRecord } from "../formats/tensorflow/tensor.ts";
 import type { TensorBundle } from "../formats/tensorflow/tensor-bundle.ts";
 import { takeSlice } from "../formats/tensorflow/tensor-slice.ts";
+import { parseMessage } from "../formats/tensorflow/wire.ts";
 import { isVariable, type NodeValue, type Resolver } from "./resolver.ts";
 import type { Scope } from "./scope.ts";
 
@@ -61,10 +61,8 @@ export async function readObjectGraphKeys(bundle: TensorBundle): Promise<Map<str
   const bytes = data[0];
   if (!(bytes instanceof Uint8Array)) return keys;
   const where = `${bundle.name}, object graph`;
-  for (const { attributes } of parseMessage(TrackableObjectGraphSchema, bytes, where).nodes) {
-    for (const { fullName, checkpointKey } of attributes) {
-      if (fullName !== "") keys.set(fullName, checkpointKey);
-    }
+  for (const { full_name, checkpoint_key } of parseMessage(readObjectGraph, bytes, where)) {
+    if (full_name !== "") keys.set(full_name, checkpoint_key);
   }
   return keys;
 }
@@ -104,10 +102,8 @@ export class VariableReader {
 
 /** Names by which a checkpoint may know a variable. */
 function namesOf(variable: NodeDef): string[] {
-  const shared = Object.hasOwn(variable.attr, "shared_name")
-    ? variable.attr["shared_name"]
-    : undefined;
-  const name = shared?.value.case === "s" ? new TextDecoder().decode(shared.value.value) : "";
+  const shared = variable.attr.get("shared_name");
+  const name = shared?.kind === "s" ? new TextDecoder().decode(shared.value) : "";
   return name === "" ? [variable.name] : [name, variable.name];
 }
 
@@ -154,9 +150,9 @@ function constantString(
 ): string | undefined {
   const { scope, node, output } = restore;
   const constant = followTo(resolver, scope, node.input[operand], ({ op }) => op === "Const");
-  const message = constant?.node.attr["value"];
-  if (constant === undefined || message?.value.case !== "tensor") return undefined;
-  const { data } = decodeTensor(message.value.value, `node "${constant.node.name}"`);
+  const message = constant?.node.attr.get("value");
+  if (constant === undefined || message?.kind !== "tensor") return undefined;
+  const { data } = decodeTensor(message.value, `node "${constant.node.name}"`);
   const item = data[output];
   return item instanceof Uint8Array ? new TextDecoder().decode(item) : undefined;
 }

@@ -8,14 +8,14 @@ import { FormatError, IoError, UnsupportedError } from "../../base/errors.ts";
 import { elementCount, formatShape, type Shape } from "../../base/shape.ts";
 import type { ByteSource, FileTree } from "../../io/byte-source.ts";
 import { ByteCursor } from "./byte-cursor.ts";
-import { type BundleEntry, BundleEntrySchema, BundleHeaderSchema } from "./checkpoint_pb.ts";
+import { type BundleEntryProto, readBundleEntry, readBundleHeader } from "./checkpoint-messages.ts";
 import { crc32c, maskCrc } from "./crc32c.ts";
 import { toDType } from "./data-type.ts";
 import { encodeSliceKey, type SliceExtent } from "./ordered-code.ts";
-import { parseMessage } from "./parse-message.ts";
 import { keyOf, readTable } from "./sstable.ts";
 import { dataFromBytes, swapByteOrder, type TensorRecord, toShape } from "./tensor.ts";
 import { copySlice } from "./tensor-slice.ts";
+import { parseMessage } from "./wire.ts";
 
 const BIG_ENDIAN = 1;
 /** TensorFlow writes five digits. */
@@ -55,16 +55,16 @@ export async function openTensorBundle(
         remedy: "Save the model again",
       });
     }
-    const { numShards, endianness } = parseMessage(BundleHeaderSchema, header, source.name);
-    if (numShards < 1 || numShards > MAX_SHARDS) {
+    const { num_shards, endianness } = parseMessage(readBundleHeader, header, source.name);
+    if (num_shards < 1 || num_shards > MAX_SHARDS) {
       throw new FormatError({
         format: "checkpoint",
         where: source.name,
-        found: `${numShards} data files`,
+        found: `${num_shards} data files`,
         expected: `1 to ${MAX_SHARDS}`,
       });
     }
-    const shards = new Shards(tree, prefix, numShards);
+    const shards = new Shards(tree, prefix, num_shards);
     return new Bundle(source.name, entries, shards, endianness === BIG_ENDIAN);
   } finally {
     await source.close?.();
@@ -154,7 +154,7 @@ class Bundle implements TensorBundle {
     return this.#shards.close();
   }
 
-  #entry(tableKey: string, where: string): BundleEntry {
+  #entry(tableKey: string, where: string): BundleEntryProto {
     const bytes = this.#entries.get(tableKey);
     if (bytes === undefined) {
       throw new FormatError({
@@ -165,10 +165,10 @@ class Bundle implements TensorBundle {
         remedy: "Save the model again",
       });
     }
-    return parseMessage(BundleEntrySchema, bytes, where);
+    return parseMessage(readBundleEntry, bytes, where);
   }
 
-  async #readWhole(entry: BundleEntry, where: string): Promise<TensorRecord> {
+  async #readWhole(entry: BundleEntryProto, where: string): Promise<TensorRecord> {
     const dtype = toDType(entry.dtype, where);
     const shape = staticShape(entry, where);
     const bytes = await this.#bytes(entry, shape, where);
@@ -181,7 +181,7 @@ class Bundle implements TensorBundle {
         where,
         found: "bytes that do not match their checksum",
         remedy: "The data file is damaged: copy or save the model again",
-        byteOffset: Number(entry.offset),
+        byteOffset: entry.offset,
       });
     }
     // Bytes whose order is to be swapped must be our own.
@@ -190,10 +190,10 @@ class Bundle implements TensorBundle {
     return { dtype, shape, data };
   }
 
-  async #bytes(entry: BundleEntry, shape: Shape, where: string): Promise<Uint8Array> {
-    const source = await this.#shards.source(entry.shardId, where);
-    const start = Number(entry.offset);
-    const end = start + Number(entry.size);
+  async #bytes(entry: BundleEntryProto, shape: Shape, where: string): Promise<Uint8Array> {
+    const source = await this.#shards.source(entry.shard_id, where);
+    const start = entry.offset;
+    const end = start + entry.size;
     if (start < 0 || end < start || end > source.byteLength) {
       throw new FormatError({
         format: "checkpoint",
@@ -218,15 +218,11 @@ class Bundle implements TensorBundle {
     return source.read(start, end);
   }
 
-  async #readSlices(key: string, entry: BundleEntry, where: string): Promise<TensorRecord> {
+  async #readSlices(key: string, entry: BundleEntryProto, where: string): Promise<TensorRecord> {
     const dtype = toDType(entry.dtype, where);
     const shape = staticShape(entry, where);
-    const parts: { extents: SliceExtent[]; part: TensorRecord }[] = [];
-    for (const { extent } of entry.slices) {
-      const extents = extent.map(({ start, length }) => ({
-        start: Number(start),
-        length: length === undefined ? -1 : Number(length),
-      }));
+    const parts: { extents: readonly SliceExtent[]; part: TensorRecord }[] = [];
+    for (const extents of entry.slices) {
       const sliceEntry = this.#entry(encodeSliceKey(key, extents), `${where}, one of its slices`);
       parts.push({ extents, part: await this.#readWhole(sliceEntry, where) });
     }
@@ -265,7 +261,7 @@ function joinSlices(
   return { dtype, shape, data: dataFromBytes(dtype, shape, whole, where) };
 }
 
-function staticShape(entry: BundleEntry, where: string): Shape {
+function staticShape(entry: BundleEntryProto, where: string): Shape {
   const shape = toShape(entry.shape, where) ?? [];
   if (shape.every((size) => size >= 0) && Number.isSafeInteger(elementCount(shape))) return shape;
   throw new FormatError({

@@ -16,7 +16,7 @@ import { FormatError, LimitError, UnsupportedError } from "../../base/errors.ts"
 import { elementCount, formatShape, type Shape } from "../../base/shape.ts";
 import { ByteCursor } from "./byte-cursor.ts";
 import { toDType } from "./data-type.ts";
-import type { Tensor, TensorShape } from "./graph_pb.ts";
+import type { TensorProto, TensorShapeProto } from "./graph-messages.ts";
 
 /** A tensor as a file holds it. `data` may alias the file's bytes. */
 export interface TensorRecord {
@@ -31,8 +31,8 @@ const MAX_RANK = 254;
 const MAX_REPEATED_BYTES = 256 * 1024 * 1024;
 
 /** Dimensions, unknown ones -1; undefined when not even the rank is known. */
-export function toShape(shape: TensorShape | undefined, where: string): Shape | undefined {
-  if (shape === undefined || shape.unknownRank) return undefined;
+export function toShape(shape: TensorShapeProto | undefined, where: string): Shape | undefined {
+  if (shape === undefined || shape.unknown_rank) return undefined;
   if (shape.dim.length > MAX_RANK) {
     throw new LimitError({
       where,
@@ -43,11 +43,11 @@ export function toShape(shape: TensorShape | undefined, where: string): Shape | 
       max: MAX_RANK,
     });
   }
-  return shape.dim.map(({ size }) => {
-    const dimension = Number(size);
-    if (dimension >= -1 && Number.isSafeInteger(dimension)) return dimension;
+  for (const size of shape.dim) {
+    if (size >= -1 && Number.isSafeInteger(size)) continue;
     throw malformed(where, `dimension ${size}`, "-1 or a size");
-  });
+  }
+  return shape.dim;
 }
 
 /**
@@ -57,15 +57,15 @@ export function toShape(shape: TensorShape | undefined, where: string): Shape | 
  * @throws {LimitError} when a repeated value would fill more than 256 MiB.
  * @throws {UnsupportedError} for types without a fixed layout (resource, variant, sub-byte integers).
  */
-export function decodeTensor(tensor: Tensor, where: string): TensorRecord {
+export function decodeTensor(tensor: TensorProto, where: string): TensorRecord {
   const dtype = toDType(tensor.dtype, where);
-  const shape = toShape(tensor.tensorShape, where) ?? [];
+  const shape = toShape(tensor.tensor_shape, where) ?? [];
   if (shape.some((size) => size < 0)) throw malformed(where, formatShape(shape), "a known shape");
   const count = elementCount(shape);
   if (!Number.isSafeInteger(count)) throw malformed(where, formatShape(shape), "a possible shape");
   if (dtype === "string") return { dtype, shape, data: decodeStrings(tensor, count, where) };
-  if (tensor.tensorContent.length > 0) {
-    return { dtype, shape, data: dataFromBytes(dtype, shape, tensor.tensorContent, where) };
+  if (tensor.tensor_content.length > 0) {
+    return { dtype, shape, data: dataFromBytes(dtype, shape, tensor.tensor_content, where) };
   }
   refuseOversize(byteLengthOf(dtype, count) ?? 0, where);
   return { dtype, shape, data: decodeList(tensor, dtype, count, where) };
@@ -91,23 +91,23 @@ function isSubByte(dtype: DType): boolean {
   return dtype === "int4" || dtype === "uint4" || dtype === "int2";
 }
 
-function decodeStrings(tensor: Tensor, count: number, where: string): StringData {
-  if (tensor.tensorContent.length > 0) return stringsFromContent(tensor, count, where);
+function decodeStrings(tensor: TensorProto, count: number, where: string): StringData {
+  if (tensor.tensor_content.length > 0) return stringsFromContent(tensor, count, where);
   refuseOversize(count * 16, where);
-  const values = tensor.stringVal;
+  const values = tensor.string_val;
   const last = values.at(-1) ?? new Uint8Array(0);
   return Array.from({ length: count }, (_, i) => values[i] ?? last);
 }
 
 /** The rare packed form: all lengths as varints, then all bytes. */
-function stringsFromContent(tensor: Tensor, count: number, where: string): StringData {
-  const cursor = new ByteCursor(tensor.tensorContent, where, "protobuf");
+function stringsFromContent(tensor: TensorProto, count: number, where: string): StringData {
+  const cursor = new ByteCursor(tensor.tensor_content, where, "protobuf");
   if (count > cursor.left) throw cursor.malformed(`${count} strings in ${cursor.left} bytes`);
   const lengths = Array.from({ length: count }, () => cursor.varint());
   return lengths.map((length) => cursor.take(length));
 }
 
-function decodeList(tensor: Tensor, dtype: DType, count: number, where: string): TypedArray {
+function decodeList(tensor: TensorProto, dtype: DType, count: number, where: string): TypedArray {
   if (isSubByte(dtype)) throw unsupported(dtype, where);
   const values = listOf(tensor, dtype);
   if (values === undefined) throw unsupported(dtype, where);
@@ -119,35 +119,35 @@ function decodeList(tensor: Tensor, dtype: DType, count: number, where: string):
 
 /** The `*_val` list that carries a type; half types carry their bits in `half_val`. */
 function listOf(
-  tensor: Tensor,
+  tensor: TensorProto,
   dtype: DType,
 ): readonly number[] | readonly bigint[] | readonly boolean[] | undefined {
   switch (dtype) {
     case "float32":
-      return tensor.floatVal;
+      return tensor.float_val;
     case "float64":
-      return tensor.doubleVal;
+      return tensor.double_val;
     case "complex64":
-      return tensor.scomplexVal;
+      return tensor.scomplex_val;
     case "complex128":
-      return tensor.dcomplexVal;
+      return tensor.dcomplex_val;
     case "int64":
-      return tensor.int64Val;
+      return tensor.int64_val;
     case "uint64":
-      return tensor.uint64Val;
+      return tensor.uint64_val;
     case "uint32":
-      return tensor.uint32Val;
+      return tensor.uint32_val;
     case "bool":
-      return tensor.boolVal;
+      return tensor.bool_val;
     case "float16":
     case "bfloat16":
-      return tensor.halfVal;
+      return tensor.half_val;
     case "int32":
     case "int16":
     case "uint16":
     case "int8":
     case "uint8":
-      return tensor.intVal;
+      return tensor.int_val;
     default:
       return undefined;
   }
