@@ -6,18 +6,19 @@
 
 import { isDataType, toDType } from "../formats/tensorflow/data-type.ts";
 import type { ArgDef, FunctionDef, OpDef } from "../formats/tensorflow/graph-messages.ts";
+import type { NamedRecords } from "../formats/tensorflow/named-records.ts";
 import type { Attr } from "../graph/ir.ts";
 import { type OpArg, type OpDefinition, opDefinition } from "../graph/op-table.ts";
 import { toAttr } from "./attr-values.ts";
 
 export class OpSignatures {
-  readonly #functions: ReadonlyMap<string, FunctionDef>;
-  readonly #brought: ReadonlyMap<string, OpDef>;
+  readonly #functions: NamedRecords<FunctionDef>;
+  readonly #brought: NamedRecords<OpDef>;
   readonly #known = new Map<string, OpDefinition | undefined>();
 
-  constructor(functions: ReadonlyMap<string, FunctionDef>, brought: readonly OpDef[]) {
+  constructor(functions: NamedRecords<FunctionDef>, brought: NamedRecords<OpDef>) {
     this.#functions = functions;
-    this.#brought = new Map(brought.map((op) => [op.name, op]));
+    this.#brought = brought;
   }
 
   /** The signature of an operation or library function; undefined when nobody says. */

@@ -4,7 +4,6 @@
  */
 import { type Diagnostic, FormatError, IoError } from "../base/errors.ts";
 import { toDType } from "../formats/tensorflow/data-type.ts";
-import type { FunctionDef } from "../formats/tensorflow/graph-messages.ts";
 import {
   type MetaGraphDef,
   readSavedModel,
@@ -60,7 +59,7 @@ export async function importSavedModel(
   const metaGraph = chooseMetaGraph(model, options.tags, where);
   const signature = chooseSignature(metaGraph, options.signature, where);
   const inputs = planInputs(signature, options, diagnostics, where);
-  const resolver = new Resolver(programOf(metaGraph, inputs));
+  const resolver = new Resolver(programOf(metaGraph, inputs, where));
   const context: BuildContext = { resolver, pending: [], nodeCount: 0 };
   const outputs = planOutputs(signature, resolver, where);
   const graph = new GraphBuilder(context).build(inputs, outputs);
@@ -87,17 +86,14 @@ async function readModelFile(tree: FileTree, where: string): Promise<Uint8Array>
   }
 }
 
-function programOf(metaGraph: MetaGraphDef, inputs: readonly InputPlan[]): Program {
+function programOf(metaGraph: MetaGraphDef, inputs: readonly InputPlan[], where: string): Program {
   const graphDef = metaGraph.graph_def;
-  const functions = new Map<string, FunctionDef>();
-  for (const definition of graphDef.library) {
-    functions.set(definition.signature.name, definition);
-  }
-  const brought = metaGraph.meta_info_def.stripped_op_list;
+  if (graphDef === undefined) throw malformed(where, "no graph in it", "a graph");
+  const functions = graphDef.library;
   return {
     main: mainScope(graphDef),
     functions,
-    signatures: new OpSignatures(functions, brought),
+    signatures: new OpSignatures(functions, metaGraph.meta_info_def.stripped_op_list),
     cuts: new Map(inputs.map(({ tensorName, node }) => [withOutput(tensorName), node])),
   };
 }

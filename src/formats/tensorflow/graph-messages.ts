@@ -2,6 +2,7 @@
  * Messages of TensorFlow graphs (tensorflow/core/framework/*.proto): the fields that the importer needs, under the
  * format's own names and numbers.
  */
+import { NamedRecords } from "./named-records.ts";
 import type { WireReader } from "./wire.ts";
 
 /** `dim` sizes; -1 is unknown. */
@@ -39,11 +40,11 @@ export interface AttrList {
   readonly b: boolean[];
   readonly type: number[];
   readonly shape: TensorShapeProto[];
-  readonly tensor: TensorProto[];
+  readonly tensor: Uint8Array[];
   readonly func: NameAttrList[];
 }
 
-/** The value that is there, by the name of its field. */
+/** The value that is there, by the name of its field. Tensors stay bytes, for `readTensor`, until they are needed. */
 export type AttrValue =
   | { readonly kind: "list"; readonly value: AttrList }
   | { readonly kind: "s"; readonly value: Uint8Array }
@@ -52,7 +53,7 @@ export type AttrValue =
   | { readonly kind: "b"; readonly value: boolean }
   | { readonly kind: "type"; readonly value: number }
   | { readonly kind: "shape"; readonly value: TensorShapeProto }
-  | { readonly kind: "tensor"; readonly value: TensorProto }
+  | { readonly kind: "tensor"; readonly value: Uint8Array }
   | { readonly kind: "placeholder"; readonly value: string }
   | { readonly kind: "func"; readonly value: NameAttrList };
 
@@ -96,7 +97,7 @@ export interface FunctionDef {
 
 export interface GraphDef {
   readonly node: readonly NodeDef[];
-  readonly library: readonly FunctionDef[];
+  readonly library: NamedRecords<FunctionDef>;
 }
 
 export function readTensorShape(wire: WireReader): TensorShapeProto {
@@ -212,7 +213,7 @@ function readAttrField(wire: WireReader): AttrValue | undefined {
     case 7:
       return { kind: "shape", value: wire.message(readTensorShape) };
     case 8:
-      return { kind: "tensor", value: wire.message(readTensor) };
+      return { kind: "tensor", value: wire.bytes() };
     case 9:
       return { kind: "placeholder", value: wire.string() };
     case 10:
@@ -236,7 +237,7 @@ function readAttrList(wire: WireReader): AttrList {
     else if (wire.field === 5) wire.repeated(list.b, bool);
     else if (wire.field === 6) wire.repeated(list.type, int);
     else if (wire.field === 7) list.shape.push(wire.message(readTensorShape));
-    else if (wire.field === 8) list.tensor.push(wire.message(readTensor));
+    else if (wire.field === 8) list.tensor.push(wire.bytes());
     else if (wire.field === 9) list.func.push(wire.message(readNameAttrList));
     else wire.skip();
   }
@@ -314,22 +315,39 @@ function readFunction(wire: WireReader): FunctionDef {
   return { signature, node_def, ret, attr, control_ret };
 }
 
-function readLibrary(wire: WireReader): FunctionDef[] {
-  const functions: FunctionDef[] = [];
+function readFunctionName(wire: WireReader): string {
+  let name = "";
   while (wire.next()) {
-    if (wire.field === 1) functions.push(wire.message(readFunction));
+    if (wire.field === 1) name = wire.message(readOpName);
     else wire.skip();
   }
-  return functions;
+  return name;
+}
+
+/** The name of an OpDef, without the rest. */
+export function readOpName(wire: WireReader): string {
+  let name = "";
+  while (wire.next()) {
+    if (wire.field === 1) name = wire.string();
+    else wire.skip();
+  }
+  return name;
 }
 
 export function readGraphDef(wire: WireReader): GraphDef {
   const node: NodeDef[] = [];
-  let library: FunctionDef[] = [];
+  const functions: Uint8Array[] = [];
   while (wire.next()) {
     if (wire.field === 1) node.push(wire.message(readNode));
-    else if (wire.field === 2) library = [...library, ...wire.message(readLibrary)];
+    else if (wire.field === 2) wire.message((library) => readLibrary(library, functions));
     else wire.skip();
   }
-  return { node, library };
+  return { node, library: new NamedRecords(functions, readFunctionName, readFunction, "function") };
+}
+
+function readLibrary(wire: WireReader, functions: Uint8Array[]): void {
+  while (wire.next()) {
+    if (wire.field === 1) functions.push(wire.bytes());
+    else wire.skip();
+  }
 }

@@ -7,9 +7,11 @@ import {
   type OpDef,
   readGraphDef,
   readOpDef,
+  readOpName,
   readTensorShape,
   type TensorShapeProto,
 } from "./graph-messages.ts";
+import { NamedRecords } from "./named-records.ts";
 import type { WireReader } from "./wire.ts";
 
 export interface TensorInfo {
@@ -42,13 +44,13 @@ export interface CollectionDef {
 }
 
 export interface MetaInfoDef {
-  readonly stripped_op_list: readonly OpDef[];
+  readonly stripped_op_list: NamedRecords<OpDef>;
   readonly tags: readonly string[];
 }
 
 export interface MetaGraphDef {
   readonly meta_info_def: MetaInfoDef;
-  readonly graph_def: GraphDef;
+  readonly graph_def?: GraphDef;
   readonly saver_def: SaverDef;
   readonly collection_def: ReadonlyMap<string, CollectionDef>;
   readonly signature_def: ReadonlyMap<string, SignatureDef>;
@@ -69,8 +71,8 @@ export function readSavedModel(wire: WireReader): SavedModel {
 }
 
 function readMetaGraph(wire: WireReader): MetaGraphDef {
-  let meta_info_def: MetaInfoDef = { stripped_op_list: [], tags: [] };
-  let graph_def: GraphDef = { node: [], library: [] };
+  let meta_info_def: MetaInfoDef = { stripped_op_list: opRecords([]), tags: [] };
+  let graph_def: GraphDef | undefined;
   let saver_def: SaverDef = { filename_tensor_name: "", restore_op_name: "" };
   const collection_def = new Map<string, CollectionDef>();
   const signature_def = new Map<string, SignatureDef>();
@@ -84,27 +86,23 @@ function readMetaGraph(wire: WireReader): MetaGraphDef {
     else if (wire.field === 6) asset_file_def.push(wire.message(readAssetFile));
     else wire.skip();
   }
-  return { meta_info_def, graph_def, saver_def, collection_def, signature_def, asset_file_def };
+  const rest = { meta_info_def, saver_def, collection_def, signature_def, asset_file_def };
+  return graph_def === undefined ? rest : { ...rest, graph_def };
 }
 
 function readMetaInfo(wire: WireReader): MetaInfoDef {
-  let stripped_op_list: OpDef[] = [];
+  const ops: Uint8Array[] = [];
   const tags: string[] = [];
   while (wire.next()) {
-    if (wire.field === 2) stripped_op_list = wire.message(readOpList);
+    if (wire.field === 2) wire.message((list) => readItems(list, () => ops.push(list.bytes())));
     else if (wire.field === 4) tags.push(wire.string());
     else wire.skip();
   }
-  return { stripped_op_list, tags };
+  return { stripped_op_list: opRecords(ops), tags };
 }
 
-function readOpList(wire: WireReader): OpDef[] {
-  const ops: OpDef[] = [];
-  while (wire.next()) {
-    if (wire.field === 1) ops.push(wire.message(readOpDef));
-    else wire.skip();
-  }
-  return ops;
+function opRecords(ops: readonly Uint8Array[]): NamedRecords<OpDef> {
+  return new NamedRecords(ops, readOpName, readOpDef, "operation");
 }
 
 function readSaver(wire: WireReader): SaverDef {

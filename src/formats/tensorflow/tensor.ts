@@ -16,7 +16,8 @@ import { FormatError, LimitError, UnsupportedError } from "../../base/errors.ts"
 import { elementCount, formatShape, type Shape } from "../../base/shape.ts";
 import { ByteCursor } from "./byte-cursor.ts";
 import { toDType } from "./data-type.ts";
-import type { TensorProto, TensorShapeProto } from "./graph-messages.ts";
+import { readTensor, type TensorProto, type TensorShapeProto } from "./graph-messages.ts";
+import { parseMessage } from "./wire.ts";
 
 /** A tensor as a file holds it. `data` may alias the file's bytes. */
 export interface TensorRecord {
@@ -51,13 +52,14 @@ export function toShape(shape: TensorShapeProto | undefined, where: string): Sha
 }
 
 /**
- * Decodes a constant.
+ * Decodes a TensorProto.
  *
  * @throws {FormatError} when shape and data do not fit together.
  * @throws {LimitError} when a repeated value would fill more than 256 MiB.
  * @throws {UnsupportedError} for types without a fixed layout (resource, variant, sub-byte integers).
  */
-export function decodeTensor(tensor: TensorProto, where: string): TensorRecord {
+export function decodeTensor(bytes: Uint8Array, where: string): TensorRecord {
+  const tensor = parseMessage(readTensor, bytes, where);
   const dtype = toDType(tensor.dtype, where);
   const shape = toShape(tensor.tensor_shape, where) ?? [];
   if (shape.some((size) => size < 0)) throw malformed(where, formatShape(shape), "a known shape");
