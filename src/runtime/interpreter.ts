@@ -8,7 +8,7 @@ import type { Shape } from "../base/shape.ts";
 import type { KernelTable } from "../kernels/kernel.ts";
 import type { Model, Quantization, Signature, Subgraph } from "../model/ir.ts";
 import { parseModel } from "../model/read.ts";
-import { type KernelChoice, kernelFinder } from "./kernel-choice.ts";
+import { fastChoice, type KernelChoice, kernelFinder } from "./kernel-choice.ts";
 import { loadModel } from "./load.ts";
 import { Program } from "./program.ts";
 import type { OperatorEvent, SessionMemory, SubgraphSession } from "./subgraph-session.ts";
@@ -93,9 +93,11 @@ export class Interpreter {
         option: "subgraph",
       });
     }
-    const finder = kernelFinder(options.kernels ?? "auto", options.customOperators);
+    const finder = kernelFinder(options.customOperators);
+    const fast = fastChoice(options.kernels ?? "auto");
     const program = new Program(await loadModel(parsed, finder), {
       preserveAll: options.preserveAllTensors ?? false,
+      ...(fast === undefined ? {} : { fast }),
       ...(options.observe === undefined ? {} : { observe: options.observe }),
     });
     const interpreter = new Interpreter(parsed, program, index, signature);

@@ -2,30 +2,39 @@
 import { UnsupportedError } from "../base/errors.ts";
 import type { KernelTable } from "../kernels/kernel.ts";
 import { referenceCustomKernel, referenceKernel } from "../kernels/reference/table.ts";
+import { probeFeatures } from "../kernels/simd/probe.ts";
+import { fastKernel } from "../kernels/simd/table.ts";
+import type { FastChoice } from "./linear-memory.ts";
 import type { KernelFinder } from "./load.ts";
 
-/** "reference": definitions in plain TypeScript; "simd": emitted WebAssembly; "auto": the fastest there is. */
+/**
+ * "reference": definitions in plain TypeScript; "simd": emitted WebAssembly where there is some, an error where the
+ * engine has no SIMD; "auto": the fastest there is.
+ */
 export type KernelChoice = "auto" | "reference" | "simd";
 
-/**
- * Makes the function that finds kernels by operator name.
- *
- * @throws {UnsupportedError} for "simd", of which this version has none.
- */
-export function kernelFinder(
-  choice: KernelChoice,
-  customOperators: KernelTable = {},
-): KernelFinder {
-  if (choice === "simd") {
-    throw new UnsupportedError({
-      where: "Interpreter.create",
-      found: 'kernels "simd"',
-      expected: '"auto" or "reference" in this version',
-      features: ["SIMD kernels"],
-    });
-  }
+/** Makes the function that finds reference kernels by operator name. */
+export function kernelFinder(customOperators: KernelTable = {}): KernelFinder {
   return (op, isCustom) => {
     if (!isCustom) return referenceKernel(op);
     return Object.hasOwn(customOperators, op) ? customOperators[op] : referenceCustomKernel(op);
   };
+}
+
+/**
+ * Emitted kernels for a choice; undefined where none are wanted, or "auto" finds none that the engine can run.
+ *
+ * @throws {UnsupportedError} for "simd" in an engine without WebAssembly SIMD.
+ */
+export function fastChoice(choice: KernelChoice): FastChoice | undefined {
+  if (choice === "reference") return undefined;
+  const features = probeFeatures();
+  if (features !== undefined) return { features, find: fastKernel };
+  if (choice === "auto") return undefined;
+  throw new UnsupportedError({
+    where: "Interpreter.create",
+    found: 'kernels "simd" in an engine without WebAssembly SIMD',
+    expected: 'an engine with it, or kernels "auto" or "reference"',
+    features: ["SIMD kernels"],
+  });
 }

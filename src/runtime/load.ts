@@ -14,6 +14,7 @@ export type KernelFinder = (op: string, isCustom: boolean) => Kernel | undefined
 
 export interface LoadedOperator {
   readonly kernel: Kernel;
+  readonly isCustom: boolean;
   /** Name, version and options, with operands as the file describes them. */
   readonly node: KernelNode;
   /** Tensor indices; -1 for an absent operand. */
@@ -78,6 +79,7 @@ async function loadSubgraph(
     collectUnsupported(() => kernel.check(node), missing);
     operators.push({
       kernel,
+      isCustom: operator.op === "CUSTOM",
       node,
       inputs: operator.inputs,
       outputs: operator.outputs,

@@ -8,13 +8,13 @@ import { type SessionHost, SubgraphSession } from "./subgraph-session.ts";
 
 export class Program {
   readonly #graphs: readonly LoadedSubgraph[];
-  readonly #options: Pick<SessionHost, "preserveAll" | "observe">;
+  readonly #options: Pick<SessionHost, "preserveAll" | "observe" | "fast">;
   readonly #sessions = new Map<number, SubgraphSession>();
   readonly #resources: ResourceStore & { clear(): void };
 
   constructor(
     graphs: readonly LoadedSubgraph[],
-    options: Pick<SessionHost, "preserveAll" | "observe">,
+    options: Pick<SessionHost, "preserveAll" | "observe" | "fast">,
   ) {
     this.#graphs = graphs;
     this.#options = options;

@@ -13,7 +13,7 @@ import type {
   TensorInfo,
   TensorView,
 } from "../kernels/kernel.ts";
-import { allocateBytes } from "./limits.ts";
+import { type FastChoice, type LinearMemory, openLinearMemory } from "./linear-memory.ts";
 import type { LoadedOperator, LoadedSubgraph } from "./load.ts";
 import { nodeWith, type Placement, type Plan, planSubgraph } from "./plan.ts";
 import { allocateData, copyData, dataOn } from "./tensor-data.ts";
@@ -24,6 +24,8 @@ export interface OperatorEvent {
   readonly subgraph: number;
   readonly operator: number;
   readonly op: string;
+  /** Name of the emitted kernel that ran; undefined for the reference. */
+  readonly variant: string | undefined;
   /** Wall time of the computation. */
   readonly milliseconds: number;
   /** Good until the observer returns. */
@@ -35,6 +37,8 @@ export interface OperatorEvent {
 export interface SessionHost {
   readonly resources: ResourceStore;
   readonly preserveAll: boolean;
+  /** Emitted kernels; absent where the reference serves everything. */
+  readonly fast?: FastChoice;
   readonly observe?: (event: OperatorEvent) => void;
   callable(subgraph: number): CallableSubgraph;
 }
@@ -43,6 +47,8 @@ export interface SessionHost {
 export interface SessionMemory {
   /** Planned block of activations. */
   readonly arenaBytes: number;
+  /** Packed weights and scratch of emitted kernels. */
+  readonly kernelBytes: number;
   /** What the same activations would take without sharing addresses. */
   readonly unsharedBytes: number;
   /** Results of operators that were computed once. */
@@ -79,7 +85,7 @@ export class SubgraphSession implements CallableSubgraph {
   #plan: Plan | undefined;
   #slots: (TensorSlot | undefined)[] = [];
   #steps: (StaticStep | DynamicStep)[] = [];
-  #arena = new ArrayBuffer(0);
+  #memory: LinearMemory | undefined;
   #computations = 0;
   #running = false;
 
@@ -136,14 +142,14 @@ export class SubgraphSession implements CallableSubgraph {
         return this.#computeOnce(operator, node, inputs, shapes);
       },
     });
-    const where = `subgraph ${this.#graph.index}`;
-    this.#arena = allocateBytes(where, plan.arenaByteLength);
+    const memory = openLinearMemory(this.#graph, plan, this.#host.fast);
+    this.#memory = memory;
     this.#slots = plan.tensors.map((tensor, index) => {
-      return this.#slotFor(index, tensor, plan.placements[index]!);
+      return this.#slotFor(index, tensor, plan.placements[index]!, memory);
     });
     try {
       this.#steps = plan.steps.map(({ operator, dynamic }) => {
-        return dynamic ? { operator, dynamic } : this.#bind(operator);
+        return dynamic ? { operator, dynamic } : this.#bind(operator, memory);
       });
     } catch (error) {
       this.#release();
@@ -206,7 +212,8 @@ export class SubgraphSession implements CallableSubgraph {
         if (!Array.isArray(data)) computedOnceBytes += data.byteLength;
     }
     return {
-      arenaBytes: this.#arena.byteLength,
+      arenaBytes: this.#plan?.arenaByteLength ?? 0,
+      kernelBytes: this.#memory?.kernelBytes ?? 0,
       unsharedBytes,
       computedOnceBytes,
       computedOnce: this.#computations,
@@ -223,10 +230,15 @@ export class SubgraphSession implements CallableSubgraph {
     this.#plan = undefined;
     this.#slots = [];
     this.#steps = [];
-    this.#arena = new ArrayBuffer(0);
+    this.#memory = undefined;
   }
 
-  #slotFor(index: number, tensor: TensorInfo, placement: Placement): TensorSlot | undefined {
+  #slotFor(
+    index: number,
+    tensor: TensorInfo,
+    placement: Placement,
+    { buffer, arenaStart }: LinearMemory,
+  ): TensorSlot | undefined {
     switch (placement.kind) {
       case "known":
         return placement.value instanceof TensorSlot
@@ -236,7 +248,8 @@ export class SubgraphSession implements CallableSubgraph {
         return this.#variable(index, tensor);
       case "arena": {
         const { byteOffset, byteLength } = placement;
-        return new TensorSlot(tensor, dataOn(this.#arena, byteOffset, byteLength, tensor.dtype));
+        const start = arenaStart + byteOffset;
+        return new TensorSlot(tensor, dataOn(buffer, start, byteLength, tensor.dtype));
       }
       case "heap":
         return new TensorSlot(tensor, allocateData(tensor.name, tensor.dtype, tensor.shape));
@@ -314,7 +327,7 @@ export class SubgraphSession implements CallableSubgraph {
     };
   }
 
-  #bind(index: number): StaticStep {
+  #bind(index: number, memory: LinearMemory): StaticStep {
     const operator = this.#operator(index);
     const { inputs, outputs } = this.#operands(operator);
     const node = {
@@ -324,7 +337,7 @@ export class SubgraphSession implements CallableSubgraph {
     };
     return {
       operator: index,
-      run: operator.kernel.create(node, this.#context(inputs)),
+      run: memory.bind(index) ?? operator.kernel.create(node, this.#context(inputs)),
       inputs,
       outputs,
     };
@@ -363,7 +376,8 @@ export class SubgraphSession implements CallableSubgraph {
     run(inputs, outputs);
     const milliseconds = performance.now() - start;
     const { op } = this.#operator(operator).node;
-    observe({ subgraph: this.#graph.index, operator, op, milliseconds, inputs, outputs });
+    const variant = this.#memory?.variantOf(operator);
+    observe({ subgraph: this.#graph.index, operator, op, variant, milliseconds, inputs, outputs });
   }
 }
 

@@ -18,6 +18,7 @@ import { quantizeVector } from "./hybrid.ts";
 import {
   biasValues,
   channelScales,
+  convolutionLaw,
   floatStage,
   hybridStage,
   integerStage,
@@ -199,7 +200,7 @@ function createInteger(node: KernelNode, options: Conv2DOptions): KernelRun {
     output,
     channels: outChannels,
     precision: input.dtype === "uint8" ? "per-tensor" : "per-channel",
-    wide: input.dtype === "int16" && node.inputs[2]?.dtype !== "int32",
+    law: convolutionLaw(input, node.inputs[2]),
   });
   return ([image, weights, bias], [out]) => {
     const { data } = present(image);

@@ -15,6 +15,7 @@ import { quantizeVector } from "./hybrid.ts";
 import {
   biasValues,
   channelScales,
+  convolutionLaw,
   floatStage,
   hybridStage,
   integerStage,
@@ -176,7 +177,7 @@ function createInteger(node: KernelNode, options: DepthwiseConv2DOptions): Kerne
     output,
     channels: outChannels,
     precision: input.dtype === "uint8" ? "per-tensor" : "per-channel",
-    wide: input.dtype === "int16" && node.inputs[2]?.dtype !== "int32",
+    law: convolutionLaw(input, node.inputs[2]),
   });
   return ([view, weights, bias], [out]) => {
     const { data } = present(view);

@@ -125,7 +125,7 @@ function createInteger(node: KernelNode, options: FullyConnectedOptions): Kernel
     output,
     channels: units,
     precision: isPerChannel ? "per-channel" : "per-tensor",
-    wide: input.dtype === "int16" && node.inputs[2]?.dtype !== "int32",
+    law: input.dtype === "int16" ? "real" : "fixed-point",
   });
   const row = new Float64Array(depth);
   const sums = new Float64Array(units);

@@ -1,0 +1,81 @@
+/**
+ * The contract of emitted kernels. Where an operator's activations live in the linear memory of one WebAssembly
+ * instance, a fast kernel may take the place of the reference kernel: it says what functions and memory it needs (pure
+ * data), and is bound once module and memory exist. An operand's address is the byte offset of its data.
+ */
+import type { ModuleBuilder } from "../../wasm/module-builder.ts";
+import type { KernelNode, KernelRun, TensorView, ValueOf } from "../kernel.ts";
+
+/** A function of the emitted module. The same name always stands for the same code. */
+export interface EmittedFunction {
+  readonly name: string;
+  emit(module: ModuleBuilder): void;
+}
+
+/** Calls an emitted function; what its numbers mean is said where it is emitted. */
+export type EmittedCall = (...args: number[]) => void;
+
+/** Where a bound kernel works. */
+export interface FastPlace {
+  readonly memory: WebAssembly.Memory;
+  /** The exported function of that name. */
+  call<Call extends (...args: never[]) => void>(name: string): Call;
+  /** `persistentBytes` bytes of its own, kept from run to run; zero at first. 64-byte aligned. */
+  readonly persistent: number;
+  /** `scratchBytes` bytes that other kernels use too. 64-byte aligned. */
+  readonly scratch: number;
+}
+
+export interface FastPlan {
+  /** Name of the variant, for profiles. */
+  readonly variant: string;
+  readonly functions: readonly EmittedFunction[];
+  readonly persistentBytes: number;
+  readonly scratchBytes: number;
+  bind(place: FastPlace): KernelRun;
+}
+
+/** What the engine offers, found by probing. */
+export interface FastFeatures {
+  /** Relaxed SIMD. */
+  readonly relaxed: boolean;
+}
+
+export interface FastRequest {
+  readonly node: KernelNode;
+  /** Constant operands. */
+  readonly known: ValueOf;
+  readonly features: FastFeatures;
+}
+
+/** Plans an operator, or returns undefined to leave it to the reference kernel. */
+export type FastKernel = (request: FastRequest) => FastPlan | undefined;
+
+/** Fast kernels by operator name. */
+export type FastKernelTable = Readonly<Record<string, FastKernel>>;
+
+/** Address of an operand that lives in the linear memory. */
+export function addressOf(view: TensorView | undefined): number {
+  return view === undefined || Array.isArray(view.data) ? 0 : view.data.byteOffset;
+}
+
+/** Hands out pieces of one region, each 64-byte aligned. Used twice: to measure, and to place. */
+export class Region {
+  #top: number;
+  readonly #start: number;
+
+  constructor(start = 0) {
+    this.#start = start;
+    this.#top = start;
+  }
+
+  take(byteLength: number): number {
+    const address = this.#top;
+    this.#top = Math.ceil((address + byteLength) / 64) * 64;
+    return address;
+  }
+
+  get byteLength(): number {
+    return this.#top - this.#start;
+  }
+}

@@ -1,0 +1,21 @@
+/** Emitted kernels by operator name. What is not here, or declines, runs as the reference defines it. */
+import type { FastKernel, FastKernelTable } from "./fast-kernel.ts";
+import { fastAdd, fastDiv, fastMul, fastSub } from "./operators/arithmetic.ts";
+import { fastConv } from "./operators/conv.ts";
+import { fastDepthwise } from "./operators/depthwise.ts";
+import { fastFullyConnected } from "./operators/fully-connected.ts";
+
+const FAST_KERNELS: FastKernelTable = {
+  ADD: fastAdd,
+  SUB: fastSub,
+  MUL: fastMul,
+  DIV: fastDiv,
+  CONV_2D: fastConv,
+  DEPTHWISE_CONV_2D: fastDepthwise,
+  FULLY_CONNECTED: fastFullyConnected,
+};
+
+/** The emitted kernel of a builtin operator; undefined for one that has none. */
+export function fastKernel(op: string): FastKernel | undefined {
+  return Object.hasOwn(FAST_KERNELS, op) ? FAST_KERNELS[op] : undefined;
+}

@@ -1,0 +1,141 @@
+/**
+ * The WebAssembly side of a subgraph: which operators get emitted kernels, one module with all their functions, and
+ * one memory that holds activations, packed weights and scratch:
+ *
+ *   [reserved | activations | each kernel's own bytes … | scratch shared by all kernels]
+ *
+ * Without any emitted kernel the activations get a plain ArrayBuffer instead.
+ */
+import { LimitError } from "../base/errors.ts";
+import type { KernelRun } from "../kernels/kernel.ts";
+import {
+  type FastFeatures,
+  type FastKernel,
+  type FastPlace,
+  type FastPlan,
+  Region,
+} from "../kernels/simd/fast-kernel.ts";
+import { ModuleBuilder } from "../wasm/module-builder.ts";
+import { allocateBytes } from "./limits.ts";
+import type { LoadedSubgraph } from "./load.ts";
+import { nodeWith, type Plan } from "./plan.ts";
+
+/** Emitted kernels that a session may use. */
+export interface FastChoice {
+  readonly features: FastFeatures;
+  find(op: string): FastKernel | undefined;
+}
+
+export interface LinearMemory {
+  readonly buffer: ArrayBuffer;
+  /** Byte offset of the activations in `buffer`. */
+  readonly arenaStart: number;
+  /** Bytes beside the activations: packed weights and scratch. */
+  readonly kernelBytes: number;
+  /** Binds the emitted kernel of an operator; undefined where the reference kernel serves it. */
+  bind(operator: number): KernelRun | undefined;
+  /** Name of the emitted variant that serves an operator. */
+  variantOf(operator: number): string | undefined;
+}
+
+const PAGE_BYTES = 65536;
+/** Address 0 stays unused, so that it can stand for "no operand". */
+const RESERVED_BYTES = 64;
+const MAX_MEMORY_BYTES = 2 ** 32 - PAGE_BYTES;
+
+/** Lays out memory for the plan and builds the module. */
+export function openLinearMemory(
+  graph: LoadedSubgraph,
+  plan: Plan,
+  choice: FastChoice | undefined,
+): LinearMemory {
+  const where = `subgraph ${graph.index}`;
+  const fast = choice === undefined ? new Map<number, FastPlan>() : planFast(graph, plan, choice);
+  if (fast.size === 0) {
+    const buffer = allocateBytes(where, plan.arenaByteLength);
+    const none = () => undefined;
+    return { buffer, arenaStart: 0, kernelBytes: 0, bind: none, variantOf: none };
+  }
+  const region = new Region(RESERVED_BYTES);
+  const arenaStart = region.take(plan.arenaByteLength);
+  const persistent = new Map<number, number>();
+  for (const [operator, { persistentBytes }] of fast) {
+    persistent.set(operator, region.take(persistentBytes));
+  }
+  const scratch = region.take(Math.max(...[...fast.values()].map((entry) => entry.scratchBytes)));
+  const totalBytes = RESERVED_BYTES + region.byteLength;
+  const memory = allocateMemory(where, totalBytes);
+  const exports = instantiate([...fast.values()], memory);
+  const place = {
+    memory,
+    scratch,
+    call: <Call extends (...args: never[]) => void>(name: string) => exports[name] as Call,
+  } satisfies Omit<FastPlace, "persistent">;
+  return {
+    buffer: memory.buffer as ArrayBuffer,
+    arenaStart,
+    kernelBytes: totalBytes - plan.arenaByteLength,
+    bind: (operator) =>
+      fast.get(operator)?.bind({ ...place, persistent: persistent.get(operator) ?? 0 }),
+    variantOf: (operator) => fast.get(operator)?.variant,
+  };
+}
+
+/** Asks the emitted kernels of all operators whose activations have fixed addresses. */
+function planFast(
+  graph: LoadedSubgraph,
+  plan: Plan,
+  { features, find }: FastChoice,
+): Map<number, FastPlan> {
+  const plans = new Map<number, FastPlan>();
+  for (const { operator: index, dynamic } of plan.steps) {
+    const operator = graph.operators[index];
+    if (dynamic || operator === undefined || operator.isCustom) continue;
+    const placements = [...operator.inputs, ...operator.outputs]
+      .filter((tensor) => tensor >= 0)
+      .map((tensor) => plan.placements[tensor]?.kind);
+    if (!placements.every((kind) => kind === "arena" || kind === "known")) continue;
+    const fastPlan = find(operator.node.op)?.({
+      node: nodeWith(operator, plan.tensors),
+      known: (position) => {
+        const placement = plan.placements[operator.inputs[position] ?? -1];
+        return placement?.kind === "known" ? placement.value : undefined;
+      },
+      features,
+    });
+    if (fastPlan !== undefined) plans.set(index, fastPlan);
+  }
+  return plans;
+}
+
+function allocateMemory(where: string, byteLength: number): WebAssembly.Memory {
+  if (byteLength <= MAX_MEMORY_BYTES) {
+    try {
+      return new WebAssembly.Memory({ initial: Math.ceil(byteLength / PAGE_BYTES) });
+    } catch (cause) {
+      if (!(cause instanceof RangeError)) throw cause;
+    }
+  }
+  throw new LimitError({
+    where,
+    found: `${byteLength} bytes of activations and packed weights`,
+    expected: `at most ${MAX_MEMORY_BYTES} bytes, and what this machine can give`,
+    remedy: 'Run with smaller input shapes, or with kernels "reference"',
+    limit: "MAX_MEMORY_BYTES",
+    value: byteLength,
+    max: MAX_MEMORY_BYTES,
+  });
+}
+
+function instantiate(plans: readonly FastPlan[], memory: WebAssembly.Memory): WebAssembly.Exports {
+  const module = new ModuleBuilder();
+  module.importMemory("env", "memory", { initial: 1 });
+  const emitted = new Set<string>();
+  for (const entry of plans.flatMap((plan) => plan.functions)) {
+    if (emitted.has(entry.name)) continue;
+    emitted.add(entry.name);
+    entry.emit(module);
+  }
+  const compiled = new WebAssembly.Module(module.finish());
+  return new WebAssembly.Instance(compiled, { env: { memory } }).exports;
+}
