@@ -14,6 +14,7 @@ import { quantizeVector } from "./hybrid.ts";
 import {
   biasValues,
   channelScales,
+  convolutionLaw,
   floatStage,
   hybridStage,
   integerStage,
@@ -179,7 +180,7 @@ function createInteger(node: KernelNode): KernelRun {
           output,
           channels: columns,
           precision: "per-tensor",
-          wide: input.dtype === "int16",
+          law: convolutionLaw(input, undefined),
         })(biasValues(undefined, columns));
   return createMatmul(node, ([x, y]) => ({
     weights: centeredWeights(present(y)),

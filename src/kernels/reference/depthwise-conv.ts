@@ -149,16 +149,19 @@ function createHybrid(node: KernelNode, options: DepthwiseConv2DOptions): Kernel
   const geometry = depthwiseGeometry(node);
   const { batch, imageElements, outElements, outChannels } = geometry;
   const weightScales = channelScales(node, inputAt(node, 1), outChannels);
-  const scales = new Float32Array(outChannels);
   const weightsOf = preparedOnce((filter) => Float64Array.from(hybridWeights(filter)));
   const image = new Float64Array(imageElements);
   return ([input, filter, bias], [out]) => {
     const biases = biasValues(bias, outChannels);
-    const stage = hybridStage(node, options.fused_activation_function, biases, scales);
+    const finish = hybridStage(node, options.fused_activation_function, biases, weightScales);
     for (let b = 0; b < batch; b++) {
       const from = b * imageElements;
       const { scale } = quantizeVector(float32(input), from, imageElements, true, image);
-      for (let c = 0; c < outChannels; c++) scales[c] = weightScales[c] * scale;
+      // Here the activation scale is applied first, not multiplied into the weight scales: it decides overflow.
+      const stage: OutputStage = (sums, count, channel, data, at) => {
+        for (let i = 0; i < count; i++) sums[i] = Math.fround(sums[i]) * scale;
+        finish(sums, count, channel, data, at);
+      };
       convolveImage(geometry, image, weightsOf(filter), stage, present(out), b * outElements);
     }
   };

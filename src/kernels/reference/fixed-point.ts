@@ -71,6 +71,16 @@ export function multiplyByQuantizedMultiplier(
   return shift < 0 ? roundingDivideByPowerOfTwo(product, -shift) : product;
 }
 
+/**
+ * The same with the second rounding half up, as the optimized convolutions and matrix products (ruy, and the NEON code
+ * that x86 builds translate) do it.
+ */
+export function multiplyRoundingUp(x: number, multiplier: number, shift: number): number {
+  const shifted = shift > 0 ? (x * 2 ** shift) | 0 : x;
+  const product = saturatingRoundingDoublingHighMul(shifted, multiplier);
+  return shift < 0 ? Math.floor((product + 2 ** (-shift - 1)) / 2 ** -shift) : product;
+}
+
 /** The same product with one rounding, half up: floor((x·multiplier + 2^(30−shift)) / 2^(31−shift)). */
 export function multiplyBySingleRounding(x: number, multiplier: number, shift: number): number {
   const total = 31 - shift;

@@ -4,12 +4,13 @@
  */
 import type { TensorData } from "../../base/dtype.ts";
 import { assert, GraphError } from "../../base/errors.ts";
+import { roundHalfAway } from "../../base/rounding.ts";
 import type { ActivationFunctionType } from "../../formats/tflite/schema.gen.ts";
 import type { KernelNode, TensorInfo, TensorView } from "../kernel.ts";
 import { perTensorQuantization } from "../require.ts";
 import { clampRange } from "./activation.ts";
 import {
-  multiplyByQuantizedMultiplier,
+  multiplyRoundingUp,
   multiplyWideByQuantizedMultiplier,
   quantizedActivationRange,
   quantizeMultiplier,
@@ -47,7 +48,7 @@ export function floatStage(
     assert(out instanceof Float32Array, "float output");
     for (let i = 0; i < count; i++) {
       const value = fround(sums[i] + bias[channel + i]);
-      out[at + i] = value < min ? min : value > max ? max : value;
+      out[at + i] = Math.max(min, Math.min(max, value));
     }
   };
 }
@@ -68,7 +69,7 @@ export function hybridStage(
     for (let i = 0; i < count; i++) {
       const scaled = fround(fround(sums[i]) * scales[channel + i]);
       const value = fround(scaled + bias[channel + i]);
-      out[at + i] = value < min ? min : value > max ? max : value;
+      out[at + i] = Math.max(min, Math.min(max, value));
     }
   };
 }
@@ -93,6 +94,18 @@ export function channelScales(
 /** How the real factor input scale × weight scale / output scale is computed. */
 export type FactorPrecision = "per-channel" | "per-tensor";
 
+/**
+ * How a sum is multiplied by the real factor. "fixed-point": 32-bit mantissa, second rounding half up. "wide": the same
+ * on 64-bit sums with a mantissa of 15 bits, as convolutions of int16 with an int64 bias do. "real": in double, half
+ * away from zero, as fully connected layers of int16 do.
+ */
+export type RequantizationLaw = "fixed-point" | "wide" | "real";
+
+/** The law of convolutions: 64-bit sums for int16 activations, unless the bias has 32 bits. */
+export function convolutionLaw(input: TensorInfo, bias: TensorInfo | undefined): RequantizationLaw {
+  return input.dtype === "int16" && bias?.dtype !== "int32" ? "wide" : "fixed-point";
+}
+
 /** Operands of a full-integer product, whose quantization decides the requantization. */
 export interface IntegerOperands {
   readonly input: TensorInfo;
@@ -101,8 +114,7 @@ export interface IntegerOperands {
   readonly channels: number;
   /** Per tensor, TensorFlow Lite multiplies the scales in float32; per channel in double. */
   readonly precision: FactorPrecision;
-  /** Sums kept in 64 bits, as for int16 activations with an int64 bias. */
-  readonly wide: boolean;
+  readonly law: RequantizationLaw;
 }
 
 /**
@@ -114,27 +126,37 @@ export function integerStage(
   activation: ActivationFunctionType,
   operands: IntegerOperands,
 ): (bias: Float64Array) => OutputStage {
-  const { input, filter, output, channels, precision, wide } = operands;
+  const { input, filter, output, channels, precision, law } = operands;
   const { dtype } = output;
   assert(dtype === "int8" || dtype === "uint8" || dtype === "int16", "integer output");
   const outputQuantization = perTensorQuantization(node, output, "output");
   const inputScale = perTensorQuantization(node, input, "input").scale;
   const scales = channelScales(node, filter, channels);
-  const factors = Array.from(scales, (scale) => {
+  const factors = Float64Array.from(scales, (scale) => {
     const product = precision === "per-tensor" ? fround(inputScale * scale) : inputScale * scale;
-    return quantizeMultiplier(product / outputQuantization.scale);
+    return product / outputQuantization.scale;
   });
-  const multipliers = Int32Array.from(factors, ({ multiplier }) => multiplier);
-  const shifts = Int32Array.from(factors, ({ shift }) => shift);
+  const requantize = requantizer(law, factors);
   const { min, max } = quantizedActivationRange(node, activation, dtype, outputQuantization);
   const { zeroPoint } = outputQuantization;
-  const multiply = wide ? multiplyWideByQuantizedMultiplier : multiplyByQuantizedMultiplier;
   return (bias) => (sums, count, channel, out, at) => {
     assert(!Array.isArray(out), "integer output");
     for (let i = 0; i < count; i++) {
       const c = channel + i;
-      const value = multiply(sums[i] + bias[c], multipliers[c], shifts[c]) + zeroPoint;
-      out[at + i] = value < min ? min : value > max ? max : value;
+      const value = requantize(sums[i] + bias[c], c) + zeroPoint;
+      out[at + i] = Math.max(min, Math.min(max, value));
     }
   };
+}
+
+function requantizer(
+  law: RequantizationLaw,
+  factors: Float64Array,
+): (sum: number, channel: number) => number {
+  if (law === "real") return (sum, channel) => roundHalfAway(sum * factors[channel]);
+  const fixed = Array.from(factors, quantizeMultiplier);
+  const multipliers = Int32Array.from(fixed, ({ multiplier }) => multiplier);
+  const shifts = Int32Array.from(fixed, ({ shift }) => shift);
+  const multiply = law === "wide" ? multiplyWideByQuantizedMultiplier : multiplyRoundingUp;
+  return (sum, channel) => multiply(sum, multipliers[channel], shifts[channel]);
 }

@@ -110,7 +110,7 @@ function createPool(node: KernelNode, rule: PoolRule): KernelRun {
           const count = foldWindow(b, y, x, from);
           for (let c = 0; c < channels; c++) {
             const value = rule.finish(folded[c], count, isInteger);
-            to[at++] = value < min ? min : value > max ? max : value;
+            to[at++] = Math.max(min, Math.min(max, value));
           }
         }
       }

@@ -1,7 +1,8 @@
 /**
  * QUANTIZE: floats to integers, and integers to integers of another scale. From floats the law is that of builds with
  * vector code: in groups of 8, the product with the reciprocal of the scale, ties to even; the rest of a tensor divided,
- * ties away from zero. Integers are requantized in fixed point. TensorFlow Lite 2.21 kernels/quantize.cc.
+ * ties away from zero. Integers are requantized in fixed
+ * point, bytes in groups of 16 with ties up, the rest away from zero. TensorFlow Lite 2.21 kernels/quantize.cc.
  */
 import type { DType } from "../../base/dtype.ts";
 import { assert } from "../../base/errors.ts";
@@ -16,8 +17,12 @@ import {
 } from "../require.ts";
 import { float32 } from "../views.ts";
 import { channelLayout } from "./dequantize.ts";
-import { type Elements, numbersOf, storeElements } from "./elements.ts";
-import { multiplyByQuantizedMultiplier, quantizeMultiplier } from "./fixed-point.ts";
+import { numbersOf, storeElements } from "./elements.ts";
+import {
+  multiplyByQuantizedMultiplier,
+  multiplyRoundingUp,
+  quantizeMultiplier,
+} from "./fixed-point.ts";
 
 const { fround } = Math;
 
@@ -34,6 +39,8 @@ const RANGES: Readonly<Partial<Record<DType, Range>>> = {
   uint4: { min: 0, max: 15 },
   int32: { min: -(2 ** 31), max: 2 ** 31 - 1 },
 };
+
+const BYTES: readonly DType[] = ["int8", "uint8"];
 
 /** Output types that the official kernel writes, by input type. */
 const OUTPUTS: Readonly<Partial<Record<DType, readonly DType[]>>> = {
@@ -92,21 +99,20 @@ function createRequantize(node: KernelNode): KernelRun {
   const to = perTensorQuantization(node, output, "output");
   const { multiplier, shift } = quantizeMultiplier(from.scale / to.scale);
   const { min, max } = rangeOf(output.dtype);
+  const areBytes = BYTES.includes(inputAt(node, 0).dtype) && BYTES.includes(output.dtype);
   return ([input], [out]) => {
-    const [source, stored]: [Elements<number>, Elements<number>] = [
-      numbersOf(input),
-      numbersOf(out),
-    ];
+    const [source, stored] = [numbersOf(input), numbersOf(out)];
+    const grouped = areBytes ? stored.length - (stored.length % 16) : 0;
     for (let i = 0; i < stored.length; i++) {
-      const centered = source[i] - from.zeroPoint;
-      const q = multiplyByQuantizedMultiplier(centered, multiplier, shift) + to.zeroPoint;
+      const multiply = i < grouped ? multiplyRoundingUp : multiplyByQuantizedMultiplier;
+      const q = multiply(source[i] - from.zeroPoint, multiplier, shift) + to.zeroPoint;
       stored[i] = clamp(q, min, max);
     }
   };
 }
 
 function clamp(value: number, min: number, max: number): number {
-  return value < min ? min : value > max ? max : value;
+  return Math.max(min, Math.min(max, value));
 }
 
 export const QUANTIZE: KernelTable = {

@@ -81,7 +81,7 @@ function createBytes(node: KernelNode): KernelRun {
       for (let i = 0; i < depth; i++) {
         const scaled = fround(exponentials[top - x[at + i]] * inverse);
         const q = Math.floor(fround(scaled + 0.5)) + zeroPoint;
-        y[at + i] = q < min ? min : q > max ? max : q;
+        y[at + i] = Math.max(min, Math.min(max, q));
       }
     }
   };
@@ -126,7 +126,7 @@ function divideRow(
 ): void {
   const headroom = Math.clz32(sum);
   const shifted = Math.floor((sum * 2 ** (headroom - 1) + 2 ** 13) / 2 ** 14);
-  const inverse = reciprocal(toInt16(shifted - 65536));
+  const inverse = reciprocal(toInt16(shifted - 98304));
   const shift = 31 - headroom;
   const half = shift > 0 ? 2 ** (shift - 1) : 0;
   for (let i = 0; i < row.length; i++) {

@@ -13,12 +13,17 @@ import { DEPTHWISE_CONV } from "./depthwise-conv.ts";
 import { DEQUANTIZE } from "./dequantize.ts";
 import { EMBEDDING_LOOKUP } from "./embedding-lookup.ts";
 import { FULLY_CONNECTED } from "./fully-connected.ts";
+import { JOINING } from "./joining.ts";
 import { LOGICAL } from "./logical.ts";
 import { NORMALIZATION } from "./normalization.ts";
 import { POOL } from "./pool.ts";
 import { QUANTIZE } from "./quantize.ts";
 import { SOFTMAX } from "./softmax.ts";
 import { TRANSPOSE_CONV } from "./transpose-conv.ts";
+import { PADDING } from "./padding.ts";
+import { REARRANGING } from "./rearranging.ts";
+import { REDUCTIONS } from "./reductions.ts";
+import { RESHAPING } from "./reshaping.ts";
 import { UNARY } from "./unary.ts";
 
 export const REFERENCE_KERNELS: KernelTable = {
@@ -36,8 +41,13 @@ export const REFERENCE_KERNELS: KernelTable = {
   ...EMBEDDING_LOOKUP,
   ...TRANSPOSE_CONV,
   ...BATCH_MATMUL,
+  ...JOINING,
   ...LOGICAL,
   ...NORMALIZATION,
+  ...PADDING,
+  ...REARRANGING,
+  ...REDUCTIONS,
+  ...RESHAPING,
   ...UNARY,
 };
 

@@ -16,6 +16,7 @@ import { quantizeVector } from "./hybrid.ts";
 import {
   biasValues,
   channelScales,
+  convolutionLaw,
   floatStage,
   hybridStage,
   integerStage,
@@ -172,7 +173,7 @@ function createInteger(node: KernelNode): KernelRun {
     output,
     channels,
     precision: input.dtype === "uint8" ? "per-tensor" : "per-channel",
-    wide: input.dtype === "int16" && node.inputs[3]?.dtype !== "int32",
+    law: convolutionLaw(input, node.inputs[3]),
   });
   const weightsOf = preparedOnce(centeredWeights);
   return createScatter(node, ([, weights, view, bias]) => ({
