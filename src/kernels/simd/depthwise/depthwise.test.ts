@@ -96,7 +96,7 @@ function define(s: DepthwiseShape, kind: string, d: Data, low: number, high: num
     for (let pixel = 0; pixel < s.outputHeight * s.outputWidth; pixel++) {
       for (let c = 0; c < s.channels; c++) {
         const sum = sumOf(s, d, image, Math.floor(pixel / s.outputWidth), pixel % s.outputWidth, c);
-        const real = kind === "qd8" ? f(sum * f(f(d.inputScales[image]) * d.scales[c])) : sum;
+        const real = kind === "qd8" ? f(f(sum * f(d.inputScales[image])) * d.scales[c]) : sum;
         out[at++] = Math.min(Math.max(f(real + d.bias[c]), low), high);
       }
     }

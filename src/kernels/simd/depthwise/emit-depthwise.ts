@@ -220,7 +220,7 @@ function multiplyAdd(
   });
 }
 
-/** f32: clamp(sum + bias); qd8: clamp(sum · f32(inputScale · scale) + bias). `sums` holds pixels × vectors. */
+/** f32: clamp(sum + bias); qd8: clamp((sum · inputScale) · scale + bias). `sums` holds pixels × vectors. */
 function finishSums(frame: Frame, sums: readonly Local[], lanes: number, vectors: number): void {
   const { f, g } = frame;
   const operand = Array.from({ length: vectors }, () => f.local("v128"));
@@ -229,8 +229,8 @@ function finishSums(frame: Frame, sums: readonly Local[], lanes: number, vectors
     sums.forEach((sum, index) => {
       f.get(sum);
       f.get(frame.inputScale);
-      f.get(operand[index % vectors]);
       f.op("f32x4.mul");
+      f.get(operand[index % vectors]);
       f.op("f32x4.mul");
       f.set(sum);
     });
