@@ -1,0 +1,67 @@
+// Times whole processes of the command line, start-up included, and records wall time and peak memory.
+// usage: node bench/command-line.mjs [RUNS]      (after `npm run build`)
+import { spawnSync } from "node:child_process";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath, pathToFileURL } from "node:url";
+import { median, recordResult } from "./record.mjs";
+
+const root = fileURLToPath(new URL("..", import.meta.url));
+const runs = Number(process.argv[2] ?? 9);
+const folder = mkdtempSync(join(tmpdir(), "octavo-bench-"));
+const digits = join(root, "test", "fixtures", "digits");
+const output = join(folder, "digits.tflite");
+
+const COMMANDS = {
+  version: ["--version"],
+  convert_float: ["convert", join(digits, "saved_model"), "-o", output],
+  convert_dynamic_range: [
+    ...["convert", join(digits, "saved_model"), "-o", output],
+    ...["--mode", "dynamic_range"],
+  ],
+  quantize_float16: ["quantize", output, "-o", join(folder, "half.tflite"), "--mode", "float16"],
+  inspect: ["inspect", output, "--json"],
+  run: [
+    ...["run", output, "--input", join(digits, "sample_inputs.npy")],
+    ...["--output-dir", join(folder, "out")],
+  ],
+};
+
+function measure(args) {
+  const peakFile = join(folder, "peak");
+  const startedAt = performance.now();
+  const { status, stderr } = spawnSync(
+    process.execPath,
+    [
+      ...["--import", pathToFileURL(join(root, "bench", "print-peak.mjs")).href],
+      ...[join(root, "dist", "cli", "main.js"), ...args],
+    ],
+    { encoding: "utf8", env: { ...process.env, PEAK_FILE: peakFile } },
+  );
+  const wallMs = performance.now() - startedAt;
+  if (status !== 0) throw new Error(`octavo ${args.join(" ")} ended with ${status}: ${stderr}`);
+  return { wallMs, peakBytes: Number(readFileSync(peakFile, "utf8")) };
+}
+
+function summarize(samples) {
+  const walls = samples.map(({ wallMs }) => wallMs);
+  return {
+    wallMsMedian: Math.round(median(walls)),
+    wallMsMin: Math.round(Math.min(...walls)),
+    wallMsMax: Math.round(Math.max(...walls)),
+    peakBytesMedian: median(samples.map(({ peakBytes }) => peakBytes)),
+  };
+}
+
+try {
+  const commands = {};
+  for (const [name, args] of Object.entries(COMMANDS)) {
+    measure(args);
+    commands[name] = summarize(Array.from({ length: runs }, () => measure(args)));
+    console.log(name, JSON.stringify(commands[name]));
+  }
+  console.log(recordResult("command-line", { model: "digits", runs, commands }));
+} finally {
+  rmSync(folder, { recursive: true, force: true });
+}

@@ -1,0 +1,197 @@
+/**
+ * The converter, under the names that tf.lite has given it. A constructor (`fromSavedModel`, `fromTflite`) reads the
+ * source and reports what is wrong with it; `convert` quantizes as the properties say at the time of the call, so one
+ * converter can make several files from one source.
+ *
+ * Importers are loaded when a constructor needs them: a program that only runs models carries none of them.
+ */
+import type { Diagnostic } from "../base/errors.ts";
+import type { ConversionReport } from "../convert/report.ts";
+import type { Graph } from "../graph/ir.ts";
+import type { SavedModelOptions } from "../import/saved-model.ts";
+import type { ByteSink, ByteSource, FileTree } from "../io/byte-source.ts";
+import { memorySource } from "../io/memory.ts";
+import type { Model } from "../model/ir.ts";
+import { readModel } from "../model/read.ts";
+import { encodeModel, writeModel } from "../model/write.ts";
+import type { QuantizeOptions, WeightMode } from "../quantize/options.ts";
+import type { QuantizationReport } from "../quantize/report.ts";
+
+/**
+ * What to optimize for. All three mean the same, as they do in TensorFlow: weights become 8-bit integers ("dynamic
+ * range"), and operators that have a hybrid kernel compute with them directly.
+ */
+export const Optimize = {
+  DEFAULT: "DEFAULT",
+  OPTIMIZE_FOR_SIZE: "OPTIMIZE_FOR_SIZE",
+  OPTIMIZE_FOR_LATENCY: "OPTIMIZE_FOR_LATENCY",
+} as const;
+
+/** One of the values of the table of the same name. */
+export type Optimize = (typeof Optimize)[keyof typeof Optimize];
+
+/** What the converted model may use. */
+export interface TargetSpec {
+  /** `["float16"]` together with any optimization stores weights as half floats instead of 8-bit integers. */
+  supportedTypes: readonly ("float32" | "float16")[];
+}
+
+/** What becomes of the weights: they stay float32, or one of the modes of the quantizer. */
+export type ConverterMode = "float" | WeightMode;
+
+/** What happened on the way from source to file. */
+export interface ConverterReport {
+  /** Absent until `convert` was called, and when the source was a .tflite file. */
+  readonly conversion?: ConversionReport;
+  /** Absent until `convert` has quantized something. */
+  readonly quantization?: QuantizationReport;
+  /** Remarks of all stages, in order. */
+  readonly diagnostics: readonly Diagnostic[];
+}
+
+/** The source on its way to a model: the importer's graph, or the model itself once there is one. */
+type Stage =
+  | { readonly kind: "graph"; readonly graph: Graph }
+  | { readonly kind: "model"; readonly model: Model; readonly conversion?: ConversionReport };
+
+/**
+ * Converts one source to the TensorFlow Lite format.
+ *
+ * @example
+ * const converter = await TFLiteConverter.fromSavedModel("saved_model");
+ * converter.optimizations = [Optimize.DEFAULT];
+ * const tfliteModel = await converter.convert();
+ */
+export class TFLiteConverter {
+  /** Any entry asks for 8-bit weights; none, the default, leaves the model in float32. */
+  optimizations: readonly Optimize[] = [];
+  /** Types that the model may use: see `TargetSpec`. */
+  targetSpec: TargetSpec = { supportedTypes: [] };
+  /** Says directly what becomes of the weights and overrides `optimizations` and `targetSpec`. */
+  mode: ConverterMode | undefined;
+  /** Details of the quantization, such as thresholds and exclusions. */
+  quantizeOptions: Omit<QuantizeOptions, "mode"> = {};
+
+  readonly #diagnostics: readonly Diagnostic[];
+  readonly #close: () => Promise<void>;
+  #stage: Stage;
+  #quantization: QuantizationReport | undefined;
+
+  private constructor(
+    stage: Stage,
+    diagnostics: readonly Diagnostic[],
+    close: () => Promise<void> = async () => undefined,
+  ) {
+    this.#stage = stage;
+    this.#diagnostics = diagnostics;
+    this.#close = close;
+  }
+
+  /**
+   * Reads a TensorFlow SavedModel.
+   * @param source The folder: its path (Node only) or its files.
+   * @throws {IoError} when a file is missing or unreadable; {FormatError} when one is malformed; {UsageError} when the
+   * tags, the signature or an input of `options` is not there; {UnsupportedError} when the graph uses what Octavo cannot
+   * read.
+   */
+  static async fromSavedModel(
+    source: string | FileTree,
+    options: SavedModelOptions = {},
+  ): Promise<TFLiteConverter> {
+    const { importSavedModel } = await import("../import/saved-model.ts");
+    const tree = typeof source === "string" ? await openFolder(source) : source;
+    const { graph, diagnostics } = await importSavedModel(tree, options);
+    return new TFLiteConverter({ kind: "graph", graph }, diagnostics);
+  }
+
+  /**
+   * Reads a model that is in the TensorFlow Lite format already, to quantize it.
+   * @param source The file: its path (Node only), its bytes, or a source that is read in ranges.
+   * @throws {IoError} when it cannot be read; {FormatError} when it is malformed.
+   */
+  static async fromTflite(source: string | Uint8Array | ByteSource): Promise<TFLiteConverter> {
+    const opened = await openSource(source);
+    try {
+      const { model, diagnostics } = await readModel(opened);
+      return new TFLiteConverter({ kind: "model", model }, diagnostics, async () =>
+        opened.close?.(),
+      );
+    } catch (error) {
+      await opened.close?.();
+      throw error;
+    }
+  }
+
+  /** What has happened so far. */
+  get report(): ConverterReport {
+    const conversion = this.#stage.kind === "model" ? this.#stage.conversion : undefined;
+    return {
+      ...(conversion === undefined ? {} : { conversion }),
+      ...(this.#quantization === undefined ? {} : { quantization: this.#quantization }),
+      diagnostics: [
+        ...this.#diagnostics,
+        ...(conversion?.diagnostics ?? []),
+        ...(this.#quantization?.diagnostics ?? []),
+      ],
+    };
+  }
+
+  /**
+   * Converts and quantizes, and returns the bytes of a .tflite file.
+   * @throws {UnsupportedError} when operators have no counterpart in TensorFlow Lite: it lists all of them.
+   */
+  async convert(): Promise<Uint8Array> {
+    return encodeModel(await this.#build());
+  }
+
+  /** Like `convert`, but writes to `sink`, tensor by tensor. Whoever opened the sink commits or aborts it. */
+  async convertTo(sink: ByteSink): Promise<void> {
+    await writeModel(await this.#build(), sink);
+  }
+
+  /** Closes the file that `fromTflite` has opened: weights of large files are read while they are converted. */
+  async close(): Promise<void> {
+    await this.#close();
+  }
+
+  async #build(): Promise<Model> {
+    const model = await this.#floatModel();
+    const mode = modeOf(this);
+    this.#quantization = undefined;
+    if (mode === "float") return model;
+    const { quantizeModel } = await import("../quantize/quantize-model.ts");
+    const quantized = await quantizeModel(model, { ...this.quantizeOptions, mode });
+    this.#quantization = quantized.report;
+    return quantized.model;
+  }
+
+  /** The graph is lowered once, at the first call, and let go of. */
+  async #floatModel(): Promise<Model> {
+    if (this.#stage.kind === "model") return this.#stage.model;
+    const { convertGraph } = await import("../convert/pipeline.ts");
+    const { model, report } = convertGraph(this.#stage.graph);
+    this.#stage = { kind: "model", model, conversion: report };
+    return model;
+  }
+}
+
+/** Decides what becomes of the weights: TensorFlow's rule, unless `mode` says it directly. */
+function modeOf(
+  wish: Pick<TFLiteConverter, "mode" | "optimizations" | "targetSpec">,
+): ConverterMode {
+  if (wish.mode !== undefined) return wish.mode;
+  if (wish.optimizations.length === 0) return "float";
+  return wish.targetSpec.supportedTypes.includes("float16") ? "float16" : "dynamic_range";
+}
+
+async function openFolder(path: string): Promise<FileTree> {
+  const { fileTree } = await import("../node/file-tree.ts");
+  return fileTree(path);
+}
+
+async function openSource(source: string | Uint8Array | ByteSource): Promise<ByteSource> {
+  if (source instanceof Uint8Array) return memorySource(source);
+  if (typeof source !== "string") return source;
+  const { openFile } = await import("../node/file-source.ts");
+  return openFile(source);
+}

@@ -1,0 +1,134 @@
+/** `octavo convert`: a trained model becomes a .tflite file, quantized as asked. */
+import { type Command, Option } from "commander";
+import type { ConverterMode, TFLiteConverter } from "../../api/tflite-converter.ts";
+import { UnsupportedError, UsageError } from "../../base/errors.ts";
+import type { Shape } from "../../base/shape.ts";
+import { checkNames, inputShape, type Named, nameList } from "../arguments.ts";
+import {
+  addQuantizeOptions,
+  MODES_HELP,
+  type QuantizeFlags,
+  quantizeOptionsOf,
+} from "../quantize-flags.ts";
+import { locateSource, type Source, type SourceKind } from "../source-kind.ts";
+import type { Terminal } from "../terminal.ts";
+
+interface ConvertFlags extends QuantizeFlags {
+  readonly output: string;
+  readonly optimize?: "none" | "default" | "size" | "latency";
+  readonly tags?: readonly string[];
+  readonly signature?: string;
+  readonly inputShape?: readonly Named<Shape>[];
+  readonly report?: string;
+  readonly json?: true;
+}
+
+const EXAMPLES = `${MODES_HELP}
+
+Examples:
+  $ octavo convert my_saved_model -o model.tflite
+  $ octavo convert my_saved_model -o small.tflite --mode dynamic_range --report report.json
+  $ octavo convert my_saved_model -o batch8.tflite --input-shape image=8,224,224,3`;
+
+/** Adds `octavo convert`. */
+export function defineConvert(program: Command, terminal: Terminal): void {
+  const command = program
+    .command("convert")
+    .summary("make a .tflite file from a trained model")
+    .description("Makes a .tflite file from a trained TensorFlow model.")
+    .argument("<source>", "the model: a SavedModel folder or a .tflite file")
+    .requiredOption("-o, --output <file>", "the .tflite file to write");
+  addQuantizeOptions(command, "float")
+    .addOption(
+      new Option(
+        "--optimize <goal>",
+        "the older spelling: anything but none means --mode dynamic_range",
+      ).choices(["none", "default", "size", "latency"]),
+    )
+    .option(
+      "--tags <names>",
+      "tags of the graph in the SavedModel, separated by commas (serve)",
+      nameList,
+    )
+    .option("--signature <name>", "key of the signature to convert (serving_default)")
+    .option(
+      "--input-shape <shape>",
+      "[NAME=]1,224,224,3: shape of an input, by name or in order; may be repeated (unknown batch sizes become 1)",
+      inputShape,
+    )
+    .option("--report <file>", "write a report of what was done, as JSON")
+    .option("--json", "print the report as JSON instead of a summary")
+    .addHelpText("after", EXAMPLES)
+    .action((source: string, flags: ConvertFlags) => convert(source, flags, terminal));
+}
+
+async function convert(path: string, flags: ConvertFlags, terminal: Terminal): Promise<void> {
+  const mode = modeOf(flags);
+  const { writeConverted } = await import("../converted.ts");
+  const converter = await openConverter(await locateSource(path), flags);
+  converter.mode = mode;
+  converter.quantizeOptions = quantizeOptionsOf(flags);
+  await writeConverted(converter, path, flags, terminal);
+}
+
+/** `--mode` decides; `--optimize` is another way to say it, and must not say something else. */
+function modeOf({ mode, optimize }: ConvertFlags): ConverterMode {
+  if (optimize === undefined) return mode ?? "float";
+  if (mode === undefined) return optimize === "none" ? "float" : "dynamic_range";
+  if ((mode === "float") === (optimize === "none")) return mode;
+  throw new UsageError({
+    where: "--optimize",
+    found: `${optimize} together with --mode ${mode}`,
+    expected: "two options that agree",
+    remedy: "Leave --optimize out",
+    option: "--optimize",
+  });
+}
+
+const KIND_TEXT: Readonly<Record<SourceKind, string>> = {
+  saved_model: "a SavedModel",
+  tflite: "a .tflite file",
+  frozen_graph: "a frozen graph",
+  keras_h5: "a Keras HDF5 file",
+  keras_zip: "a .keras file",
+  tfjs: "a TF.js model",
+};
+
+async function openConverter(
+  { kind, path }: Source,
+  flags: ConvertFlags,
+): Promise<TFLiteConverter> {
+  const { TFLiteConverter } = await import("../../api/tflite-converter.ts");
+  const { tags, signature, inputShape: shapes } = flags;
+  if (kind === "saved_model") {
+    checkNames("--input-shape", shapes ?? []);
+    return TFLiteConverter.fromSavedModel(path, {
+      ...(tags === undefined ? {} : { tags }),
+      ...(signature === undefined ? {} : { signature }),
+      inputShapes: (shapes ?? []).map(({ name, value }) => ({
+        ...(name === undefined ? {} : { name }),
+        shape: value,
+      })),
+    });
+  }
+  if (kind === "tflite") {
+    for (const [option, value] of Object.entries({ tags, signature, "input-shape": shapes })) {
+      if (value === undefined) continue;
+      throw new UsageError({
+        where: `--${option}`,
+        found: `given for ${path}, which is a .tflite file`,
+        expected: "a SavedModel",
+        remedy: "Leave it out",
+        option: `--${option}`,
+      });
+    }
+    return TFLiteConverter.fromTflite(path);
+  }
+  throw new UnsupportedError({
+    where: path,
+    found: KIND_TEXT[kind],
+    expected: "a SavedModel folder or a .tflite file",
+    remedy: "Export the model with model.export(FOLDER) or tf.saved_model.save and convert that",
+    features: [kind],
+  });
+}

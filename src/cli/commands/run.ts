@@ -1,0 +1,57 @@
+/** `octavo run`: feeds arrays to a .tflite model and writes what comes out. */
+import { type Command, Option } from "commander";
+import { checkNames, type Named, namedFile, wholeNumber } from "../arguments.ts";
+import type { Terminal } from "../terminal.ts";
+
+export interface RunFlags {
+  readonly input?: readonly Named<string>[];
+  readonly outputDir: string;
+  readonly threads?: number;
+  readonly kernels?: "auto" | "reference" | "simd";
+}
+
+const EXAMPLES = `
+NAME is the name of an input in the model's signature, or of its tensor ("octavo inspect" lists both); without names the
+order of the inputs counts. The file's type must be the input's. Its shape must be, too, except in the first dimension
+and where the model says that a dimension may vary.
+
+Writes one INDEX_NAME.npy per output into the folder.
+
+Examples:
+  $ octavo run model.tflite --input image.npy --output-dir out
+  $ octavo run model.tflite --input ids=ids.npy --input mask=mask.npy --output-dir out`;
+
+/** Adds `octavo run`. */
+export function defineRun(program: Command, terminal: Terminal): void {
+  program
+    .command("run")
+    .summary("run a .tflite model on arrays from .npy files")
+    .description("Runs a .tflite model once, on arrays from .npy files.")
+    .argument("<model>", "the .tflite file")
+    .option(
+      "--input <file>",
+      "[NAME=]FILE.npy: an input, by name or in order; may be repeated",
+      namedFile,
+    )
+    .requiredOption(
+      "--output-dir <folder>",
+      "the folder for the outputs; made when it is not there",
+    )
+    .addOption(kernelsOption())
+    .option("--threads <count>", "how many threads compute", wholeNumber(1))
+    .addHelpText("after", EXAMPLES)
+    .action(async (model: string, flags: RunFlags) => {
+      const inputs = flags.input ?? [];
+      checkNames("--input", inputs);
+      const { runModel } = await import("../run-model.ts");
+      terminal.print(await runModel(model, inputs, flags, terminal));
+    });
+}
+
+/** The choice of kernels, for every command that runs models. */
+export function kernelsOption(): Option {
+  return new Option(
+    "--kernels <kind>",
+    "which kernels compute: reference is slow and exact",
+  ).choices(["auto", "reference", "simd"]);
+}

@@ -1,0 +1,59 @@
+/** The end that `convert` and `quantize` share: writes the model, and the report, and says what was done. */
+import type { ConverterReport, TFLiteConverter } from "../api/tflite-converter.ts";
+import { withOutputs } from "./outputs.ts";
+import { quantizationText } from "./quantization-text.ts";
+import type { Terminal } from "./terminal.ts";
+import { byteText, jsonText } from "./text.ts";
+
+export interface ConvertedFlags {
+  readonly output: string;
+  /** Where the report goes, as JSON. */
+  readonly report?: string;
+  /** Print the report instead of a summary. */
+  readonly json?: true;
+}
+
+/** Converts, writes and reports. `source` is for the report. */
+export async function writeConverted(
+  converter: TFLiteConverter,
+  source: string,
+  flags: ConvertedFlags,
+  terminal: Terminal,
+): Promise<void> {
+  const progress = terminal.progress("quantizing");
+  converter.quantizeOptions = {
+    ...converter.quantizeOptions,
+    onProgress: (done, total) => progress.update(done, total),
+  };
+  try {
+    const report = await withOutputs(async (open) => {
+      const output = await open(flags.output);
+      const reportOutput = flags.report === undefined ? undefined : await open(flags.report);
+      await converter.convertTo(output);
+      const document = {
+        source,
+        output: flags.output,
+        byteLength: output.bytesWritten,
+        ...converter.report,
+      };
+      await reportOutput?.write(new TextEncoder().encode(`${jsonText(document)}\n`));
+      return document;
+    });
+    terminal.warn(report.diagnostics);
+    if (flags.json) terminal.printJson(report);
+    else terminal.print(summaryOf(report));
+  } finally {
+    progress.stop();
+    await converter.close();
+  }
+}
+
+interface ConvertedReport extends ConverterReport {
+  readonly output: string;
+  readonly byteLength: number;
+}
+
+function summaryOf({ output, byteLength, quantization }: ConvertedReport): string {
+  const written = `${output}: ${byteText(byteLength)}`;
+  return quantization === undefined ? written : `${quantizationText(quantization)}\n\n${written}`;
+}
