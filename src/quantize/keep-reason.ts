@@ -6,6 +6,8 @@ export type KeepCode =
   | "operator_not_supported"
   | "excluded"
   | "not_included"
+  | "no_recipe_entry"
+  | "recipe_says_float"
   | "shared"
   | "companion_stays_float"
   | "infinite_values"
@@ -38,6 +40,14 @@ export const NOT_INCLUDED: KeepReason = {
   code: "not_included",
   text: "no pattern includes it",
 };
+
+export function noRecipeEntry(recipe: string): KeepReason {
+  return { code: "no_recipe_entry", text: `no entry of ${recipe} fits its operator` };
+}
+
+export function recipeSaysFloat(recipe: string, position: number): KeepReason {
+  return { code: "recipe_says_float", text: `entry ${position + 1} of ${recipe} leaves it alone` };
+}
 
 export const SHARED: KeepReason = {
   code: "shared",

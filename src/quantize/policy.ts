@@ -46,3 +46,16 @@ export function scopeOf(graph: Subgraph, { inputs, outputs }: Operator): string 
     .map((index) => `${graph.tensors[index]?.name ?? ""};`)
     .join("");
 }
+
+/** The constants among an operator's operands. */
+export function constantOperands(context: OperatorContext): [number, FloatConstant][] {
+  return context.operator.inputs.flatMap((_, operand): [number, FloatConstant][] => {
+    const constant = context.constantAt(operand);
+    return constant === undefined ? [] : [[operand, constant]];
+  });
+}
+
+/** Leaves all constants of an operator float, for one reason. */
+export function keepConstants(context: OperatorContext, reason: KeepReason): Treatment[] {
+  return constantOperands(context).map(([operand]) => ({ kind: "keep", operand, reason }));
+}

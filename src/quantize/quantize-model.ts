@@ -1,5 +1,4 @@
 /** The weight modes from beginning to end: plan, store, rewrite, and say what happened. */
-import type { Diagnostic } from "../base/errors.ts";
 import { type Model, residentBuffer } from "../model/ir.ts";
 import { verifyModel } from "../model/verify.ts";
 import { withVersions } from "../model/versions.ts";
@@ -27,15 +26,15 @@ export async function quantizeModel(
   model: Model,
   options: QuantizeOptions,
 ): Promise<QuantizationResult> {
-  const { policy, selection } = resolveOptions(options);
+  const { policy, diagnose } = resolveOptions(options);
   const store = new WeightStore(model);
   const plans = await planAndStore(model, policy, store, options.onProgress);
   const changed = plans.some(({ constants }) => constants.some(({ forms }) => forms.length > 0));
   const quantized = changed ? finish(rewriteModel(model, plans, store), options) : model;
-  const diagnostics = selection.unmatched().map(unmatchedPattern);
+  const mode = options.recipe === undefined ? options.mode : "recipe";
   return {
     model: quantized,
-    report: reportOf(options.mode, model, quantized, plans, store, diagnostics),
+    report: reportOf(mode, model, quantized, plans, store, diagnose()),
   };
 }
 
@@ -71,8 +70,4 @@ function withReducedPrecision(model: Model): Model {
     buffers: [...model.buffers, residentBuffer(new TextEncoder().encode(REDUCED_PRECISION_VALUE))],
     metadata: [...model.metadata, { name: REDUCED_PRECISION_KEY, buffer: model.buffers.length }],
   };
-}
-
-function unmatchedPattern(pattern: string): Diagnostic {
-  return { id: "pattern-without-match", text: `The pattern "${pattern}" matches nothing.` };
 }

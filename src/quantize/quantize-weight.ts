@@ -1,9 +1,12 @@
 /** The step from float32 data to a stored form, one tensor at a time. */
+import { fromFloat16 } from "../base/float16.ts";
 import type { Shape } from "../base/shape.ts";
+import { toBlockScale } from "./block-scale.ts";
 import type { ErrorTally } from "./error-tally.ts";
 import { toHalfFloats } from "./half-floats.ts";
 import { packInt4 } from "./int4.ts";
 import { quantizeAsymmetricR113, quantizeSymmetricR113 } from "./r1-13.ts";
+import { findBounds } from "./range-methods.ts";
 import {
   axisSlices,
   blockSlices,
@@ -20,6 +23,8 @@ export interface QuantizedWeight {
   readonly bytes: Uint8Array;
   /** One for the tensor or one a channel; empty for float16 and for blocks. */
   readonly scale: Float32Array;
+  /** Half floats, one a block, row after row; absent for other granularities. */
+  readonly blocks?: { readonly size: number; readonly scales: Uint16Array };
   readonly zeroPoint: readonly number[];
   readonly quantizedDimension: number;
   readonly tally: ErrorTally;
@@ -87,7 +92,9 @@ function storeSymmetric(
   if (format.method === "r1.13") {
     ({ scale, tally } = quantizeSymmetricR113(values, largest[0] ?? 0, q));
   } else {
-    const scales = largest.map((magnitude) => symmetricScale(magnitude, qmax));
+    const bounds = findBounds(format.method, values, slices, largest, qmax);
+    const scales = bounds.map((bound) => symmetricScale(bound, qmax));
+    if (format.granularity.kind === "block") return storeBlocks(values, slices, scales, qmax, q);
     tally = quantizeSymmetric(values, slices, scales, qmax, q);
     scale = Float32Array.from(scales);
   }
@@ -100,6 +107,27 @@ function storeSymmetric(
     zeroPoint: new Array<number>(scale.length).fill(0),
     quantizedDimension:
       format.repeatAlong ?? (format.granularity.kind === "channel" ? format.granularity.axis : 0),
+    tally,
+  };
+}
+
+/** Blocks: the file keeps their scales as half floats in a tensor of their own, so values are divided by those. */
+function storeBlocks(
+  values: Float32Array,
+  slices: Slices,
+  scales: Float64Array,
+  qmax: number,
+  q: Int8Array,
+): Omit<QuantizedWeight, "nan" | "infinite"> {
+  const blockScales = Uint16Array.from(scales, toBlockScale);
+  const stored = Float64Array.from(blockScales, fromFloat16);
+  const tally = quantizeSymmetric(values, slices, stored, qmax, q);
+  return {
+    bytes: packInt4(q),
+    scale: new Float32Array(0),
+    blocks: { size: slices.inner, scales: blockScales },
+    zeroPoint: [],
+    quantizedDimension: 0,
     tally,
   };
 }

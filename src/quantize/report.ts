@@ -2,6 +2,7 @@
 
 import type { DType } from "../base/dtype.ts";
 import type { Diagnostic } from "../base/errors.ts";
+import { fromFloat16 } from "../base/float16.ts";
 import type { Model } from "../model/ir.ts";
 import { sqnrDecibels } from "./error-tally.ts";
 import type { KeepCode } from "./keep-reason.ts";
@@ -20,6 +21,8 @@ export interface QuantizedTensorEntry {
   readonly granularity: "tensor" | "channel" | "block" | "none";
   /** Axis of the channels, where there is one scale for each. */
   readonly axis?: number;
+  /** Elements of a row that share a scale, where they are cut into blocks. */
+  readonly blockSize?: number;
   readonly scaleMin?: number;
   readonly scaleMax?: number;
   /** Operators that read it directly, and those that read it through DEQUANTIZE. */
@@ -140,22 +143,29 @@ function quantizedEntries(
         clippedShare: tally.clipped / elements,
         nonFinite: stored.nan + stored.infinite,
         bytesBefore: 4 * elements,
-        bytesAfter: stored.bytes.byteLength + 4 * stored.scale.length,
+        bytesAfter: storedBytes(stored),
       },
     ];
   });
 }
 
+/** Data and scales. */
+function storedBytes({ bytes, scale, blocks }: QuantizedWeight): number {
+  return bytes.byteLength + scale.byteLength + (blocks?.scales.byteLength ?? 0);
+}
+
 function scaleFacts(
   format: WeightFormat,
-  { scale, quantizedDimension }: QuantizedWeight,
-): Pick<QuantizedTensorEntry, "granularity" | "axis" | "scaleMin" | "scaleMax"> {
+  { scale, quantizedDimension, blocks }: QuantizedWeight,
+): Pick<QuantizedTensorEntry, "granularity" | "axis" | "blockSize" | "scaleMin" | "scaleMax"> {
   if (format.dtype === "float16") return { granularity: "none" };
-  const kind = format.dtype === "uint8" ? "tensor" : format.granularity.kind;
+  const scales = blocks === undefined ? scale : Float32Array.from(blocks.scales, fromFloat16);
   const range = {
-    scaleMin: scale.reduce((least, value) => Math.min(least, value), Number.POSITIVE_INFINITY),
-    scaleMax: scale.reduce((most, value) => Math.max(most, value), 0),
+    scaleMin: scales.reduce((least, value) => Math.min(least, value), Number.POSITIVE_INFINITY),
+    scaleMax: scales.reduce((most, value) => Math.max(most, value), 0),
   };
+  if (blocks !== undefined) return { granularity: "block", blockSize: blocks.size, ...range };
+  const kind = format.dtype === "uint8" ? "tensor" : format.granularity.kind;
   return kind === "channel"
     ? { granularity: kind, axis: quantizedDimension, ...range }
     : { granularity: kind, ...range };

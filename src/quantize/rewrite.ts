@@ -3,6 +3,7 @@
  * floats, and adds the DEQUANTIZE operators. Indices of existing tensors do not change, so inputs, outputs and
  * signatures stay as they are.
  */
+import { bytesOf } from "../base/dtype.ts";
 import { assert } from "../base/errors.ts";
 import {
   type Buffer,
@@ -14,7 +15,7 @@ import {
   type Tensor,
 } from "../model/ir.ts";
 import { withAsymmetricInputs } from "./asymmetric-inputs.ts";
-import type { Use } from "./constants.ts";
+import type { FloatConstant, Use } from "./constants.ts";
 import { sinkDequantize } from "./operator-order.ts";
 import type { ConstantPlan, PlannedForm, SubgraphPlan } from "./plan.ts";
 import type { QuantizedWeight } from "./quantize-weight.ts";
@@ -41,18 +42,18 @@ export function rewriteModel(
 class NewBuffers {
   readonly added: Buffer[] = [];
   readonly #first: number;
-  readonly #index = new Map<Uint8Array, number>();
+  readonly #index = new Map<ArrayBufferLike, number>();
 
   constructor(first: number) {
     this.#first = first;
   }
 
   indexOf(bytes: Uint8Array): number {
-    const known = this.#index.get(bytes);
+    const known = this.#index.get(bytes.buffer);
     if (known !== undefined) return known;
     const index = this.#first + this.added.length;
     this.added.push(residentBuffer(bytes));
-    this.#index.set(bytes, index);
+    this.#index.set(bytes.buffer, index);
     return index;
   }
 }
@@ -112,7 +113,7 @@ function placeForm(
     name: replaces ? tensor.name : uniqueName(draft, `${tensor.name}_${form.format.dtype}`),
     dtype: form.format.dtype,
     buffer: buffers.indexOf(stored.bytes),
-    ...quantizationOf(stored),
+    ...quantizationOf(draft, constant, stored, buffers),
   };
   const at = replaces ? index : append(draft, quantized);
   if (replaces) draft.tensors[index] = quantized;
@@ -148,9 +149,25 @@ function withoutQuantization({ quantization: _, ...tensor }: Tensor): Tensor {
   return tensor;
 }
 
-function quantizationOf(stored: QuantizedWeight): { quantization?: Quantization } {
-  if (stored.scale.length === 0) return {};
-  const { scale, zeroPoint, quantizedDimension } = stored;
+function quantizationOf(
+  draft: Draft,
+  { tensor }: FloatConstant,
+  stored: QuantizedWeight,
+  buffers: NewBuffers,
+): { quantization?: Quantization } {
+  const { scale, zeroPoint, quantizedDimension, blocks } = stored;
+  if (scale.length === 0 && blocks === undefined) return {};
   const none = new Float32Array(0);
-  return { quantization: { scale, zeroPoint, min: none, max: none, quantizedDimension } };
+  const quantization = { scale, zeroPoint, min: none, max: none, quantizedDimension };
+  if (blocks === undefined) return { quantization };
+  const columns = tensor.shape.at(-1) ?? 0;
+  const scales = append(draft, {
+    ...withoutQuantization(tensor),
+    name: uniqueName(draft, `${tensor.name}_scales`),
+    dtype: "float16",
+    shape: [...tensor.shape.slice(0, -1), columns / blocks.size],
+    buffer: buffers.indexOf(bytesOf(blocks.scales)),
+  });
+  const value = { scales, zero_points: -1, block_size: blocks.size };
+  return { quantization: { ...quantization, details: { type: "BlockwiseQuantization", value } } };
 }

@@ -10,7 +10,8 @@ import { excluded, NOT_INCLUDED } from "./keep-reason.ts";
 import type { OperatorContext } from "./policy.ts";
 import type { Selection } from "./weight-policy.ts";
 
-const OPERATOR_PREFIX = "op:";
+/** What turns a pattern into the name of an operator type. */
+export const OPERATOR_PREFIX = "op:";
 
 interface Pattern {
   readonly text: string;
@@ -75,8 +76,7 @@ function parsePattern(text: string, option: string): Pattern {
   };
 }
 
-/** @throws {UsageError} */
-export function parseExpression(text: string, where: string, option: string): RegExp {
+function parseExpression(text: string, where: string, option: string): RegExp {
   try {
     return new RegExp(text);
   } catch (cause) {

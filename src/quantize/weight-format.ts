@@ -11,16 +11,17 @@ export const BLOCK_SIZES = [32, 64, 128, 256] as const;
 export type BlockSize = (typeof BLOCK_SIZES)[number];
 
 /**
- * How the bound of a symmetric range is found. "min_max": the largest magnitude, in double precision, as TensorFlow
- * 2.21 does it. "r1.13": the same in single precision, as TensorFlow 1.13 did it.
+ * How the bound of a symmetric range is found. "min_max": the largest magnitude. "mse": the bound with the smallest
+ * squared error, found by search. "octav": the bound with the smallest expected squared error, found by iteration.
  */
-export const RANGE_METHODS = ["min_max", "r1.13"] as const;
+export const RANGE_METHODS = ["min_max", "mse", "octav"] as const;
 export type RangeMethod = (typeof RANGE_METHODS)[number];
 
 export interface SymmetricFormat {
   readonly dtype: "int8" | "int4";
   readonly granularity: Granularity;
-  readonly method: RangeMethod;
+  /** "r1.13" is min_max in single precision, the way of TensorFlow 1.13; per tensor only. */
+  readonly method: RangeMethod | "r1.13";
   /** The one scale of the tensor is written once for every index of this axis, for kernels that read one per channel. */
   readonly repeatAlong?: number;
 }

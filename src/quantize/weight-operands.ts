@@ -84,11 +84,17 @@ export const WEIGHT_RULES: Readonly<Partial<Record<BuiltinOperatorName, WeightRu
 /** The basic LSTM kernel (data, previous activation, weights, biases, previous state) multiplies floats only. */
 const BASIC_LSTM: WeightRule = { operands: [2], kernel: "none" };
 
+/** In time-major order the hybrid kernel runs over the whole sequence once for every step: its results are wrong. */
+const TIME_MAJOR_BIDIRECTIONAL_RNN: WeightRule = { operands: [1, 2, 5, 6, 10, 11], kernel: "none" };
+
 /** The rule of one operator; undefined where none of its operands is a weight. */
 export function weightRuleOf(operator: Operator): WeightRule | undefined {
   const { op, options } = operator;
   if (op === "LSTM" && options?.type === "LSTMOptions" && options.value.kernel_type === "BASIC") {
     return BASIC_LSTM;
+  }
+  if (options?.type === "BidirectionalSequenceRNNOptions" && options.value.time_major) {
+    return TIME_MAJOR_BIDIRECTIONAL_RNN;
   }
   return WEIGHT_RULES[op];
 }

@@ -12,7 +12,14 @@ import {
   SPARSE,
   tooSmall,
 } from "./keep-reason.ts";
-import type { OperatorContext, OperatorTreatment, Policy, Treatment } from "./policy.ts";
+import {
+  constantOperands,
+  keepConstants,
+  type OperatorContext,
+  type OperatorTreatment,
+  type Policy,
+  type Treatment,
+} from "./policy.ts";
 import type { BlockSize, Granularity, RangeMethod, WeightFormat } from "./weight-format.ts";
 import { type WeightRule, weightRuleOf } from "./weight-operands.ts";
 
@@ -28,8 +35,8 @@ export type Selection = (
 export interface WeightSettings {
   /** Every weight goes through DEQUANTIZE, except where the kernel looks values up. */
   readonly weightOnly: boolean;
-  /** int4 falls back to int8 where no kernel reads int4. */
-  readonly dtype: "int8" | "int4";
+  /** int4 falls back to int8 where no kernel reads int4; float16 always goes through DEQUANTIZE. */
+  readonly dtype: "int8" | "int4" | "float16";
   readonly granularity: "channel" | "tensor" | BlockSize;
   readonly method: RangeMethod;
   readonly minElements: number;
@@ -38,12 +45,12 @@ export interface WeightSettings {
   readonly select: Selection;
 }
 
-/** Weights in int8 or int4, read by the kernel where it can. */
+/** Weights in the given type, read by the kernel where it can. */
 export function weightPolicy(settings: WeightSettings): Policy {
   return (context) => {
     const rule = weightRuleOf(context.operator);
     const { op } = context.operator;
-    if (rule === undefined) return { operands: keepAll(context, () => operatorNotSupported(op)) };
+    if (rule === undefined) return { operands: keepConstants(context, operatorNotSupported(op)) };
     const judged = constantOperands(context).map(([operand, constant]): Treatment => {
       const reason = rule.operands.includes(operand)
         ? reasonToKeep(context, constant, settings)
@@ -51,7 +58,7 @@ export function weightPolicy(settings: WeightSettings): Policy {
       if (reason !== undefined) return { kind: "keep", operand, reason };
       return { kind: "quantize", operand, ...storage(rule, constant, settings) };
     });
-    const together = rule.together && !settings.weightOnly;
+    const together = rule.together && !settings.weightOnly && settings.dtype !== "float16";
     const operands = together ? allOrNone(context, rule, judged) : judged;
     return withFlag(rule, settings.asymmetricInputs, operands);
   };
@@ -79,7 +86,7 @@ export function r113Policy(settings: Pick<WeightSettings, "minElements" | "selec
     const { op } = context.operator;
     const rule = weightRuleOf(context.operator);
     if (rule === undefined || !R1_13_OPERATORS.has(op)) {
-      return { operands: keepAll(context, () => operatorNotSupported(op)) };
+      return { operands: keepConstants(context, operatorNotSupported(op)) };
     }
     const hybrid = op !== "DEPTHWISE_CONV_2D" && rule.kernel !== "none";
     const judged = constantOperands(context).map(([operand, constant]): Treatment => {
@@ -109,21 +116,6 @@ const R1_13_OPERATORS: ReadonlySet<string> = new Set([
   "BIDIRECTIONAL_SEQUENCE_LSTM",
 ]);
 
-function constantOperands(context: OperatorContext): [number, FloatConstant][] {
-  return context.operator.inputs.flatMap((_, operand): [number, FloatConstant][] => {
-    const constant = context.constantAt(operand);
-    return constant === undefined ? [] : [[operand, constant]];
-  });
-}
-
-function keepAll(context: OperatorContext, reasonFor: () => KeepReason): Treatment[] {
-  return constantOperands(context).map(([operand]) => ({
-    kind: "keep",
-    operand,
-    reason: reasonFor(),
-  }));
-}
-
 /** Facts about the data that no mode can get around. */
 function unusable(context: OperatorContext, constant: FloatConstant): KeepReason | undefined {
   if (constant.tensor.sparsity !== undefined) return SPARSE;
@@ -148,6 +140,7 @@ function storage(
   constant: FloatConstant,
   settings: WeightSettings,
 ): { format: WeightFormat; direct: boolean } {
+  if (settings.dtype === "float16") return { format: { dtype: "float16" }, direct: false };
   const direct = rule.kernel === "table" || (rule.kernel === "hybrid" && !settings.weightOnly);
   const dtype = settings.dtype === "int4" && (rule.int4 || !direct) ? "int4" : "int8";
   const granularity = granularityOf(rule, constant, settings, dtype, direct);
