@@ -17,6 +17,7 @@ import type {
 import { topologicalOrder } from "../graph/order.ts";
 import { toAttr } from "./attr-values.ts";
 import { buildBranch, functionAttrs } from "./branches.ts";
+import { toFunctional } from "./control-flow.ts";
 import {
   type BuildContext,
   constantNode,
@@ -49,12 +50,12 @@ export class GraphBuilder implements NodeEmitter {
 
   build(inputs: readonly InputPlan[], outputs: readonly OutputPlan[]): Graph {
     for (const input of inputs) this.#addPlaceholder(input);
-    const graphOutputs = outputs.map(
-      ({ key, tensorName, value }): GraphOutput => ({ key, tensorName, value: this.refTo(value) }),
-    );
+    const roots = outputs.map(({ value }) => this.refTo(value));
     for (let next = this.#queue.pop(); next !== undefined; next = this.#queue.pop()) {
       this.#emit(next.scope, next.node, next.name);
     }
+    const kept = inputs.map(({ node }) => node);
+    const functional = toFunctional(this.#nodes, roots, kept, this.#functions);
     return {
       inputs: inputs.map(
         ({ key, tensorName, node, dtype, signatureShape }): GraphInput => ({
@@ -65,8 +66,10 @@ export class GraphBuilder implements NodeEmitter {
           signatureShape,
         }),
       ),
-      outputs: graphOutputs,
-      nodes: topologicalOrder(this.#nodes),
+      outputs: outputs.map(
+        ({ key, tensorName }, i): GraphOutput => ({ key, tensorName, value: functional.roots[i]! }),
+      ),
+      nodes: topologicalOrder(functional.nodes),
       functions: this.#functions,
     };
   }
