@@ -157,6 +157,25 @@ function requantizer(
   const fixed = Array.from(factors, quantizeMultiplier);
   const multipliers = Int32Array.from(fixed, ({ multiplier }) => multiplier);
   const shifts = Int32Array.from(fixed, ({ shift }) => shift);
+  if (law === "fixed-point" && shifts.every((shift) => shift <= 0)) {
+    return rightShiftRequantizer(multipliers, shifts);
+  }
   const multiply = law === "wide" ? multiplyWideByQuantizedMultiplier : multiplyRoundingUp;
   return (sum, channel) => multiply(sum, multipliers[channel], shifts[channel]);
+}
+
+/** `multiplyRoundingUp` for factors below 1, with all that depends on the channel only taken out of the loop. */
+function rightShiftRequantizer(
+  multipliers: Int32Array,
+  shifts: Int32Array,
+): (sum: number, channel: number) => number {
+  const high = Float64Array.from(multipliers, (multiplier) => multiplier >> 16);
+  const low = Float64Array.from(multipliers, (multiplier) => multiplier & 0xffff);
+  const unit = Float64Array.from(shifts, (shift) => 2 ** shift);
+  return (sum, channel) => {
+    const carry = Math.floor((sum * low[channel] + 2 ** 30) * 2 ** -16);
+    const product = Math.floor((sum * high[channel] + carry) * 2 ** -15);
+    const scale = unit[channel];
+    return scale === 1 ? product : Math.floor(product * scale + 0.5);
+  };
 }
