@@ -38,11 +38,8 @@ export interface ModelComparison {
   readonly unmatched: number;
 }
 
-/** The elements for every input of a model, in order. */
-export type InputMaker = (
-  inputs: readonly TensorDetails[],
-  sample: number,
-) => Promise<TensorData[]>;
+/** One sample for every input of the reference model, in order; each model gets it in its own element type. */
+export type InputMaker = (inputs: readonly TensorDetails[], index: number) => Promise<Sample[]>;
 
 export interface CompareOptions extends Pick<InterpreterOptions, "kernels" | "threads"> {
   /** How many inputs; 1 by default. */
