@@ -45,8 +45,13 @@ export function parseModel(input: Uint8Array, name = "model"): ParsedModel {
     model:
       archive === undefined
         ? model
-        : { ...model, associatedFiles: residentBuffer(relocateArchive(rest.subarray(archive.start), 0)) },
-    diagnostics: dropped ? [...diagnostics, droppedBytes(name, end, stray.byteLength)] : diagnostics,
+        : {
+            ...model,
+            associatedFiles: residentBuffer(relocateArchive(rest.subarray(archive.start), 0)),
+          },
+    diagnostics: dropped
+      ? [...diagnostics, droppedBytes(name, end, stray.byteLength)]
+      : diagnostics,
   };
 }
 

@@ -15,8 +15,6 @@ import { type BufferPlace, modelToRecord } from "./to-record.ts";
 
 /** A flatbuffer's offsets are signed 32-bit numbers in its readers. */
 const MAX_FLATBUFFER_BYTES = 2 ** 31 - 1;
-/** Left for the metadata when deciding whether all fits into the flatbuffer. */
-const METADATA_ALLOWANCE = 2 ** 26;
 /** Zero bytes behind data outside the flatbuffer: readers may look a vector's width further. */
 const END_PADDING = 16;
 const LOCATION_NAME = "buffer_location";
@@ -42,9 +40,14 @@ export interface WritePlan {
   readonly byteLength: number;
 }
 
+export interface WriteOptions {
+  /** Largest flatbuffer to write; constant data goes outside when it would become larger. Lower it only to test that. */
+  readonly maxFlatbufferBytes?: number;
+}
+
 /** Encodes the model as one array. Models over 2 GiB may not fit into one; use `writeModel`. */
-export async function encodeModel(model: Model): Promise<Uint8Array> {
-  const plan = planWrite(model);
+export async function encodeModel(model: Model, options: WriteOptions = {}): Promise<Uint8Array> {
+  const plan = planWrite(model, options);
   const bytes = new Uint8Array(plan.byteLength);
   let offset = 0;
   for await (const chunk of chunksOf(plan)) {
@@ -56,9 +59,13 @@ export async function encodeModel(model: Model): Promise<Uint8Array> {
 }
 
 /** Writes the model to `sink` and commits it; aborts the sink when anything fails. */
-export async function writeModel(model: Model, sink: ByteSink): Promise<void> {
+export async function writeModel(
+  model: Model,
+  sink: ByteSink,
+  options: WriteOptions = {},
+): Promise<void> {
   try {
-    for await (const chunk of chunksOf(planWrite(model))) await sink.write(chunk);
+    for await (const chunk of chunksOf(planWrite(model, options))) await sink.write(chunk);
     await sink.commit();
   } catch (error) {
     await sink.abort();
@@ -66,17 +73,15 @@ export async function writeModel(model: Model, sink: ByteSink): Promise<void> {
   }
 }
 
-/** Lays the file out. Pure: loads no buffer. `maxFlatbufferBytes` is for tests. */
-export function planWrite(
-  model: Model,
-  maxFlatbufferBytes: number = MAX_FLATBUFFER_BYTES,
-): WritePlan {
-  const dataBytes = model.buffers.reduce(
-    (sum, { byteLength }) => sum + byteLength + 2 * TAIL_ALIGNMENT,
-    0,
-  );
-  const isOutside = dataBytes + METADATA_ALLOWANCE > maxFlatbufferBytes;
-  return isOutside ? planOutside(withLocation(model)) : planInside(withoutLocation(model));
+/** Lays the file out. Pure: loads no buffer. */
+export function planWrite(model: Model, options: WriteOptions = {}): WritePlan {
+  const { maxFlatbufferBytes = MAX_FLATBUFFER_BYTES } = options;
+  const dataBytes = model.buffers.reduce((sum, { byteLength }) => sum + byteLength, 0);
+  if (dataBytes <= maxFlatbufferBytes) {
+    const plan = planInside(withoutLocation(model));
+    if (plan.byteLength <= maxFlatbufferBytes) return plan;
+  }
+  return planOutside(withLocation(model));
 }
 
 function planInside(model: Model): WritePlan {
