@@ -3,6 +3,7 @@
  * node's types are known the moment it is added. A rewrite sees inputs that have been rewritten already, so one sweep is
  * enough for anything that depends on what comes before.
  */
+import type { DType } from "../base/dtype.ts";
 import { assert } from "../base/errors.ts";
 import { elementCount, isStatic } from "../base/shape.ts";
 import { tensorAttr } from "../graph/attrs.ts";
@@ -87,7 +88,11 @@ export class GraphBuilder {
 
   /** A scalar of the type of `like`, shared with equal ones. */
   scalar(value: number, like: ValueRef): ValueRef {
-    const { dtype } = this.type(like);
+    return this.scalarOf(value, this.type(like).dtype);
+  }
+
+  /** A scalar of a numeric type, shared with equal ones. */
+  scalarOf(value: number, dtype: DType): ValueRef {
     return this.#shared(`${dtype}:${Object.is(value, -0) ? "-0" : value}`, () =>
       scalarValue(dtype, value),
     );

@@ -12,6 +12,7 @@ import { foldAffine } from "./fold-affine.ts";
 import { foldConstants } from "./fold-constants.ts";
 import { fuseActivations } from "./fuse-activations.ts";
 import { legalize } from "./legalize.ts";
+import { lowerLoops } from "./lower-loops.ts";
 import { mergeDense } from "./merge-dense.ts";
 import { expandExplicitPadding, mergePadding } from "./padding.ts";
 import { removeIdentities } from "./remove-identities.ts";
@@ -37,6 +38,7 @@ type DraftPass = readonly [name: string, run: (draft: Draft) => Draft];
 const GRAPH_PASSES: readonly GraphPass[] = [
   ["remove identities", removeIdentities],
   ["fold constants", foldConstants],
+  ["lower loops", lowerLoops],
   ["decompose", decompose],
   ["expand explicit padding", expandExplicitPadding],
   ["fold constants", foldConstants],
@@ -58,8 +60,8 @@ export function convertGraph(
   const passes: PassReport[] = [];
   let current = graph;
   for (const [pass, run] of GRAPH_PASSES) {
-    const next = run(current);
-    note(passes, pass, current.nodes.length, next.nodes.length);
+    const next = everywhere(current, run);
+    note(passes, pass, nodeCount(current), nodeCount(next));
     options.onGraph?.(pass, next);
     current = next;
   }
@@ -76,6 +78,21 @@ export function convertGraph(
 function note(passes: PassReport[], pass: string, before: number, after: number): void {
   if (before !== after) passes.push({ pass, before, after });
 }
+
+/** Runs a pass over the graph and over the functions of its loops and branches. */
+function everywhere(graph: Graph, run: GraphPass[1]): Graph {
+  const main = run(graph);
+  if (run === lowerLoops) return main;
+  const functions = new Map<string, Graph>();
+  for (const [name, body] of main.functions) {
+    const result = run({ ...body, functions: main.functions });
+    functions.set(name, { ...result, functions: new Map() });
+  }
+  return { ...main, functions };
+}
+
+const nodeCount = (graph: Graph): number =>
+  [graph, ...graph.functions.values()].reduce((sum, { nodes }) => sum + nodes.length, 0);
 
 const operatorCount = (drafts: readonly Draft[]): number =>
   drafts.reduce((sum, { operators }) => sum + operators.length, 0);

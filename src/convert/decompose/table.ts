@@ -2,6 +2,7 @@
 import type { GraphNode, ValueRef } from "../../graph/ir.ts";
 import type { GraphBuilder } from "../graph-builder.ts";
 import { BATCH_NORM } from "./batch-norm.ts";
+import { ELEMENTWISE_DECOMPOSITIONS } from "./elementwise.ts";
 
 /** Replacement for all outputs of a node, or undefined where this form cannot be taken apart. */
 export type Decomposition = (
@@ -9,4 +10,7 @@ export type Decomposition = (
   build: GraphBuilder,
 ) => readonly ValueRef[] | undefined;
 
-export const DECOMPOSITIONS: ReadonlyMap<string, Decomposition> = new Map([...BATCH_NORM]);
+export const DECOMPOSITIONS: ReadonlyMap<string, Decomposition> = new Map([
+  ...BATCH_NORM,
+  ...ELEMENTWISE_DECOMPOSITIONS,
+]);

@@ -18,8 +18,13 @@ import {
   type ValueType,
 } from "./typed-node.ts";
 
-const placeholder: TypeRule = ({ node }) =>
-  one(typeAttr(node, "dtype"), hasAttr(node, "shape") ? shapeAttr(node, "shape") : undefined);
+const placeholder: TypeRule = ({ node }) => {
+  const dtype = typeAttr(node, "dtype");
+  const shape = hasAttr(node, "shape") ? shapeAttr(node, "shape") : undefined;
+  if (!hasAttr(node, "list_dtype")) return one(dtype, shape);
+  const element = { dtype: typeAttr(node, "list_dtype"), shape: shapeAttr(node, "list_shape") };
+  return [{ dtype, shape, list: { element, length: intAttr(node, "list_length") } }];
+};
 
 const constant: TypeRule = ({ node }) => {
   const { dtype, shape } = tensorAttr(node, "value");

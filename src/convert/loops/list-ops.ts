@@ -1,0 +1,107 @@
+/**
+ * Tensor lists as tensors with one dimension more: reading is Gather, writing replaces one row. A list that was only
+ * reserved gets its zeros when the shape of its elements is known.
+ */
+import { isStatic } from "../../base/shape.ts";
+import type { GraphNode, ValueRef } from "../../graph/ir.ts";
+import { attr } from "../attributes.ts";
+import type { GraphBuilder } from "../graph-builder.ts";
+import type { ListType } from "../infer/typed-node.ts";
+
+type ListRule = (node: GraphNode, build: GraphBuilder) => ValueRef | undefined;
+
+/** The list operand as a tensor; undefined while it is still a variant without known elements. */
+function listTensor(ref: ValueRef | undefined, build: GraphBuilder): ValueRef | undefined {
+  if (ref === undefined) return undefined;
+  const { dtype, list } = build.type(ref);
+  if (dtype !== "variant") return ref;
+  return list && materialize(ref, list, build);
+}
+
+/** Zeros of [length, …element] in place of a reserved list. */
+export function materialize(
+  ref: ValueRef,
+  list: ListType,
+  build: GraphBuilder,
+): ValueRef | undefined {
+  const { element, length } = list;
+  const producer = build.producer(ref);
+  const isReserve = producer.op === "TensorListReserve" || producer.op === "EmptyTensorList";
+  if (!isReserve || element.shape === undefined || !isStatic(element.shape)) return undefined;
+  const zero = build.scalarOf(0, element.dtype);
+  const count = producer.inputs[1];
+  if (length >= 0) {
+    return build.add(`${ref.node}/zeros`, "Fill", [build.ints([length, ...element.shape]), zero]);
+  }
+  if (count === undefined) return undefined;
+  const rows = build.add(`${ref.node}/rows`, "Reshape", [count, build.ints([1])]);
+  const dims = [rows, build.ints(element.shape), build.int(0)];
+  return build.add(`${ref.node}/zeros`, "Fill", [
+    build.add(`${ref.node}/shape`, "ConcatV2", dims),
+    zero,
+  ]);
+}
+
+const getItem: ListRule = (node, build) => {
+  const list = listTensor(node.inputs[0], build);
+  const index = node.inputs[1];
+  return (
+    list &&
+    index &&
+    build.add(node.name, "GatherV2", [list, index, build.int(0)], { batch_dims: attr.int(0) })
+  );
+};
+
+const setItem: ListRule = (node, build) => {
+  const [handle, index, item] = node.inputs;
+  if (!handle || !index || !item) return undefined;
+  const { dtype } = build.type(handle);
+  const list = dtype === "variant" ? reservedFor(handle, item, build) : handle;
+  if (list === undefined) return undefined;
+  const row = build.add(`${node.name}/row`, "ExpandDims", [item, build.int(0)]);
+  if (build.shape(list)?.[0] === 1) return row;
+  const rank = build.shape(list)?.length;
+  if (rank === undefined) return undefined;
+  const start = [index, ...new Array<ValueRef>(rank - 1).fill(build.int(0))];
+  const begin = build.add(`${node.name}/begin`, "Pack", start, { axis: attr.int(0) });
+  return build.add(node.name, "XlaDynamicUpdateSlice", [list, row, begin]);
+};
+
+/** A reserved list whose elements are like `item`. */
+function reservedFor(handle: ValueRef, item: ValueRef, build: GraphBuilder): ValueRef | undefined {
+  const length = build.type(handle).list?.length ?? -1;
+  return materialize(handle, { element: build.type(item), length }, build);
+}
+
+const pushBack: ListRule = (node, build) => {
+  const [handle, item] = node.inputs;
+  if (!handle || !item) return undefined;
+  const row = build.add(`${node.name}/row`, "ExpandDims", [item, build.int(0)]);
+  const { dtype, list } = build.type(handle);
+  if (dtype === "variant") return list?.length === 0 ? row : undefined;
+  return build.add(node.name, "ConcatV2", [handle, row, build.int(0)]);
+};
+
+const length: ListRule = (node, build) => {
+  const list = listTensor(node.inputs[0], build);
+  if (list === undefined) return undefined;
+  const shape = build.add(`${node.name}/shape`, "Shape", [list], { out_type: attr.type("int32") });
+  return build.add(node.name, "GatherV2", [shape, build.int(0), build.int(0)]);
+};
+
+const gather: ListRule = (node, build) => {
+  const list = listTensor(node.inputs[0], build);
+  const indices = node.inputs[1];
+  return list && indices && build.add(node.name, "GatherV2", [list, indices, build.int(0)]);
+};
+
+/** The list ops, each as the value that takes its place. */
+export const LIST_RULES: ReadonlyMap<string, ListRule> = new Map<string, ListRule>([
+  ["TensorListFromTensor", (node) => node.inputs[0]],
+  ["TensorListStack", (node, build) => listTensor(node.inputs[0], build)],
+  ["TensorListGetItem", getItem],
+  ["TensorListSetItem", setItem],
+  ["TensorListPushBack", pushBack],
+  ["TensorListLength", length],
+  ["TensorListGather", gather],
+]);
