@@ -5,6 +5,7 @@
 import type { Diagnostic } from "../base/errors.ts";
 import { findArchive, relocateArchive } from "../formats/tflite/associated-files.ts";
 import { parseTflite } from "../formats/tflite/parse.ts";
+import type { ByteSource } from "../io/byte-source.ts";
 import { modelFromRecord } from "./from-record.ts";
 import { type Model, residentBuffer } from "./ir.ts";
 
@@ -53,6 +54,15 @@ export function parseModel(input: Uint8Array, name = "model"): ParsedModel {
       ? [...diagnostics, droppedBytes(name, end, stray.byteLength)]
       : diagnostics,
   };
+}
+
+/**
+ * Reads a model from a source.
+ *
+ * @throws {IoError} when the source cannot be read; and what `parseModel` throws
+ */
+export async function readModel(source: ByteSource): Promise<ParsedModel> {
+  return parseModel(await source.read(0, source.byteLength), source.name);
 }
 
 function droppedBytes(location: string, position: number, byteLength: number): Diagnostic {
