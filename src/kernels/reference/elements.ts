@@ -56,7 +56,12 @@ export function bigintsOf(view: TensorView | undefined): Elements<bigint> {
   return elements as Elements<bigint>;
 }
 
-/** Writes unpacked elements into an output of a packed type; does nothing where they are the output's own storage. */
+/** Where an output's elements go: its own storage, or for packed types a list to hand to `storeElements`. */
+export function writableElementsOf(view: TensorView): Elements {
+  return isPacked(view.dtype) ? new Int8Array(elementCount(view.shape)) : view.data;
+}
+
+/** Packs what was written to `writableElementsOf`; does nothing where that was the output's own storage. */
 export function storeElements(view: TensorView, elements: Elements): void {
   if (isPacked(view.dtype)) pack(elements as Elements<number>, view.dtype, view.data as Uint8Array);
 }

@@ -16,14 +16,14 @@ import { FULLY_CONNECTED } from "./fully-connected.ts";
 import { JOINING } from "./joining.ts";
 import { LOGICAL } from "./logical.ts";
 import { NORMALIZATION } from "./normalization.ts";
+import { PADDING } from "./padding.ts";
 import { POOL } from "./pool.ts";
 import { QUANTIZE } from "./quantize.ts";
-import { SOFTMAX } from "./softmax.ts";
-import { TRANSPOSE_CONV } from "./transpose-conv.ts";
-import { PADDING } from "./padding.ts";
 import { REARRANGING } from "./rearranging.ts";
 import { REDUCTIONS } from "./reductions.ts";
 import { RESHAPING } from "./reshaping.ts";
+import { SOFTMAX } from "./softmax.ts";
+import { TRANSPOSE_CONV } from "./transpose-conv.ts";
 import { UNARY } from "./unary.ts";
 
 export const REFERENCE_KERNELS: KernelTable = {

@@ -1,0 +1,198 @@
+/**
+ * Reductions over axes: SUM, MEAN, REDUCE_PROD, REDUCE_MAX, REDUCE_MIN, REDUCE_ANY, REDUCE_ALL. Every one folds elements
+ * into one accumulator per output element, in the order of the input. Quantized forms are in quantized-reductions.ts.
+ */
+import { allocate, type DType } from "../../base/dtype.ts";
+import { elementCount, type Shape } from "../../base/shape.ts";
+import type { Kernel, KernelNode, KernelTable, OutputView, TensorView } from "../kernel.ts";
+import { optionsOf } from "../options.ts";
+import {
+  inputAt,
+  outputAt,
+  requireOperands,
+  requireSameType,
+  requireType,
+  unsupported,
+} from "../require.ts";
+import { present } from "../views.ts";
+import { resolveAxes, rowMajorStrides } from "./axes.ts";
+import { type Elements, elementsOf, integersOf } from "./elements.ts";
+import { quantizedMean, quantizedProduct, quantizedSum } from "./quantized-reductions.ts";
+
+/** What is folded where: the output index of each input element, walked in order. */
+export interface Reduction {
+  readonly axes: readonly number[];
+  readonly input: Shape;
+  /** Elements that go into one output element. */
+  readonly count: number;
+}
+
+/** Folds x into acc: acc[j] = fold(acc[j], x[i]) for the output index j of each input index i. */
+export function foldInto<A, X>(
+  { axes, input }: Reduction,
+  x: Elements<X>,
+  acc: Elements<A>,
+  fold: (acc: A, x: X) => A,
+): void {
+  const kept = input.map((size, axis) => (axes.includes(axis) ? 1 : size));
+  const strides = rowMajorStrides(kept).map((stride, axis) => (axes.includes(axis) ? 0 : stride));
+  const counter = new Array<number>(input.length).fill(0);
+  let target = 0;
+  for (let i = 0; i < x.length; i++) {
+    acc[target] = fold(acc[target], x[i]);
+    for (let axis = input.length - 1; axis >= 0; axis--) {
+      target += strides[axis];
+      if (++counter[axis] < input[axis]) break;
+      target -= strides[axis] * input[axis];
+      counter[axis] = 0;
+    }
+  }
+}
+
+function reducedShape(shape: Shape, axes: readonly number[], keepDims: boolean): Shape {
+  if (keepDims) return shape.map((size, axis) => (axes.includes(axis) ? 1 : size));
+  return shape.filter((_, axis) => !axes.includes(axis));
+}
+
+/** One run of a reduction, with its operands' elements. */
+export type ReductionRun = (reduction: Reduction, x: Elements, out: OutputView) => void;
+
+function reductionKernel(runFor: (node: KernelNode) => ReductionRun | undefined): Kernel {
+  const axesOf = (node: KernelNode, view: TensorView): number[] => {
+    const { shape } = inputAt(node, 0);
+    // A scalar has no axis to reduce; the operand is then not looked at.
+    return shape.length === 0 ? [] : resolveAxes(node, integersOf(node, view), shape.length);
+  };
+  const demand = (node: KernelNode): ReductionRun => {
+    const run = runFor(node);
+    if (run === undefined) throw unsupported(node, `on ${inputAt(node, 0).dtype}`);
+    return run;
+  };
+  return {
+    check(node) {
+      requireOperands(node, [2, 2]);
+      requireType(node, inputAt(node, 1), ["int32"], "axis");
+      requireSameType(node, inputAt(node, 0), outputAt(node, 0), "output");
+      demand(node);
+    },
+    shapes(node, known) {
+      const view = known(1);
+      if (view === undefined) return [undefined];
+      const { keep_dims } = optionsOf(node, "ReducerOptions");
+      return [reducedShape(inputAt(node, 0).shape, axesOf(node, view), keep_dims)];
+    },
+    create(node) {
+      const run = demand(node);
+      return (inputs, outputs) => {
+        const { shape } = present(inputs[0]);
+        const axes = axesOf(node, present(inputs[1]));
+        const count = elementCount(shape.filter((_, axis) => axes.includes(axis)));
+        run({ axes, input: shape, count }, elementsOf(inputs[0]), present(outputs[0]));
+      };
+    },
+  };
+}
+
+/** A fold on stored elements that starts from `initial`. */
+interface Fold {
+  readonly initial: number | bigint;
+  readonly fold: (acc: never, x: never) => number | bigint;
+}
+
+function runFold({ initial, fold }: Fold): ReductionRun {
+  return (reduction, x, out) => {
+    const acc = elementsOf(out);
+    for (let j = 0; j < acc.length; j++) acc[j] = initial;
+    foldInto(reduction, x as Elements<never>, acc as Elements<never>, fold as never);
+  };
+}
+
+function foldKernel(folds: Readonly<Partial<Record<DType, Fold>>>): Kernel {
+  return reductionKernel((node) => {
+    const fold = folds[inputAt(node, 0).dtype];
+    return fold && runFold(fold);
+  });
+}
+
+/** The accumulator is the output itself, so floats round at each step, as in the official kernels. */
+const SUM_FOLDS: Readonly<Partial<Record<DType, Fold>>> = {
+  float32: { initial: 0, fold: (acc: number, x: number) => acc + x },
+  int32: { initial: 0, fold: (acc: number, x: number) => (acc + x) | 0 },
+  int64: { initial: 0n, fold: (acc: bigint, x: bigint) => acc + x },
+};
+
+const PRODUCT_FOLDS: Readonly<Partial<Record<DType, Fold>>> = {
+  float32: { initial: 1, fold: (acc: number, x: number) => acc * x },
+  int32: { initial: 1, fold: Math.imul },
+  int64: { initial: 1n, fold: (acc: bigint, x: bigint) => acc * x },
+};
+
+function extremumFolds(lowest: boolean): Readonly<Partial<Record<DType, Fold>>> {
+  const fold = lowest
+    ? (acc: number | bigint, x: number | bigint) => (x < acc ? x : acc)
+    : (acc: number | bigint, x: number | bigint) => (x > acc ? x : acc);
+  const start = (least: number, most: number): Fold => ({ initial: lowest ? most : least, fold });
+  const largest = 2 ** 63;
+  return {
+    float32: start(-3.4028234663852886e38, 3.4028234663852886e38),
+    int8: start(-128, 127),
+    uint8: start(0, 255),
+    int16: start(-32768, 32767),
+    int32: start(-(2 ** 31), 2 ** 31 - 1),
+    int64: { initial: lowest ? BigInt(largest) - 1n : -BigInt(largest), fold },
+  };
+}
+
+const ANY: Fold = { initial: 0, fold: (acc: number, x: number) => (acc || x ? 1 : 0) };
+const ALL: Fold = { initial: 1, fold: (acc: number, x: number) => (acc && x ? 1 : 0) };
+
+/** The mean of floats: a sum in float32, divided. */
+const floatMean: ReductionRun = (reduction, x, out) => {
+  const acc = elementsOf(out) as Elements<number>;
+  runFold(SUM_FOLDS.float32 as Fold)(reduction, x, out);
+  for (let j = 0; j < acc.length; j++) acc[j] /= reduction.count;
+};
+
+/** The mean of integers: a 64-bit sum, divided toward zero; 0 where there is nothing to divide. */
+const integerMean: ReductionRun = (reduction, x, out) => {
+  const target = elementsOf(out);
+  const sums = allocate("int64", target.length) as BigInt64Array;
+  foldInto(reduction, x as Elements<number | bigint>, sums, (acc, value) => acc + BigInt(value));
+  const count = BigInt(reduction.count);
+  for (let j = 0; j < sums.length; j++) {
+    const mean = count === 0n ? 0n : sums[j] / count;
+    target[j] = out.dtype === "int64" ? mean : Number(mean);
+  }
+};
+
+function meanRun(node: KernelNode): ReductionRun | undefined {
+  switch (inputAt(node, 0).dtype) {
+    case "float32":
+      return floatMean;
+    case "int32":
+    case "int64":
+      return integerMean;
+    default:
+      return quantizedMean(node);
+  }
+}
+
+function sumRun(node: KernelNode): ReductionRun | undefined {
+  const fold = SUM_FOLDS[inputAt(node, 0).dtype];
+  return fold ? runFold(fold) : quantizedSum(node);
+}
+
+function productRun(node: KernelNode): ReductionRun | undefined {
+  const fold = PRODUCT_FOLDS[inputAt(node, 0).dtype];
+  return fold ? runFold(fold) : quantizedProduct(node);
+}
+
+export const REDUCTIONS: KernelTable = {
+  SUM: reductionKernel(sumRun),
+  MEAN: reductionKernel(meanRun),
+  REDUCE_PROD: reductionKernel(productRun),
+  REDUCE_MAX: foldKernel(extremumFolds(false)),
+  REDUCE_MIN: foldKernel(extremumFolds(true)),
+  REDUCE_ANY: foldKernel({ bool: ANY }),
+  REDUCE_ALL: foldKernel({ bool: ALL }),
+};
