@@ -12,6 +12,7 @@ const runs = Number(process.argv[2] ?? 9);
 const folder = mkdtempSync(join(tmpdir(), "octavo-bench-"));
 const digits = join(root, "test", "fixtures", "digits");
 const output = join(folder, "digits.tflite");
+const batch = join(folder, "batch.tflite");
 
 const COMMANDS = {
   version: ["--version"],
@@ -22,8 +23,12 @@ const COMMANDS = {
   ],
   quantize_float16: ["quantize", output, "-o", join(folder, "half.tflite"), "--mode", "float16"],
   inspect: ["inspect", output, "--json"],
+  convert_batch: [
+    ...["convert", join(digits, "saved_model"), "-o", batch],
+    ...["--input-shape", "16,8,8,1"],
+  ],
   run: [
-    ...["run", output, "--input", join(digits, "sample_inputs.npy")],
+    ...["run", batch, "--input", join(digits, "sample_inputs.npy")],
     ...["--output-dir", join(folder, "out")],
   ],
 };

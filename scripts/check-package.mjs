@@ -53,7 +53,10 @@ function checkInstalled(tarball) {
 function checkCommand() {
   cpSync(join(root, "test", "fixtures", "digits"), join(folder, "digits"), { recursive: true });
   const octavo = (...args) => run(join(folder, "node_modules", ".bin", "octavo"), args);
-  octavo("convert", "digits/saved_model", "-o", "digits.tflite", "--mode", "dynamic_range");
+  octavo(
+    ...["convert", "digits/saved_model", "-o", "digits.tflite"],
+    ...["--mode", "dynamic_range", "--input-shape", "16,8,8,1"],
+  );
   const { operators } = JSON.parse(octavo("inspect", "digits.tflite", "--json"));
   expect(operators !== undefined, "inspect --json lists no operators");
   octavo("run", "digits.tflite", "--input", "digits/sample_inputs.npy", "--output-dir", "out");

@@ -144,7 +144,7 @@ export class TFLiteConverter {
     return encodeModel(await this.#build());
   }
 
-  /** Like `convert`, but writes to `sink`, tensor by tensor. Whoever opened the sink commits or aborts it. */
+  /** Like `convert`, but writes to `sink`, tensor by tensor, and commits it; aborts it when anything fails. */
   async convertTo(sink: ByteSink): Promise<void> {
     await writeModel(await this.#build(), sink);
   }

@@ -53,7 +53,12 @@ interface ConvertedReport extends ConverterReport {
   readonly byteLength: number;
 }
 
-function summaryOf({ output, byteLength, quantization }: ConvertedReport): string {
-  const written = `${output}: ${byteText(byteLength)}`;
-  return quantization === undefined ? written : `${quantizationText(quantization)}\n\n${written}`;
+function summaryOf({ output, byteLength, conversion, quantization }: ConvertedReport): string {
+  const blocks: string[] = [];
+  if (conversion !== undefined) {
+    const { sourceTotal, resultTotal } = conversion;
+    blocks.push(`${sourceTotal} TensorFlow operations became ${resultTotal} operators.`);
+  }
+  if (quantization !== undefined) blocks.push(quantizationText(quantization));
+  return [...blocks, `${output}: ${byteText(byteLength)}`].join("\n\n");
 }

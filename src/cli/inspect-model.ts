@@ -1,14 +1,7 @@
 /** What `octavo inspect` does: reads a model of any kind and describes it. */
 import { type Diagnostic, isOctavoError, UnsupportedError } from "../base/errors.ts";
-import { countOps } from "../convert/report.ts";
 import type { Graph } from "../graph/ir.ts";
-import { importSavedModel } from "../import/saved-model.ts";
 import type { Model } from "../model/ir.ts";
-import { readModel } from "../model/read.ts";
-import { summarizeModel } from "../model/summary.ts";
-import { openFile } from "../node/file-source.ts";
-import { fileTree } from "../node/file-tree.ts";
-import { Interpreter } from "../runtime/interpreter.ts";
 import type { InspectFlags } from "./commands/inspect.ts";
 import {
   type GraphDescription,
@@ -16,8 +9,14 @@ import {
   type ModelDescription,
   modelText,
 } from "./model-text.ts";
-import { locateSource } from "./source-kind.ts";
+import { locateSource, SOURCE_TEXT, type Source } from "./source-kind.ts";
 import type { Terminal } from "./terminal.ts";
+
+interface Description {
+  readonly document: ModelDescription | GraphDescription;
+  readonly text: string;
+  readonly diagnostics: readonly Diagnostic[];
+}
 
 /** Describes the model at `path`. */
 export async function inspectModel(
@@ -25,72 +24,82 @@ export async function inspectModel(
   flags: InspectFlags,
   terminal: Terminal,
 ): Promise<void> {
-  const source = await locateSource(path);
-  if (source.kind === "tflite") {
-    const { description, diagnostics } = await describeTflite(path);
-    terminal.warn(diagnostics);
-    if (flags.json) terminal.printJson({ ...description, diagnostics });
-    else terminal.print(modelText(description));
-    return;
-  }
-  if (source.kind === "saved_model") {
-    const { tags, signature } = flags;
-    const { graph, diagnostics } = await importSavedModel(fileTree(source.path), {
-      ...(tags === undefined ? {} : { tags }),
-      ...(signature === undefined ? {} : { signature }),
-      keepDynamicBatch: true,
-    });
-    const description = describeGraph(path, graph);
-    if (flags.json) terminal.printJson({ ...description, diagnostics });
-    else terminal.print(graphText(description));
-    return;
-  }
+  const { document, text, diagnostics } = await describe(await locateSource(path), flags);
+  terminal.warn(diagnostics);
+  if (flags.json) terminal.printJson({ ...document, diagnostics });
+  else terminal.print(text);
+}
+
+async function describe({ kind, path }: Source, flags: InspectFlags): Promise<Description> {
+  if (kind === "tflite") return describeTflite(path);
+  if (kind === "saved_model") return describeSavedModel(path, flags);
   throw new UnsupportedError({
     where: path,
-    found: `a model of kind ${source.kind}`,
+    found: SOURCE_TEXT[kind],
     expected: "a .tflite file or a SavedModel folder",
-    features: [source.kind],
+    features: [kind],
   });
 }
 
-async function describeTflite(
+async function describeSavedModel(
   path: string,
-): Promise<{ description: ModelDescription; diagnostics: readonly Diagnostic[] }> {
+  { tags, signature }: InspectFlags,
+): Promise<Description> {
+  const { importSavedModel } = await import("../import/saved-model.ts");
+  const { fileTree } = await import("../node/file-tree.ts");
+  const { countOps } = await import("../convert/report.ts");
+  const { graph, diagnostics } = await importSavedModel(fileTree(path), {
+    ...(tags === undefined ? {} : { tags }),
+    ...(signature === undefined ? {} : { signature }),
+    keepDynamicBatch: true,
+  });
+  const document = describeGraph(path, graph, countOps(graph));
+  return { document, text: graphText(document), diagnostics };
+}
+
+async function describeTflite(path: string): Promise<Description> {
+  const { openFile } = await import("../node/file-source.ts");
+  const { readModel } = await import("../model/read.ts");
+  const { summarizeModel } = await import("../model/summary.ts");
   const source = await openFile(path);
   try {
     const { model, diagnostics } = await readModel(source);
-    const summary = summarizeModel(model);
-    const { unsupported, memory } = await tryToLoad(model);
-    const description: ModelDescription = {
+    const document: ModelDescription = {
       format: "tflite",
       path,
       byteLength: source.byteLength,
-      runs: unsupported === undefined,
-      ...(unsupported === undefined ? {} : { unsupported }),
-      ...(memory === undefined ? {} : { memory }),
-      ...summary,
+      ...(await tryToLoad(model)),
+      ...summarizeModel(model),
     };
-    return { description, diagnostics };
+    return { document, text: modelText(document), diagnostics };
   } finally {
     await source.close();
   }
 }
 
 /** Whether the interpreter takes the model, and the memory that it plans for activations. */
-async function tryToLoad(model: Model): Promise<Pick<ModelDescription, "unsupported" | "memory">> {
+async function tryToLoad(
+  model: Model,
+): Promise<Pick<ModelDescription, "runs" | "unsupported" | "memory">> {
+  const { Interpreter } = await import("../runtime/interpreter.ts");
   try {
     const interpreter = await Interpreter.create(model);
     const { arenaBytes, unsharedBytes } = interpreter.memory();
     interpreter.dispose();
-    return { memory: { arenaBytes, unsharedBytes } };
+    return { runs: true, memory: { arenaBytes, unsharedBytes } };
   } catch (error) {
-    if (isOctavoError(error, "UnsupportedError")) return { unsupported: error.features };
-    if (isOctavoError(error)) return { unsupported: [error.message] };
+    if (isOctavoError(error, "UnsupportedError"))
+      return { runs: false, unsupported: error.features };
+    if (isOctavoError(error)) return { runs: false, unsupported: [error.message] };
     throw error;
   }
 }
 
-function describeGraph(path: string, graph: Graph): GraphDescription {
+function describeGraph(
+  path: string,
+  graph: Graph,
+  operations: GraphDescription["operations"],
+): GraphDescription {
   const constants = [graph, ...graph.functions.values()]
     .flatMap(({ nodes }) => nodes)
     .flatMap(({ op, attrs }) => {
@@ -107,7 +116,7 @@ function describeGraph(path: string, graph: Graph): GraphDescription {
       shape: signatureShape ?? null,
     })),
     outputs: graph.outputs.map(({ key }) => ({ name: key })),
-    operations: countOps(graph),
+    operations,
     functions: [...graph.functions.keys()],
     constantBytes: constants.reduce(
       (sum, data) => sum + (Array.isArray(data) ? 0 : data.byteLength),

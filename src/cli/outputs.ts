@@ -8,7 +8,7 @@ import { EXIT_SIGNAL } from "./failure.ts";
 
 const SIGNALS = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
 
-/** An output that counts. `withOutputs` commits it; whoever opened it only writes. */
+/** An output that counts. Its `commit` only says that it is complete: `withOutputs` makes all of them visible together. */
 export interface Output extends ByteSink {
   readonly bytesWritten: number;
 }
@@ -59,7 +59,7 @@ function counted(sink: ByteSink, beforeWrite: () => void): Output {
       await sink.write(bytes);
       bytesWritten += bytes.byteLength;
     },
-    commit: () => sink.commit(),
+    commit: async () => undefined,
     abort: () => sink.abort(),
   };
 }

@@ -14,6 +14,16 @@ export type SourceKind =
   | "keras_zip"
   | "tfjs";
 
+/** The kinds, as messages name them. */
+export const SOURCE_TEXT: Readonly<Record<SourceKind, string>> = {
+  saved_model: "a SavedModel",
+  tflite: "a .tflite file",
+  frozen_graph: "a frozen graph",
+  keras_h5: "a Keras HDF5 file",
+  keras_zip: "a .keras file",
+  tfjs: "a TF.js model",
+};
+
 /** A model on disk. For a SavedModel `path` is the folder. */
 export interface Source {
   readonly kind: SourceKind;

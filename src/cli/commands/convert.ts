@@ -10,7 +10,7 @@ import {
   type QuantizeFlags,
   quantizeOptionsOf,
 } from "../quantize-flags.ts";
-import { locateSource, type Source, type SourceKind } from "../source-kind.ts";
+import { locateSource, SOURCE_TEXT, type Source } from "../source-kind.ts";
 import type { Terminal } from "../terminal.ts";
 
 interface ConvertFlags extends QuantizeFlags {
@@ -85,15 +85,6 @@ function modeOf({ mode, optimize }: ConvertFlags): ConverterMode {
   });
 }
 
-const KIND_TEXT: Readonly<Record<SourceKind, string>> = {
-  saved_model: "a SavedModel",
-  tflite: "a .tflite file",
-  frozen_graph: "a frozen graph",
-  keras_h5: "a Keras HDF5 file",
-  keras_zip: "a .keras file",
-  tfjs: "a TF.js model",
-};
-
 async function openConverter(
   { kind, path }: Source,
   flags: ConvertFlags,
@@ -126,7 +117,7 @@ async function openConverter(
   }
   throw new UnsupportedError({
     where: path,
-    found: KIND_TEXT[kind],
+    found: SOURCE_TEXT[kind],
     expected: "a SavedModel folder or a .tflite file",
     remedy: "Export the model with model.export(FOLDER) or tf.saved_model.save and convert that",
     features: [kind],
