@@ -48,13 +48,13 @@ export function withChannels(image: Image, channels: number): Image {
 }
 
 /**
- * Cuts out the central square with `fraction` (0 < fraction ≤ 1) of the shorter side, as TensorFlow Lite's ImageNet
- * evaluation does: side = round(fraction × shorter side), start = round((size − side) / 2).
+ * Cuts out the central square with `fraction` (0 < fraction ≤ 1) of the shorter side: side = round(fraction × shorter
+ * side), start = floor((size − side) / 2).
  */
 export function centralSquare(image: Image, fraction: number): Image {
   const side = Math.max(1, Math.round(fraction * Math.min(image.width, image.height)));
-  const left = Math.round((image.width - side) / 2);
-  const top = Math.round((image.height - side) / 2);
+  const left = Math.floor((image.width - side) / 2);
+  const top = Math.floor((image.height - side) / 2);
   const rowBytes = side * image.channels;
   const data = new Uint8Array(side * rowBytes);
   for (let row = 0; row < side; row++) {

@@ -19,7 +19,7 @@ import { IMAGE_NAME, type Image } from "../evaluate/image.ts";
 import { type Label, parseLabels, parseNames } from "../evaluate/labels.ts";
 import { openNpy } from "../formats/npy/npy.ts";
 import type { FileTree } from "../io/byte-source.ts";
-import { openImageDecoder } from "./decode-image.ts";
+import { decodeImage } from "./decode-image.ts";
 import { openFile, readWholeFile } from "./file-source.ts";
 import { fileTree } from "./file-tree.ts";
 import { ioErrorOf } from "./io-error.ts";
@@ -50,7 +50,8 @@ export async function readDatasetDescription(path: string): Promise<DatasetDescr
  * order; otherwise all of the folder's files count, sorted by name, and labels belong to them in that order.
  * @throws {IoError | FormatError} for files that are missing or not what they should be
  * @throws {ShapeError} when there are more or fewer labels than samples
- * @throws {UnsupportedError} for images where sharp is not installed
+ *
+ * Images are decoded when they are read: `read` then throws what `decodeImage` throws.
  */
 export async function openDataset(description: DatasetDescription): Promise<OpenedDataset> {
   const { data, dtype } = description;
@@ -58,8 +59,8 @@ export async function openDataset(description: DatasetDescription): Promise<Open
   if (await isFolder(data)) {
     const tree = fileTree(data);
     const files = await chooseFiles(tree, labels, dtype);
-    const readValue =
-      dtype === undefined ? await imageReader(tree) : (path: string) => readRaw(tree, path, dtype);
+    const readValue = (path: string) =>
+      dtype === undefined ? readImage(tree, path) : readRaw(tree, path, dtype);
     return { ...fileDataset(data, files, readValue), close: async () => undefined };
   }
   const source = await openFile(data);
@@ -118,9 +119,8 @@ async function chooseFiles(
   return paths.map((path, index) => ({ path, label: labels?.[index]?.label }));
 }
 
-async function imageReader(tree: FileTree): Promise<(path: string) => Promise<Image>> {
-  const decode = await openImageDecoder();
-  return async (path) => decode(await readFileOf(tree, path), `${tree.name}/${path}`);
+async function readImage(tree: FileTree, path: string): Promise<Image> {
+  return decodeImage(await readFileOf(tree, path), `${tree.name}/${path}`);
 }
 
 async function readRaw(tree: FileTree, path: string, dtype: RawDType): Promise<SampleArray> {
