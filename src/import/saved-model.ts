@@ -3,25 +3,19 @@
  * functions inlined, variables read from the checkpoint and turned into constants.
  */
 import { type Diagnostic, FormatError, IoError } from "../base/errors.ts";
-import { toDType } from "../formats/tensorflow/data-type.ts";
-import {
-  type MetaGraphDef,
-  readSavedModel,
-  type TensorInfo,
-} from "../formats/tensorflow/saved-model-messages.ts";
-import { toShape } from "../formats/tensorflow/tensor.ts";
+import { type MetaGraphDef, readSavedModel } from "../formats/tensorflow/saved-model-messages.ts";
 import { openTensorBundle } from "../formats/tensorflow/tensor-bundle.ts";
 import { parseMessage } from "../formats/tensorflow/wire.ts";
 import type { Graph } from "../graph/ir.ts";
 import type { FileTree } from "../io/byte-source.ts";
-import { compareByFingerprint } from "./fingerprint64.ts";
 import { GraphBuilder } from "./graph-builder.ts";
-import type { BuildContext, InputPlan, OutputPlan, PendingConstant } from "./graph-plan.ts";
-import { decideShapes, type ShapeOptions } from "./input-shapes.ts";
-import { type ChosenSignature, chooseMetaGraph, chooseSignature } from "./meta-graph.ts";
+import type { BuildContext, InputPlan, PendingConstant } from "./graph-plan.ts";
+import type { ShapeOptions } from "./input-shapes.ts";
+import { chooseMetaGraph, chooseSignature } from "./meta-graph.ts";
 import { OpSignatures } from "./op-signatures.ts";
 import { type Program, Resolver } from "./resolver.ts";
 import { mainScope } from "./scope.ts";
+import { cutsOf, planInputs, planOutputs } from "./signature-plan.ts";
 import { followRestore, VariableReader } from "./variables.ts";
 
 const MODEL_FILE = "saved_model.pb";
@@ -42,7 +36,7 @@ export interface ImportResult {
 /**
  * Imports a SavedModel folder.
  *
- * Inputs and outputs come in the order in which TensorFlow's converter writes them: by Fingerprint64 of their keys.
+ * Inputs and outputs come in the order in which TensorFlow's converter writes them; see signature-plan.ts.
  *
  * @throws {IoError} when a file is missing.
  * @throws {FormatError} when a file is damaged.
@@ -57,14 +51,16 @@ export async function importSavedModel(
   const where = `${tree.name}/${MODEL_FILE}`;
   const model = parseMessage(readSavedModel, await readModelFile(tree, where), where);
   const metaGraph = chooseMetaGraph(model, options.tags, where);
-  const signature = chooseSignature(metaGraph, options.signature, where);
-  const inputs = planInputs(signature, options, diagnostics, where);
+  const { key, signature } = chooseSignature(metaGraph, options.signature, where);
+  const convention = metaGraph.has_object_graph ? "tensorflow2" : "tensorflow1";
+  const place = `${where}, signature "${key}"`;
+  const inputs = planInputs(signature, convention, options, diagnostics, place);
   const resolver = new Resolver(programOf(metaGraph, inputs, where));
   const context: BuildContext = { resolver, pending: [], nodeCount: 0 };
-  const outputs = planOutputs(signature, resolver, where);
+  const outputs = planOutputs(signature, convention, resolver, place);
   const graph = new GraphBuilder(context).build(inputs, outputs);
   await fillVariables(tree, metaGraph, context);
-  return { graph: { signatureKey: signature.key, ...graph }, diagnostics };
+  return { graph: { signatureKey: key, ...graph }, diagnostics };
 }
 
 async function readModelFile(tree: FileTree, where: string): Promise<Uint8Array> {
@@ -94,62 +90,8 @@ function programOf(metaGraph: MetaGraphDef, inputs: readonly InputPlan[], where:
     main: mainScope(graphDef),
     functions,
     signatures: new OpSignatures(functions, metaGraph.meta_info_def.stripped_op_list),
-    cuts: new Map(inputs.map(({ tensorName, node }) => [withOutput(tensorName), node])),
+    cuts: cutsOf(inputs),
   };
-}
-
-function planInputs(
-  { signature, key }: ChosenSignature,
-  options: SavedModelOptions,
-  diagnostics: Diagnostic[],
-  where: string,
-): InputPlan[] {
-  const infos = [...signature.inputs].sort(([a], [b]) => compareByFingerprint(a, b));
-  const described = infos.map(([name, info]) => {
-    const place = `${where}, signature "${key}", input "${name}"`;
-    return {
-      key: name,
-      tensorName: tensorNameOf(info, place),
-      dtype: toDType(info.dtype, place),
-      signatureShape: toShape(info.tensor_shape, place),
-    };
-  });
-  const shapes = decideShapes(described, options, diagnostics);
-  return described.map((input, i) => ({
-    ...input,
-    node: placeholderName(input.tensorName),
-    shape: shapes[i],
-  }));
-}
-
-function planOutputs(
-  { signature, key }: ChosenSignature,
-  resolver: Resolver,
-  where: string,
-): OutputPlan[] {
-  const infos = [...signature.outputs].sort(([a], [b]) => compareByFingerprint(a, b));
-  if (infos.length === 0) throw malformed(where, `signature "${key}" without outputs`, "some");
-  return infos.map(([name, info]) => {
-    const place = `${where}, signature "${key}", output "${name}"`;
-    const tensorName = tensorNameOf(info, place);
-    const value = resolver.resolve(resolver.program.main, tensorName);
-    if (value === undefined) throw malformed(place, `tensor "${tensorName}"`, "a value");
-    return { key: name, tensorName, value };
-  });
-}
-
-function tensorNameOf(info: TensorInfo, where: string): string {
-  if (info.encoding === "name") return info.name;
-  throw malformed(where, `a ${info.encoding ?? "tensor without a name"}`, "a plain tensor");
-}
-
-function withOutput(tensorName: string): string {
-  return tensorName.includes(":") ? tensorName : `${tensorName}:0`;
-}
-
-/** Placeholders are named after the node that they replace; further outputs of a node need names of their own. */
-function placeholderName(tensorName: string): string {
-  return tensorName.replace(/:0$/, "").replace(":", "_");
 }
 
 async function fillVariables(

@@ -55,6 +55,8 @@ export interface MetaGraphDef {
   readonly collection_def: ReadonlyMap<string, CollectionDef>;
   readonly signature_def: ReadonlyMap<string, SignatureDef>;
   readonly asset_file_def: readonly AssetFileDef[];
+  /** TensorFlow 2 describes the saved objects beside the graph, TensorFlow 1 has none. */
+  readonly has_object_graph: boolean;
 }
 
 export interface SavedModel {
@@ -77,6 +79,7 @@ function readMetaGraph(wire: WireReader): MetaGraphDef {
   const collection_def = new Map<string, CollectionDef>();
   const signature_def = new Map<string, SignatureDef>();
   const asset_file_def: AssetFileDef[] = [];
+  let has_object_graph = false;
   while (wire.next()) {
     if (wire.field === 1) meta_info_def = wire.message(readMetaInfo);
     else if (wire.field === 2) graph_def = wire.message(readGraphDef);
@@ -84,9 +87,19 @@ function readMetaGraph(wire: WireReader): MetaGraphDef {
     else if (wire.field === 4) wire.entry(collection_def, (from) => from.message(readCollection));
     else if (wire.field === 5) wire.entry(signature_def, (from) => from.message(readSignature));
     else if (wire.field === 6) asset_file_def.push(wire.message(readAssetFile));
-    else wire.skip();
+    else {
+      if (wire.field === 7) has_object_graph = true;
+      wire.skip();
+    }
   }
-  const rest = { meta_info_def, saver_def, collection_def, signature_def, asset_file_def };
+  const rest = {
+    meta_info_def,
+    saver_def,
+    collection_def,
+    signature_def,
+    asset_file_def,
+    has_object_graph,
+  };
   return graph_def === undefined ? rest : { ...rest, graph_def };
 }
 
