@@ -3,6 +3,7 @@
  * path is given where bytes would do.
  */
 export {
+  type ConverterMode,
   type ConverterReport,
   Optimize,
   type TargetSpec,
@@ -25,6 +26,33 @@ export {
   UsageError,
 } from "./base/errors.ts";
 export type { Shape } from "./base/shape.ts";
+export type { ConversionReport } from "./convert/report.ts";
+export type { SavedModelOptions } from "./import/saved-model.ts";
 export type { ByteSink, ByteSource, FileTree } from "./io/byte-source.ts";
-export { memorySink, memorySource, memoryTree } from "./io/memory.ts";
-export { Interpreter } from "./runtime/interpreter.ts";
+export { type MemorySink, memorySink, memorySource, memoryTree } from "./io/memory.ts";
+export type {
+  Kernel,
+  KernelContext,
+  KernelNode,
+  KernelRun,
+  KernelTable,
+  OutputView,
+  TensorInfo,
+  TensorView,
+} from "./kernels/kernel.ts";
+export type { Quantization, Signature, TensorMap } from "./model/ir.ts";
+export type { QuantizeOptions, WeightMode } from "./quantize/options.ts";
+export type {
+  KeptTensorEntry,
+  QuantizationReport,
+  QuantizedTensorEntry,
+} from "./quantize/report.ts";
+export {
+  Interpreter,
+  type InterpreterOptions,
+  type TensorDetails,
+  type TensorKey,
+} from "./runtime/interpreter.ts";
+export type { KernelChoice } from "./runtime/kernel-choice.ts";
+export type { OperatorEvent, SessionMemory } from "./runtime/subgraph-session.ts";
+export type { InputData } from "./runtime/tensor-exchange.ts";
