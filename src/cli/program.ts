@@ -4,6 +4,7 @@
  */
 import { readFileSync } from "node:fs";
 import { Command } from "commander";
+import { defineBenchmark } from "./commands/benchmark.ts";
 import { defineCompare } from "./commands/compare.ts";
 import { defineConvert } from "./commands/convert.ts";
 import { defineDemo } from "./commands/demo.ts";
@@ -25,6 +26,7 @@ const COMMANDS: readonly DefineCommand[] = [
   defineRun,
   defineEvaluate,
   defineCompare,
+  defineBenchmark,
   defineDemo,
 ];
 
