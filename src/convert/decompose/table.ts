@@ -2,6 +2,8 @@
 import type { GraphNode, ValueRef } from "../../graph/ir.ts";
 import type { GraphBuilder } from "../graph-builder.ts";
 import { BATCH_NORM } from "./batch-norm.ts";
+import { DATA_MOVEMENT_DECOMPOSITIONS } from "./data-movement.ts";
+import { EINSUM } from "./einsum.ts";
 import { ELEMENTWISE_DECOMPOSITIONS } from "./elementwise.ts";
 
 /** Replacement for all outputs of a node, or undefined where this form cannot be taken apart. */
@@ -13,4 +15,6 @@ export type Decomposition = (
 export const DECOMPOSITIONS: ReadonlyMap<string, Decomposition> = new Map([
   ...BATCH_NORM,
   ...ELEMENTWISE_DECOMPOSITIONS,
+  ...DATA_MOVEMENT_DECOMPOSITIONS,
+  ...EINSUM,
 ]);

@@ -1,0 +1,169 @@
+/** Moving and selecting elements, put together from slices, gathers, scatters and masks. */
+import { isStatic } from "../../base/shape.ts";
+import { intAttr } from "../../graph/attrs.ts";
+import type { ValueRef } from "../../graph/ir.ts";
+import { attr } from "../attributes.ts";
+import { normalizeAxis } from "../broadcast.ts";
+import { integersOf } from "../fold/values.ts";
+import type { GraphBuilder } from "../graph-builder.ts";
+import { placeOf } from "../infer/typed-node.ts";
+import { NodeWriter } from "../node-writer.ts";
+import type { Decomposition } from "./table.ts";
+
+/** Roll by constant shifts: per axis, the last `shift` elements change place with the others. */
+const roll: Decomposition = (node, build) => {
+  const [x, shiftRef, axisRef] = node.inputs;
+  const shifts = integersOf(build.value(shiftRef));
+  const axes = integersOf(build.value(axisRef));
+  const shape = x && build.shape(x);
+  if (x === undefined || shape === undefined || !isStatic(shape) || !shifts || !axes)
+    return undefined;
+  const w = new NodeWriter(build, node.name);
+  return [
+    axes.reduce((value, given, i) => {
+      const axis = normalizeAxis(given, shape.length, placeOf(node));
+      const size = shape[axis] ?? 1;
+      const cut = size - ((((shifts[i] ?? 0) % size) + size) % size);
+      if (cut === size || size === 0) return value;
+      const head = slice(w, value, axis, 0, cut, shape);
+      const tail = slice(w, value, axis, cut, size, shape);
+      return w.node("ConcatV2", [tail, head, build.int(axis)]);
+    }, x),
+  ];
+};
+
+function slice(
+  w: NodeWriter,
+  x: ValueRef,
+  axis: number,
+  from: number,
+  to: number,
+  shape: readonly number[],
+): ValueRef {
+  const begin = shape.map((_, i) => (i === axis ? from : 0));
+  const size = shape.map((dim, i) => (i === axis ? to - from : dim));
+  return w.node("Slice", [x, w.build.ints(begin), w.build.ints(size)]);
+}
+
+/** x · (1 − hit) + updates where hit marks the places that `indices` name; indices must not repeat. */
+const scatterUpdate: Decomposition = (node, build) => {
+  const parts = scatterParts(node.inputs, build, node.name);
+  if (parts === undefined) return undefined;
+  const { x, scattered, hit, w } = parts;
+  return [w.select(w.binary("Greater", hit, 0), scattered, x)];
+};
+
+const scatterAdd =
+  (op: "Add" | "Sub"): Decomposition =>
+  (node, build) => {
+    const parts = scatterParts(node.inputs, build, node.name);
+    return parts && [parts.w.binary(op, parts.x, parts.scattered)];
+  };
+
+function scatterParts(
+  [x, indices, updates]: readonly ValueRef[],
+  build: GraphBuilder,
+  name: string,
+): { x: ValueRef; scattered: ValueRef; hit: ValueRef; w: NodeWriter } | undefined {
+  const shape = x && build.shape(x);
+  const updateShape = updates && build.shape(updates);
+  if (!x || !indices || !updates || !shape || !isStatic(shape)) return undefined;
+  if (!updateShape || !isStatic(updateShape)) return undefined;
+  const w = new NodeWriter(build, name);
+  const dims = build.ints(shape);
+  const ones = w.node("Fill", [build.ints(updateShape), build.scalarOf(1, "int32")]);
+  return {
+    x,
+    scattered: w.node("ScatterNd", [indices, updates, dims]),
+    hit: w.node("ScatterNd", [indices, ones, dims]),
+    w,
+  };
+}
+
+/** RFFT of the last axis through the two-dimensional transform of one row. */
+const rfft: Decomposition = (node, build) => {
+  const [x, length] = node.inputs;
+  const rank = x && build.shape(x)?.length;
+  if (x === undefined || length === undefined || rank === undefined) return undefined;
+  const w = new NodeWriter(build, node.name);
+  const size = w.node("ConcatV2", [build.ints([1]), length, build.int(0)]);
+  const rows = w.node("ExpandDims", [x, build.int(rank - 1)]);
+  const spectrum = w.node("RFFT2D", [rows, size]);
+  return [w.node("Squeeze", [spectrum], { squeeze_dims: attr.ints([rank - 1]) })];
+};
+
+/** Keeps the band −lower ≤ column − row ≤ upper of each matrix: a product with a constant mask. */
+const bandPart: Decomposition = (node, build) => {
+  const [x, lowerRef, upperRef] = node.inputs;
+  const lower = integersOf(build.value(lowerRef))?.[0];
+  const upper = integersOf(build.value(upperRef))?.[0];
+  const shape = x && build.shape(x);
+  const [rows = -1, columns = -1] = shape?.slice(-2) ?? [];
+  if (x === undefined || lower === undefined || upper === undefined || rows < 0 || columns < 0)
+    return undefined;
+  const mask = new Uint8Array(rows * columns).map((_, i) => {
+    const offset = (i % columns) - Math.floor(i / columns);
+    return (lower < 0 || -offset <= lower) && (upper < 0 || offset <= upper) ? 1 : 0;
+  });
+  const w = new NodeWriter(build, node.name);
+  const band = build.constant(`${node.name}/band`, {
+    dtype: "bool",
+    shape: [rows, columns],
+    data: mask,
+  });
+  if (build.type(x).dtype === "bool") return [w.binary("LogicalAnd", x, band)];
+  return [w.select(band, x, 0)];
+};
+
+const size: Decomposition = (node, build) => {
+  const x = node.inputs[0];
+  const out = node.attrs.get("out_type");
+  if (x === undefined || out === undefined) return undefined;
+  const w = new NodeWriter(build, node.name);
+  return [w.reduce("Prod", w.node("Shape", [x], { out_type: out }), [0], false)];
+};
+
+/** Counts of values below `size`, weights left out: a sum over one-hot rows. */
+const bincount: Decomposition = (node, build) => {
+  const [x, sizeRef, weights] = node.inputs;
+  const depth = integersOf(build.value(sizeRef))?.[0];
+  const shape = x && build.shape(x);
+  const weightCount = weights && build.shape(weights)?.[0];
+  if (!x || depth === undefined || shape?.length !== 1 || weightCount !== 0) return undefined;
+  const dtype = build.type(weights ?? x).dtype;
+  const w = new NodeWriter(build, node.name);
+  const one = build.scalarOf(1, dtype);
+  const rows = w.node("OneHot", [x, build.int(depth), one, build.scalarOf(0, dtype)], {
+    axis: attr.int(-1),
+  });
+  return [
+    w.reduce(node.attrs.get("binary_output")?.value === true ? "Max" : "Sum", rows, [0], false),
+  ];
+};
+
+/** Interleaves pieces at constant places. */
+const dynamicStitch: Decomposition = (node, build) => {
+  const count = intAttr(node, "N");
+  const indices = node.inputs.slice(0, count).map((ref) => integersOf(build.value(ref)));
+  const pieces = node.inputs.slice(count);
+  if (!indices.every((list) => list !== undefined)) return undefined;
+  const w = new NodeWriter(build, node.name);
+  const order = indices.flat();
+  const total = Math.max(...order) + 1;
+  if (new Set(order).size !== total) return undefined;
+  const all = pieces.length === 1 ? pieces[0] : w.node("ConcatV2", [...pieces, build.int(0)]);
+  const places = Array.from({ length: total }, (_, place) => order.lastIndexOf(place));
+  return all && [w.node("GatherV2", [all, build.ints(places), build.int(0)])];
+};
+
+export const DATA_MOVEMENT_DECOMPOSITIONS: ReadonlyMap<string, Decomposition> = new Map([
+  ["Roll", roll],
+  ["TensorScatterUpdate", scatterUpdate],
+  ["TensorScatterAdd", scatterAdd("Add")],
+  ["TensorScatterSub", scatterAdd("Sub")],
+  ["RFFT", rfft],
+  ["MatrixBandPart", bandPart],
+  ["Size", size],
+  ["DenseBincount", bincount],
+  ["DynamicStitch", dynamicStitch],
+]);
