@@ -15,6 +15,7 @@ import { EMBEDDING_LOOKUP } from "./embedding-lookup.ts";
 import { FULLY_CONNECTED } from "./fully-connected.ts";
 import { JOINING } from "./joining.ts";
 import { LOGICAL } from "./logical.ts";
+import { LSTM } from "./lstm.ts";
 import { NORMALIZATION } from "./normalization.ts";
 import { PADDING } from "./padding.ts";
 import { POOL } from "./pool.ts";
@@ -22,7 +23,9 @@ import { QUANTIZE } from "./quantize.ts";
 import { REARRANGING } from "./rearranging.ts";
 import { REDUCTIONS } from "./reductions.ts";
 import { RESHAPING } from "./reshaping.ts";
+import { RNN } from "./rnn.ts";
 import { SOFTMAX } from "./softmax.ts";
+import { SVDF } from "./svdf.ts";
 import { TRANSPOSE_CONV } from "./transpose-conv.ts";
 import { UNARY } from "./unary.ts";
 
@@ -42,6 +45,9 @@ export const REFERENCE_KERNELS: KernelTable = {
   ...TRANSPOSE_CONV,
   ...BATCH_MATMUL,
   ...JOINING,
+  ...LSTM,
+  ...RNN,
+  ...SVDF,
   ...LOGICAL,
   ...NORMALIZATION,
   ...PADDING,

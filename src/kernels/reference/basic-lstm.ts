@@ -1,0 +1,81 @@
+/**
+ * The basic kernel of LSTM: one matrix for all gates, no peepholes, no projection, float32.
+ *
+ *   [i, g, f, o] = W·[x, h] + b        c ← σ(f)⊙c + σ(i)⊙tanh(g)        h ← σ(o)⊙tanh(c)
+ *
+ * Outputs are h, c and the two intermediate results, [x, h] and [i, g, f, o]. TensorFlow Lite 2.21 kernels/lstm.cc.
+ */
+import type { Kernel, KernelNode } from "../kernel.ts";
+import { inputAt, requireOperands, requireRank, requireType } from "../require.ts";
+import { float32 } from "../views.ts";
+import { dotRows } from "./dot.ts";
+import { requireFloats, requireShape, requireState } from "./recurrent-product.ts";
+import { sigmoid } from "./vector-activation.ts";
+
+const { fround } = Math;
+
+interface BasicSizes {
+  readonly batch: number;
+  readonly inputs: number;
+  readonly cells: number;
+}
+
+function sizesOf(node: KernelNode): BasicSizes {
+  const { shape } = inputAt(node, 0);
+  requireRank(node, shape, [2, 2], "input");
+  const [batch, inputs] = shape;
+  const cells = inputAt(node, 1).shape.at(-1) ?? 0;
+  requireShape(node, node.inputs[2], [4 * cells, inputs + cells]);
+  requireShape(node, node.inputs[3], [4 * cells]);
+  requireState(node, 1, batch * cells);
+  requireState(node, 4, batch * cells);
+  return { batch, inputs, cells };
+}
+
+export const BASIC_LSTM: Kernel = {
+  stateful: true,
+  check(node) {
+    requireOperands(node, [5, 5], 4);
+    for (let index = 0; index < 5; index++) inputAt(node, index);
+    requireType(node, inputAt(node, 0), ["float32"], "input");
+    requireFloats(node, [1, 2, 3, 4]);
+  },
+  shapes(node) {
+    const { batch, inputs, cells } = sizesOf(node);
+    return [
+      [batch, cells],
+      [batch, cells],
+      [batch, inputs + cells],
+      [batch, 4 * cells],
+    ];
+  },
+  create(node) {
+    const { batch, inputs, cells } = sizesOf(node);
+    const depth = inputs + cells;
+    const vector = new Float64Array(depth);
+    const sums = new Float64Array(4 * cells);
+    return (operands, outputs) => {
+      const [x, hidden, weights, bias, cell] = operands.map((operand) => float32(operand));
+      const [hiddenOut, cellOut, joined, gates] = outputs.map((output) => float32(output));
+      for (let b = 0; b < batch; b++) {
+        joined.set(x.subarray(b * inputs, (b + 1) * inputs), b * depth);
+        joined.set(hidden.subarray(b * cells, (b + 1) * cells), b * depth + inputs);
+        vector.set(joined.subarray(b * depth, (b + 1) * depth));
+        dotRows(vector, depth, weights, 0, 4 * cells, sums);
+        const gateAt = b * 4 * cells;
+        for (let n = 0; n < 4 * cells; n++) gates[gateAt + n] = sums[n] + bias[n];
+        for (let n = 0; n < cells; n++) {
+          const at = b * cells + n;
+          const input = fround(sigmoid(gates[gateAt + n]));
+          const candidate = fround(Math.tanh(gates[gateAt + cells + n]));
+          const forget = fround(sigmoid(gates[gateAt + 2 * cells + n]));
+          const output = fround(sigmoid(gates[gateAt + 3 * cells + n]));
+          cellOut[at] = fround(input * candidate) + fround(forget * cell[at]);
+          hiddenOut[at] = output * fround(Math.tanh(cellOut[at]));
+        }
+      }
+      hidden.set(hiddenOut);
+      cell.set(cellOut);
+    };
+  },
+};

@@ -1,0 +1,255 @@
+/**
+ * RNN, UNIDIRECTIONAL_SEQUENCE_RNN and BIDIRECTIONAL_SEQUENCE_RNN: h ← act(W·x + A·a + R·h + b), weights float or hybrid.
+ * The hidden state is a variable operand that outlives a run. TensorFlow Lite 2.21 kernels/rnn.cc,
+ * unidirectional_sequence_rnn.cc, bidirectional_sequence_rnn.cc; the latter runs hybrid time-major sequences several
+ * times over, which is not followed here.
+ */
+import { formatShape } from "../../base/shape.ts";
+import type { KernelNode, KernelRun, KernelTable, TensorView } from "../kernel.ts";
+import { optionsOf } from "../options.ts";
+import { inputAt, misshapen, requireOperands, requireRank, requireType } from "../require.ts";
+import { float32, present } from "../views.ts";
+import {
+  fillRows,
+  requireFloats,
+  requireShape,
+  requireState,
+  requireWeights,
+  VectorBatch,
+  weightMatrix,
+} from "./recurrent-product.ts";
+import { readStep, type SequenceShape, sequenceShape, stepOrder, writeStep } from "./sequence.ts";
+import { activationFunction, applyInPlace, type ScalarFunction } from "./vector-activation.ts";
+
+/** Where the operands of one direction stand; auxiliary weights are -1 where the operator has none. */
+interface RnnLayout {
+  readonly weights: number;
+  readonly recurrent: number;
+  readonly bias: number;
+  readonly state: number;
+  readonly auxiliaryWeights: number;
+}
+
+const FORWARD: RnnLayout = { weights: 1, recurrent: 2, bias: 3, state: 4, auxiliaryWeights: -1 };
+const BOTH_FORWARD: RnnLayout = { ...FORWARD, auxiliaryWeights: 10 };
+const BOTH_BACKWARD: RnnLayout = {
+  weights: 5,
+  recurrent: 6,
+  bias: 7,
+  state: 8,
+  auxiliaryWeights: 11,
+};
+const AUXILIARY_INPUT = 9;
+
+/** One direction of a sequence. */
+interface Direction {
+  readonly layout: RnnLayout;
+  readonly units: number;
+  readonly input: SequenceShape;
+  readonly auxiliaryWidth: number;
+  readonly backward: boolean;
+  readonly asymmetric: boolean;
+  readonly activation: ScalarFunction;
+}
+
+function checkDirection(node: KernelNode, layout: RnnLayout): void {
+  for (const index of [layout.weights, layout.recurrent, layout.bias, layout.state]) {
+    inputAt(node, index);
+  }
+  requireFloats(node, [layout.bias, layout.state]);
+  requireWeights(node, [layout.weights, layout.recurrent, layout.auxiliaryWeights]);
+}
+
+function unitsOf(node: KernelNode, layout: RnnLayout, input: SequenceShape, auxiliary = 0): number {
+  const units = inputAt(node, layout.weights).shape[0] ?? 0;
+  requireShape(node, node.inputs[layout.weights], [units, input.width]);
+  requireShape(node, node.inputs[layout.recurrent], [units, units]);
+  requireShape(node, node.inputs[layout.bias], [units]);
+  requireShape(node, node.inputs[layout.auxiliaryWeights], [units, auxiliary]);
+  requireState(node, layout.state, input.batch * units);
+  return units;
+}
+
+function runDirection(
+  direction: Direction,
+  inputs: Parameters<KernelRun>[0],
+  sequence: Float32Array,
+  auxiliary: Float32Array | undefined,
+  output: { view: TensorView; shape: SequenceShape; offset: number },
+): void {
+  const { layout, units, input, auxiliaryWidth, backward, asymmetric, activation } = direction;
+  const { batch, width } = input;
+  const weights = weightMatrix(present(inputs[layout.weights]));
+  const recurrent = weightMatrix(present(inputs[layout.recurrent]));
+  const auxiliaryWeights = inputs[layout.auxiliaryWeights];
+  const bias = float32(inputs[layout.bias]);
+  const state = float32(inputs[layout.state]);
+  const [vectors, states] = [width, units].map(
+    (depth) => new VectorBatch(batch, depth, asymmetric),
+  );
+  const auxiliaries = new VectorBatch(batch, auxiliaryWidth, asymmetric);
+  const rows = new Float32Array(batch * width);
+  const auxiliaryRows = new Float32Array(batch * auxiliaryWidth);
+  const sums = new Float32Array(batch * units);
+  for (const step of stepOrder(input.steps, backward)) {
+    readStep(sequence, input, step, rows);
+    vectors.load(rows);
+    states.load(state);
+    fillRows(sums, bias);
+    vectors.addProduct(weights, sums);
+    if (auxiliary !== undefined && auxiliaryWeights !== undefined) {
+      readStep(auxiliary, { ...input, width: auxiliaryWidth }, step, auxiliaryRows);
+      auxiliaries.load(auxiliaryRows);
+      auxiliaries.addProduct(weightMatrix(auxiliaryWeights), sums);
+    }
+    states.addProduct(recurrent, sums);
+    applyInPlace(sums, activation);
+    state.set(sums);
+    writeStep(state, units, float32(output.view), output.shape, step, output.offset);
+  }
+}
+
+function planSingle(node: KernelNode, input: SequenceShape, asymmetric: boolean): Direction {
+  const options = optionsOf(node, node.op === "RNN" ? "RNNOptions" : "SequenceRNNOptions");
+  return {
+    layout: FORWARD,
+    units: unitsOf(node, FORWARD, input),
+    input,
+    auxiliaryWidth: 0,
+    backward: false,
+    asymmetric,
+    activation: activationFunction(node, options.fused_activation_function),
+  };
+}
+
+function planStep(node: KernelNode): Direction {
+  const { shape } = inputAt(node, 0);
+  requireRank(node, shape, [2, 2], "input");
+  const [batch, width] = shape;
+  const { asymmetric_quantize_inputs } = optionsOf(node, "RNNOptions");
+  return planSingle(node, { steps: 1, batch, width, timeMajor: true }, asymmetric_quantize_inputs);
+}
+
+function planSequence(node: KernelNode): Direction {
+  const { time_major, asymmetric_quantize_inputs } = optionsOf(node, "SequenceRNNOptions");
+  const input = sequenceShape(node, inputAt(node, 0).shape, time_major);
+  return planSingle(node, input, asymmetric_quantize_inputs);
+}
+
+function createSingle(direction: Direction): KernelRun {
+  const shape = { ...direction.input, width: direction.units };
+  return (inputs, [out]) => {
+    const output = { view: present(out), shape, offset: 0 };
+    runDirection(direction, inputs, float32(inputs[0]), undefined, output);
+  };
+}
+
+interface BidirectionalPlan {
+  readonly forward: Direction;
+  readonly backward: Direction;
+  readonly merge: boolean;
+  /** The backward pass reads the auxiliary input instead of the input. */
+  readonly crossed: boolean;
+}
+
+function planBidirectional(node: KernelNode): BidirectionalPlan {
+  const options = optionsOf(node, "BidirectionalSequenceRNNOptions");
+  const input = sequenceShape(node, inputAt(node, 0).shape, options.time_major);
+  const auxiliary = node.inputs[AUXILIARY_INPUT];
+  const auxiliaryShape =
+    auxiliary === undefined ? input : sequenceShape(node, auxiliary.shape, options.time_major);
+  if (auxiliaryShape.steps !== input.steps || auxiliaryShape.batch !== input.batch) {
+    throw misshapen(
+      node,
+      `auxiliary input ${formatShape(auxiliary?.shape ?? [])}`,
+      "as many steps",
+    );
+  }
+  const hasWeights = node.inputs[BOTH_FORWARD.auxiliaryWeights] !== undefined;
+  const crossed = auxiliary !== undefined && !hasWeights;
+  const auxiliaryWidth = auxiliary !== undefined && hasWeights ? auxiliaryShape.width : 0;
+  const half = (layout: RnnLayout, own: SequenceShape, backward: boolean): Direction => ({
+    layout,
+    units: unitsOf(node, layout, own, auxiliaryWidth),
+    input: own,
+    auxiliaryWidth,
+    backward,
+    asymmetric: options.asymmetric_quantize_inputs,
+    activation: activationFunction(node, options.fused_activation_function),
+  });
+  return {
+    forward: half(BOTH_FORWARD, input, false),
+    backward: half(BOTH_BACKWARD, crossed ? auxiliaryShape : input, true),
+    merge: options.merge_outputs,
+    crossed,
+  };
+}
+
+function createBidirectional({ forward, backward, merge, crossed }: BidirectionalPlan): KernelRun {
+  const merged = forward.units + backward.units;
+  return (inputs, outputs) => {
+    const sequence = float32(inputs[0]);
+    const auxiliary = inputs[AUXILIARY_INPUT];
+    const added = auxiliary === undefined || crossed ? undefined : float32(auxiliary);
+    runDirection(forward, inputs, sequence, added, {
+      view: present(outputs[0]),
+      shape: { ...forward.input, width: merge ? merged : forward.units },
+      offset: 0,
+    });
+    runDirection(backward, inputs, crossed ? float32(auxiliary) : sequence, added, {
+      view: present(outputs[merge ? 0 : 1]),
+      shape: { ...backward.input, width: merge ? merged : backward.units },
+      offset: merge ? forward.units : 0,
+    });
+  };
+}
+
+function shapeOf({ steps, batch, timeMajor }: SequenceShape, width: number): number[] {
+  return timeMajor ? [steps, batch, width] : [batch, steps, width];
+}
+
+export const RNN: KernelTable = {
+  RNN: {
+    stateful: true,
+    check(node) {
+      requireOperands(node, [5, 5]);
+      requireType(node, inputAt(node, 0), ["float32"], "input");
+      checkDirection(node, FORWARD);
+    },
+    shapes(node) {
+      const { input, units } = planStep(node);
+      return [[input.batch, units]];
+    },
+    create: (node) => createSingle(planStep(node)),
+  },
+  UNIDIRECTIONAL_SEQUENCE_RNN: {
+    stateful: true,
+    check(node) {
+      requireOperands(node, [5, 5]);
+      requireType(node, inputAt(node, 0), ["float32"], "input");
+      checkDirection(node, FORWARD);
+    },
+    shapes(node) {
+      const { input, units } = planSequence(node);
+      return [shapeOf(input, units)];
+    },
+    create: (node) => createSingle(planSequence(node)),
+  },
+  BIDIRECTIONAL_SEQUENCE_RNN: {
+    stateful: true,
+    check(node) {
+      const { merge_outputs } = optionsOf(node, "BidirectionalSequenceRNNOptions");
+      requireOperands(node, [12, 12], merge_outputs ? 1 : 2);
+      requireType(node, inputAt(node, 0), ["float32"], "input");
+      requireFloats(node, [AUXILIARY_INPUT]);
+      checkDirection(node, BOTH_FORWARD);
+      checkDirection(node, BOTH_BACKWARD);
+    },
+    shapes(node) {
+      const { forward, backward, merge } = planBidirectional(node);
+      if (merge) return [shapeOf(forward.input, forward.units + backward.units)];
+      return [shapeOf(forward.input, forward.units), shapeOf(backward.input, backward.units)];
+    },
+    create: (node) => createBidirectional(planBidirectional(node)),
+  },
+};
