@@ -10,3 +10,13 @@ export function packInt4(values: Int8Array): Uint8Array {
   if (values.length % 2 === 1) packed[pairs] = values[values.length - 1]! & 0xf;
   return packed;
 }
+
+/** The first `count` integers of packed bytes. */
+export function unpackInt4(packed: Uint8Array, count: number): Int8Array {
+  const values = new Int8Array(count);
+  for (let index = 0; index < count; index++) {
+    const byte = packed[index >> 1]!;
+    values[index] = index % 2 === 0 ? (byte << 28) >> 28 : (byte << 24) >> 28;
+  }
+  return values;
+}

@@ -35,9 +35,13 @@ export interface QuantizeOptions {
   readonly exclude?: readonly string[];
   /** Whether hybrid operators quantize activations asymmetrically; true by default, as in the official converter. */
   readonly asymmetricInputs?: boolean;
+  /** Moves scale between the channels of consecutive convolutions first, so that one scale suits them all. */
+  readonly equalize?: boolean;
+  /** Takes the mean error of quantized weights back in the biases. */
+  readonly correctBiases?: boolean;
   /** Weights as TensorFlow 1.13 made them: per tensor, and its list of operators. Needs mode "dynamic_range". */
   readonly legacy?: "r1.13";
-  /** Decides operator by operator instead of the options above; asymmetricInputs still counts. */
+  /** Decides operator by operator instead of the options above; asymmetricInputs and the repairs still count. */
   readonly recipe?: Recipe;
   readonly onProgress?: Progress;
 }
@@ -121,7 +125,9 @@ function checkRecipeOptions({
 }
 
 /** The stored form: options that need each other or exclude each other. */
-function checkFormat({ mode, legacy, weightType, perTensor, blockSize, method }: QuantizeOptions) {
+function checkFormat(options: QuantizeOptions): void {
+  const { mode, legacy, weightType, perTensor, blockSize, method, equalize, correctBiases } =
+    options;
   if (weightType !== undefined && weightType !== "int8" && weightType !== "int4") {
     throw usage("weightType", `"${weightType}"`, '"int8" or "int4"');
   }
@@ -136,6 +142,10 @@ function checkFormat({ mode, legacy, weightType, perTensor, blockSize, method }:
   }
   if (blockSize !== undefined && perTensor === true) {
     throw usage("blockSize", "blocks together with perTensor", "one of the two");
+  }
+  if (mode === "float16" && (equalize || correctBiases)) {
+    const option = equalize ? "equalize" : "correctBiases";
+    throw usage(option, "true in mode float16", "an integer mode, half floats need no repair");
   }
   if (mode === "float16" || legacy !== undefined) {
     const found = Object.entries({ weightType, perTensor, blockSize, method }).find(

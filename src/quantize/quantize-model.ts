@@ -5,6 +5,9 @@ import { withVersions } from "../model/versions.ts";
 import { type QuantizeOptions, resolveOptions } from "./options.ts";
 import { planModel, type SubgraphPlan } from "./plan.ts";
 import type { Policy } from "./policy.ts";
+import { correctBiases } from "./repair/correct-biases.ts";
+import { equalizeModel } from "./repair/equalize.ts";
+import { replaceBuffers } from "./replace-buffers.ts";
 import { type QuantizationReport, reportOf } from "./report.ts";
 import { rewriteModel } from "./rewrite.ts";
 import { type Progress, WeightStore } from "./store.ts";
@@ -27,15 +30,27 @@ export async function quantizeModel(
   options: QuantizeOptions,
 ): Promise<QuantizationResult> {
   const { policy, diagnose } = resolveOptions(options);
-  const store = new WeightStore(model);
-  const plans = await planAndStore(model, policy, store, options.onProgress);
+  const { model: equalized, links } =
+    options.equalize === true ? await equalizeModel(model) : { model, links: 0 };
+  const store = new WeightStore(equalized);
+  const plans = await planAndStore(equalized, policy, store, options.onProgress);
+  const { model: planned, corrected } =
+    options.correctBiases === true
+      ? await correctBiases(equalized, plans, store)
+      : { model: equalized, corrected: 0 };
   const changed = plans.some(({ constants }) => constants.some(({ forms }) => forms.length > 0));
-  const quantized = changed ? finish(rewriteModel(model, plans, store), options) : model;
-  const mode = options.recipe === undefined ? options.mode : "recipe";
-  return {
-    model: quantized,
-    report: reportOf(mode, model, quantized, plans, store, diagnose()),
-  };
+  const after = changed ? finish(rewriteModel(planned, plans, store), model, options) : model;
+  const report = reportOf({
+    mode: options.recipe === undefined ? options.mode : "recipe",
+    before: model,
+    planned,
+    after,
+    plans,
+    store,
+    repairs: { equalizedPairs: changed ? links : 0, correctedBiases: corrected },
+    diagnostics: diagnose(),
+  });
+  return { model: after, report };
 }
 
 /** Data can turn out to be unfit (infinities): then the model is planned again with that known. */
@@ -51,9 +66,10 @@ async function planAndStore(
   }
 }
 
-function finish(model: Model, { mode }: QuantizeOptions): Model {
-  const marked = mode === "float16" ? withReducedPrecision(model) : model;
-  const finished = withVersions(marked);
+function finish(model: Model, before: Model, { mode, recipe }: QuantizeOptions): Model {
+  const halves = mode === "float16" && recipe === undefined;
+  const marked = halves ? withReducedPrecision(model) : model;
+  const finished = withVersions(replaceBuffers(marked, before));
   verifyModel(finished);
   return finished;
 }

@@ -4,7 +4,8 @@ import { EMPTY_BUFFER, type Model } from "../model/ir.ts";
 
 /**
  * Puts new buffers (those past the end of `before.buffers`) into the places of buffers that lost their last reader,
- * so that the numbers of all others stay as they were. Buffers that nobody read before either are left alone.
+ * so that the numbers of all others stay as they were. New buffers without a reader go. Old ones that nobody read before
+ * either are left alone.
  */
 export function replaceBuffers(model: Model, before: Model): Model {
   const used = buffersInUse(model);
@@ -16,18 +17,20 @@ export function replaceBuffers(model: Model, before: Model): Model {
   for (let index = before.buffers.length; index < model.buffers.length; index++) {
     const buffer = model.buffers[index];
     assert(buffer !== undefined, `buffer ${index} is missing`);
+    if (!used.has(index)) continue;
     const place = freed.shift() ?? buffers.length;
     buffers[place] = buffer;
     moved.set(index, place);
   }
+  const placeOf = (index: number) => moved.get(index) ?? index;
+  const metadata = model.metadata.map((entry) => ({ ...entry, buffer: placeOf(entry.buffer) }));
   const subgraphs = model.subgraphs.map((graph) => ({
     ...graph,
-    tensors: graph.tensors.map((tensor) => {
-      const place = moved.get(tensor.buffer);
-      return place === undefined ? tensor : { ...tensor, buffer: place };
-    }),
+    tensors: graph.tensors.map((tensor) =>
+      moved.has(tensor.buffer) ? { ...tensor, buffer: placeOf(tensor.buffer) } : tensor,
+    ),
   }));
-  return { ...model, buffers, subgraphs };
+  return { ...model, buffers, subgraphs, metadata };
 }
 
 function buffersInUse({ subgraphs, metadata, metadataBuffers }: Model): Set<number> {

@@ -66,24 +66,33 @@ export interface QuantizationReport {
     readonly quantizedBytesBefore: number;
     readonly quantizedBytesAfter: number;
   };
+  /** Pairs of convolutions that were equalized, operators whose bias was corrected. */
+  readonly repairs: { readonly equalizedPairs: number; readonly correctedBiases: number };
+  readonly diagnostics: readonly Diagnostic[];
+}
+
+/** What a quantization went through. */
+export interface QuantizationRun {
+  readonly mode: string;
+  readonly before: Model;
+  /** The float model that the plans are about: `before`, or what repairs made of it. */
+  readonly planned: Model;
+  readonly after: Model;
+  readonly plans: readonly SubgraphPlan[];
+  readonly store: WeightStore;
+  readonly repairs: QuantizationReport["repairs"];
   readonly diagnostics: readonly Diagnostic[];
 }
 
 /** Lists what the plans did. */
-export function reportOf(
-  mode: string,
-  before: Model,
-  after: Model,
-  plans: readonly SubgraphPlan[],
-  store: WeightStore,
-  diagnostics: readonly Diagnostic[],
-): QuantizationReport {
+export function reportOf(run: QuantizationRun): QuantizationReport {
+  const { mode, before, planned, after, plans, store, repairs, diagnostics } = run;
   const constants = plans.flatMap(({ constants }) => constants);
-  const quantized = constants.flatMap((plan) => quantizedEntries(before, plan, store));
+  const quantized = constants.flatMap((plan) => quantizedEntries(planned, plan, store));
   return {
     mode,
     quantized,
-    kept: constants.filter(({ kept }) => kept.length > 0).map((plan) => keptEntry(before, plan)),
+    kept: constants.filter(({ kept }) => kept.length > 0).map((plan) => keptEntry(planned, plan)),
     alreadyQuantized: countQuantized(before),
     totals: {
       constantBytesBefore: constantBytes(before),
@@ -91,6 +100,7 @@ export function reportOf(
       quantizedBytesBefore: sum(quantized.map(({ bytesBefore }) => bytesBefore)),
       quantizedBytesAfter: sum(quantized.map(({ bytesAfter }) => bytesAfter)),
     },
+    repairs,
     diagnostics,
   };
 }

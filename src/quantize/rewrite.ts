@@ -19,10 +19,9 @@ import type { FloatConstant, Use } from "./constants.ts";
 import { sinkDequantize } from "./operator-order.ts";
 import type { ConstantPlan, PlannedForm, SubgraphPlan } from "./plan.ts";
 import type { QuantizedWeight } from "./quantize-weight.ts";
-import { replaceBuffers } from "./replace-buffers.ts";
 import type { WeightStore } from "./store.ts";
 
-/** Applies the plans. Every planned form must be in the store. */
+/** Applies the plans. Every planned form must be in the store. Buffers without readers stay; see `replaceBuffers`. */
 export function rewriteModel(
   model: Model,
   plans: readonly SubgraphPlan[],
@@ -32,10 +31,7 @@ export function rewriteModel(
   const subgraphs = model.subgraphs.map((graph, index) =>
     rewriteSubgraph(graph, plans[index]!, store, buffers),
   );
-  return replaceBuffers(
-    { ...model, subgraphs, buffers: [...model.buffers, ...buffers.added] },
-    model,
-  );
+  return { ...model, subgraphs, buffers: [...model.buffers, ...buffers.added] };
 }
 
 /** Buffers that the rewrite adds, one for each stored constant however often it is used. */
