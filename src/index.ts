@@ -27,6 +27,8 @@ export {
 } from "./base/errors.ts";
 export type { Shape } from "./base/shape.ts";
 export type { ConversionReport } from "./convert/report.ts";
+export type { GraphDefOptions } from "./import/graph-def.ts";
+export type { InputShape } from "./import/input-shapes.ts";
 export type { SavedModelOptions } from "./import/saved-model.ts";
 export type { ByteSink, ByteSource, FileTree } from "./io/byte-source.ts";
 export { type MemorySink, memorySink, memorySource, memoryTree } from "./io/memory.ts";

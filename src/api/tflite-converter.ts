@@ -1,5 +1,5 @@
 /**
- * The converter, under the names that tf.lite has given it. A constructor (`fromSavedModel`, `fromTflite`) reads the
+ * The converter, under the names that tf.lite has given it. A constructor (`fromSavedModel`, `fromFrozenGraph`, `fromTflite`) reads the
  * source and reports what is wrong with it; `convert` quantizes as the properties say at the time of the call, so one
  * converter can make several files from one source.
  *
@@ -8,6 +8,7 @@
 import type { Diagnostic } from "../base/errors.ts";
 import type { ConversionReport } from "../convert/report.ts";
 import type { Graph } from "../graph/ir.ts";
+import type { GraphDefOptions } from "../import/graph-def.ts";
 import type { SavedModelOptions } from "../import/saved-model.ts";
 import type { ByteSink, ByteSource, FileTree } from "../io/byte-source.ts";
 import { memorySource } from "../io/memory.ts";
@@ -105,6 +106,24 @@ export class TFLiteConverter {
   }
 
   /**
+   * Reads a frozen TensorFlow graph (.pb): constants in place of variables.
+   * @param source The file: its path (Node only) or its bytes.
+   * @param options `inputs` and `outputs` name tensors; they are guessed where only one guess makes sense, and the
+   * report says so.
+   * @throws {IoError} when the file is missing or unreadable; {FormatError} when it is no GraphDef; {GraphError} when it
+   * still has variables; {UsageError} when `options` name what is not there or must be named and are not.
+   */
+  static async fromFrozenGraph(
+    source: string | Uint8Array,
+    options: Omit<GraphDefOptions, "name"> = {},
+  ): Promise<TFLiteConverter> {
+    const { importGraphDef } = await import("../import/graph-def.ts");
+    const { bytes, name } = await wholeFile(source);
+    const { graph, diagnostics } = importGraphDef(bytes, { ...options, name });
+    return new TFLiteConverter({ kind: "graph", graph }, diagnostics);
+  }
+
+  /**
    * Reads a model that is in the TensorFlow Lite format already, to quantize it.
    * @param source The file: its path (Node only), its bytes, or a source that is read in ranges.
    * @throws {IoError} when it cannot be read; {FormatError} when it is malformed.
@@ -187,6 +206,14 @@ function modeOf(
 async function openFolder(path: string): Promise<FileTree> {
   const { fileTree } = await import("../node/file-tree.ts");
   return fileTree(path);
+}
+
+async function wholeFile(
+  source: string | Uint8Array,
+): Promise<{ bytes: Uint8Array; name: string }> {
+  if (source instanceof Uint8Array) return { bytes: source, name: "GraphDef" };
+  const { readWholeFile } = await import("../node/file-source.ts");
+  return { bytes: await readWholeFile(source), name: source };
 }
 
 async function openSource(source: string | Uint8Array | ByteSource): Promise<ByteSource> {

@@ -32,29 +32,37 @@ export async function inspectModel(
 
 async function describe({ kind, path }: Source, flags: InspectFlags): Promise<Description> {
   if (kind === "tflite") return describeTflite(path);
-  if (kind === "saved_model") return describeSavedModel(path, flags);
-  throw new UnsupportedError({
-    where: path,
-    found: SOURCE_TEXT[kind],
-    expected: "a .tflite file or a SavedModel folder",
-    features: [kind],
-  });
+  if (kind !== "saved_model" && kind !== "frozen_graph") {
+    throw new UnsupportedError({
+      where: path,
+      found: SOURCE_TEXT[kind],
+      expected: "a .tflite file, a SavedModel folder or a frozen graph",
+      features: [kind],
+    });
+  }
+  const { countOps } = await import("../convert/report.ts");
+  const { graph, diagnostics } = await importGraph(kind, path, flags);
+  const document = describeGraph(kind, path, graph, countOps(graph));
+  return { document, text: graphText(document), diagnostics };
 }
 
-async function describeSavedModel(
+async function importGraph(
+  kind: "saved_model" | "frozen_graph",
   path: string,
   { tags, signature }: InspectFlags,
-): Promise<Description> {
-  const { importSavedModel } = await import("../import/saved-model.ts");
-  const { fileTree } = await import("../node/file-tree.ts");
-  const { countOps } = await import("../convert/report.ts");
-  const { graph, diagnostics } = await importSavedModel(fileTree(path), {
-    ...(tags === undefined ? {} : { tags }),
-    ...(signature === undefined ? {} : { signature }),
-    keepDynamicBatch: true,
-  });
-  const document = describeGraph(path, graph, countOps(graph));
-  return { document, text: graphText(document), diagnostics };
+): Promise<{ graph: Graph; diagnostics: readonly Diagnostic[] }> {
+  if (kind === "saved_model") {
+    const { importSavedModel } = await import("../import/saved-model.ts");
+    const { fileTree } = await import("../node/file-tree.ts");
+    return importSavedModel(fileTree(path), {
+      ...(tags === undefined ? {} : { tags }),
+      ...(signature === undefined ? {} : { signature }),
+      keepDynamicBatch: true,
+    });
+  }
+  const { importGraphDef } = await import("../import/graph-def.ts");
+  const { readWholeFile } = await import("../node/file-source.ts");
+  return importGraphDef(await readWholeFile(path), { name: path, keepDynamicBatch: true });
 }
 
 async function describeTflite(path: string): Promise<Description> {
@@ -96,6 +104,7 @@ async function tryToLoad(
 }
 
 function describeGraph(
+  format: GraphDescription["format"],
   path: string,
   graph: Graph,
   operations: GraphDescription["operations"],
@@ -107,7 +116,7 @@ function describeGraph(
       return value?.kind === "tensor" ? [value.value.data] : [];
     });
   return {
-    format: "saved_model",
+    format,
     path,
     ...(graph.signatureKey === undefined ? {} : { signature: graph.signatureKey }),
     inputs: graph.inputs.map(({ key, dtype, signatureShape }) => ({

@@ -3,6 +3,7 @@ import { type Command, Option } from "commander";
 import type { ConverterMode, TFLiteConverter } from "../../api/tflite-converter.ts";
 import { UnsupportedError, UsageError } from "../../base/errors.ts";
 import type { Shape } from "../../base/shape.ts";
+import type { ShapeOptions } from "../../import/input-shapes.ts";
 import { checkNames, inputShape, type Named, nameList } from "../arguments.ts";
 import {
   addQuantizeOptions,
@@ -10,7 +11,7 @@ import {
   type QuantizeFlags,
   quantizeOptionsOf,
 } from "../quantize-flags.ts";
-import { locateSource, SOURCE_TEXT, type Source } from "../source-kind.ts";
+import { locateSource, SOURCE_TEXT, type Source, type SourceKind } from "../source-kind.ts";
 import type { Terminal } from "../terminal.ts";
 
 interface ConvertFlags extends QuantizeFlags {
@@ -19,6 +20,9 @@ interface ConvertFlags extends QuantizeFlags {
   readonly tags?: readonly string[];
   readonly signature?: string;
   readonly inputShape?: readonly Named<Shape>[];
+  readonly keepDynamicBatch?: true;
+  readonly inputs?: readonly string[];
+  readonly outputs?: readonly string[];
   readonly report?: string;
   readonly json?: true;
 }
@@ -28,7 +32,8 @@ const EXAMPLES = `${MODES_HELP}
 Examples:
   $ octavo convert my_saved_model -o model.tflite
   $ octavo convert my_saved_model -o small.tflite --mode dynamic_range --report report.json
-  $ octavo convert my_saved_model -o batch8.tflite --input-shape image=8,224,224,3`;
+  $ octavo convert my_saved_model -o batch8.tflite --input-shape image=8,224,224,3
+  $ octavo convert frozen.pb -o model.tflite --inputs input --outputs MobilenetV1/Predictions/Reshape_1`;
 
 /** Adds `octavo convert`. */
 export function defineConvert(program: Command, terminal: Terminal): void {
@@ -36,7 +41,7 @@ export function defineConvert(program: Command, terminal: Terminal): void {
     .command("convert")
     .summary("make a .tflite file from a trained model")
     .description("Makes a .tflite file from a trained TensorFlow model.")
-    .argument("<source>", "the model: a SavedModel folder or a .tflite file")
+    .argument("<source>", "the model: a SavedModel folder, a frozen graph (.pb) or a .tflite file")
     .requiredOption("-o, --output <file>", "the .tflite file to write");
   addQuantizeOptions(command, "float")
     .addOption(
@@ -55,6 +60,13 @@ export function defineConvert(program: Command, terminal: Terminal): void {
       "--input-shape <shape>",
       "[NAME=]1,224,224,3: shape of an input, by name or in order; may be repeated (unknown batch sizes become 1)",
       inputShape,
+    )
+    .option("--keep-dynamic-batch", "leave an unknown batch size open instead of making it 1")
+    .option("--inputs <tensors>", "input tensors of a frozen graph, separated by commas", nameList)
+    .option(
+      "--outputs <tensors>",
+      "output tensors of a frozen graph, separated by commas",
+      nameList,
     )
     .option("--report <file>", "write a report of what was done, as JSON")
     .option("--json", "print the report as JSON instead of a summary")
@@ -90,36 +102,65 @@ async function openConverter(
   flags: ConvertFlags,
 ): Promise<TFLiteConverter> {
   const { TFLiteConverter } = await import("../../api/tflite-converter.ts");
-  const { tags, signature, inputShape: shapes } = flags;
-  if (kind === "saved_model") {
-    checkNames("--input-shape", shapes ?? []);
-    return TFLiteConverter.fromSavedModel(path, {
-      ...(tags === undefined ? {} : { tags }),
-      ...(signature === undefined ? {} : { signature }),
-      inputShapes: (shapes ?? []).map(({ name, value }) => ({
-        ...(name === undefined ? {} : { name }),
-        shape: value,
-      })),
+  refuseUnread(kind, path, flags);
+  const { tags, signature, inputs, outputs } = flags;
+  switch (kind) {
+    case "saved_model":
+      return TFLiteConverter.fromSavedModel(path, {
+        ...shapeOptions(flags),
+        ...(tags === undefined ? {} : { tags }),
+        ...(signature === undefined ? {} : { signature }),
+      });
+    case "frozen_graph":
+      return TFLiteConverter.fromFrozenGraph(path, {
+        ...shapeOptions(flags),
+        ...(inputs === undefined ? {} : { inputs }),
+        ...(outputs === undefined ? {} : { outputs }),
+      });
+    case "tflite":
+      return TFLiteConverter.fromTflite(path);
+    default:
+      throw new UnsupportedError({
+        where: path,
+        found: SOURCE_TEXT[kind],
+        expected: "a SavedModel folder, a frozen graph or a .tflite file",
+        remedy:
+          "Export the model with model.export(FOLDER) or tf.saved_model.save and convert that",
+        features: [kind],
+      });
+  }
+}
+
+/** Options that say something about one kind of source only. */
+const READ_BY: Readonly<Record<string, readonly SourceKind[]>> = {
+  tags: ["saved_model"],
+  signature: ["saved_model"],
+  inputs: ["frozen_graph"],
+  outputs: ["frozen_graph"],
+  inputShape: ["saved_model", "frozen_graph"],
+  keepDynamicBatch: ["saved_model", "frozen_graph"],
+};
+
+/** An option that would have no effect is a mistake. */
+function refuseUnread(kind: SourceKind, path: string, flags: ConvertFlags): void {
+  for (const [name, kinds] of Object.entries(READ_BY)) {
+    if (!(name in flags) || kinds.includes(kind)) continue;
+    const option = `--${name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
+    throw new UsageError({
+      where: option,
+      found: `given for ${path}, ${SOURCE_TEXT[kind]}`,
+      expected: kinds.map((known) => SOURCE_TEXT[known]).join(" or "),
+      remedy: "Leave it out",
+      option,
     });
   }
-  if (kind === "tflite") {
-    for (const [option, value] of Object.entries({ tags, signature, "input-shape": shapes })) {
-      if (value === undefined) continue;
-      throw new UsageError({
-        where: `--${option}`,
-        found: `given for ${path}, which is a .tflite file`,
-        expected: "a SavedModel",
-        remedy: "Leave it out",
-        option: `--${option}`,
-      });
-    }
-    return TFLiteConverter.fromTflite(path);
-  }
-  throw new UnsupportedError({
-    where: path,
-    found: SOURCE_TEXT[kind],
-    expected: "a SavedModel folder or a .tflite file",
-    remedy: "Export the model with model.export(FOLDER) or tf.saved_model.save and convert that",
-    features: [kind],
-  });
+}
+
+function shapeOptions({ inputShape: shapes = [], keepDynamicBatch }: ConvertFlags): ShapeOptions {
+  checkNames("--input-shape", shapes);
+  const inputShapes = shapes.map(({ name, value }) => ({
+    ...(name === undefined ? {} : { name }),
+    shape: value,
+  }));
+  return { inputShapes, ...(keepDynamicBatch === undefined ? {} : { keepDynamicBatch }) };
 }
