@@ -6,24 +6,33 @@ import type { Kernel, KernelTable } from "../kernel.ts";
 import { ACTIVATIONS } from "./activations.ts";
 import { ARITHMETIC } from "./arithmetic.ts";
 import { BATCH_MATMUL } from "./batch-matmul.ts";
+import { BLOCK_LAYOUT } from "./block-layout.ts";
+import { CASTING } from "./casting.ts";
 import { COMPARISON } from "./comparison.ts";
 import { COMPLEX } from "./complex.ts";
 import { CONV } from "./conv.ts";
 import { DEPTHWISE_CONV } from "./depthwise-conv.ts";
 import { DEQUANTIZE } from "./dequantize.ts";
 import { EMBEDDING_LOOKUP } from "./embedding-lookup.ts";
+import { FILLING } from "./filling.ts";
 import { FULLY_CONNECTED } from "./fully-connected.ts";
+import { GATHERING } from "./gathering.ts";
 import { JOINING } from "./joining.ts";
 import { LOGICAL } from "./logical.ts";
 import { LSTM } from "./lstm.ts";
 import { NORMALIZATION } from "./normalization.ts";
+import { ORDERING } from "./ordering.ts";
 import { PADDING } from "./padding.ts";
 import { POOL } from "./pool.ts";
 import { QUANTIZE } from "./quantize.ts";
 import { REARRANGING } from "./rearranging.ts";
 import { REDUCTIONS } from "./reductions.ts";
 import { RESHAPING } from "./reshaping.ts";
+import { RESIZING } from "./resizing.ts";
 import { RNN } from "./rnn.ts";
+import { SEGMENTS } from "./segments.ts";
+import { SELECTION } from "./selection.ts";
+import { SLICING } from "./slicing.ts";
 import { SOFTMAX } from "./softmax.ts";
 import { SVDF } from "./svdf.ts";
 import { TRANSPOSE_CONV } from "./transpose-conv.ts";
@@ -54,6 +63,15 @@ export const REFERENCE_KERNELS: KernelTable = {
   ...REARRANGING,
   ...REDUCTIONS,
   ...RESHAPING,
+  ...GATHERING,
+  ...SLICING,
+  ...SELECTION,
+  ...BLOCK_LAYOUT,
+  ...ORDERING,
+  ...FILLING,
+  ...RESIZING,
+  ...SEGMENTS,
+  ...CASTING,
   ...UNARY,
 };
 

@@ -1,0 +1,155 @@
+/** Changing the element type: CAST; and FAKE_QUANT, which rounds floats to the grid of a quantization. */
+import type { DType } from "../../base/dtype.ts";
+import { fromFloat16, toFloat16 } from "../../base/float16.ts";
+import { roundHalfAway } from "../../base/rounding.ts";
+import type { Kernel, KernelTable } from "../kernel.ts";
+import { optionsOf } from "../options.ts";
+import { inputAt, outputAt, requireOperands, requireType, unsupported } from "../require.ts";
+import { present } from "../views.ts";
+import {
+  type Elements,
+  elementsOf,
+  numbersOf,
+  storeElements,
+  unitsPerElement,
+  writableElementsOf,
+} from "./elements.ts";
+
+/** Lowest and highest value of the integer types that numbers hold. */
+const INTEGER_RANGES: Readonly<Partial<Record<DType, readonly [min: number, max: number]>>> = {
+  int4: [-8, 7],
+  int8: [-128, 127],
+  uint8: [0, 255],
+  int16: [-32768, 32767],
+  uint16: [0, 65535],
+  int32: [-(2 ** 31), 2 ** 31 - 1],
+  uint32: [0, 2 ** 32 - 1],
+};
+
+const FLOATS: readonly DType[] = ["float32", "float64", "float16", "bfloat16", "complex64"];
+
+/** The value of a stored element as a number, or as a bigint for 64-bit integers. */
+function reader(dtype: DType): (stored: never) => number | bigint {
+  if (dtype === "float16") return fromFloat16;
+  if (dtype === "bfloat16") return fromBfloat16;
+  return (stored: number | bigint) => stored;
+}
+
+/** Stores a value: floats are cut off toward zero for integers, integers wrap, floats beyond the range saturate. */
+function writer(from: DType, to: DType): ((value: number | bigint) => unknown) | undefined {
+  const fromFloat = FLOATS.includes(from);
+  switch (to) {
+    case "float32":
+    case "float64":
+    case "complex64":
+      return Number;
+    case "float16":
+      return (value) => toFloat16(Number(value));
+    case "bfloat16":
+      return (value) => toBfloat16(Number(value));
+    case "bool":
+      return (value) => (Number(value) === 0 ? 0 : 1);
+    case "int64":
+    case "uint64":
+      return fromFloat ? toInt64 : (value) => BigInt(value);
+  }
+  const range = INTEGER_RANGES[to];
+  if (range === undefined) return undefined;
+  if (fromFloat) return (value) => saturate(Math.trunc(Number(value)), range);
+  return (value) => Number(BigInt.asIntN(32, BigInt(value)));
+}
+
+function saturate(value: number, [min, max]: readonly [number, number]): number {
+  if (Number.isNaN(value)) return 0;
+  return value < min ? min : value > max ? max : value;
+}
+
+function toInt64(value: number | bigint): bigint {
+  const number = Math.trunc(Number(value));
+  if (Number.isNaN(number)) return 0n;
+  const limit = 2n ** 63n;
+  if (number >= 2 ** 63) return limit - 1n;
+  return number < -(2 ** 63) ? -limit : BigInt(number);
+}
+
+function fromBfloat16(bits: number): number {
+  return new Float32Array(Uint32Array.of(bits << 16).buffer)[0];
+}
+
+/** Nearest, ties to even. */
+function toBfloat16(value: number): number {
+  const bits = new Uint32Array(Float32Array.of(value).buffer)[0];
+  return Number.isNaN(value) ? 0x7fc0 : (bits + 0x7fff + ((bits >>> 16) & 1)) >>> 16;
+}
+
+const CAST: Kernel = {
+  check(node) {
+    requireOperands(node, [1, 1]);
+    const [from, to] = [inputAt(node, 0).dtype, outputAt(node, 0).dtype];
+    const castable = from !== "string" && from !== "resource" && from !== "variant";
+    if (!castable || writer(from, to) === undefined)
+      throw unsupported(node, `from ${from} to ${to}`);
+  },
+  shapes: (node) => [inputAt(node, 0).shape],
+  create(node) {
+    const [from, to] = [inputAt(node, 0).dtype, outputAt(node, 0).dtype];
+    const read = reader(from);
+    const write = writer(from, to);
+    if (write === undefined) throw unsupported(node, `from ${from} to ${to}`);
+    const [unitsIn, unitsOut] = [unitsPerElement(from), unitsPerElement(to)];
+    return (inputs, outputs) => {
+      const x = elementsOf(inputs[0]) as Elements<never>;
+      const output = present(outputs[0]);
+      const out = writableElementsOf(output);
+      for (let i = 0; i * unitsIn < x.length; i++) {
+        out[i * unitsOut] = write(read(x[i * unitsIn]));
+        // A complex result has an imaginary part: the input's, or none.
+        if (unitsOut === 2) out[2 * i + 1] = unitsIn === 2 ? x[2 * i + 1] : 0;
+      }
+      storeElements(output, out);
+    };
+  },
+};
+
+/** The grid of FAKE_QUANT: the range moved so that 0 is on it (TensorFlow Lite 2.21, quantization_util.h). */
+function nudgedGrid(min: number, max: number, bits: number, narrow: boolean) {
+  const { fround } = Math;
+  const [lowest, highest] = [narrow ? 1 : 0, 2 ** bits - 1];
+  const scale = fround(fround(max - min) / (highest - lowest));
+  const zero = fround(lowest - fround(min / scale));
+  const nudged = zero < lowest ? lowest : zero > highest ? highest : roundHalfAway(zero);
+  return {
+    scale,
+    min: fround((lowest - nudged) * scale),
+    max: fround((highest - nudged) * scale),
+  };
+}
+
+const FAKE_QUANT: Kernel = {
+  check(node) {
+    requireOperands(node, [1, 1]);
+    requireType(node, inputAt(node, 0), ["float32"], "input");
+    requireType(node, outputAt(node, 0), ["float32"], "output");
+    const { min, max, num_bits } = optionsOf(node, "FakeQuantOptions");
+    if (!(min <= 0 && max >= 0 && max > min && num_bits >= 2 && num_bits <= 16)) {
+      throw unsupported(node, `with range ${min} to ${max} in ${num_bits} bits`);
+    }
+  },
+  shapes: (node) => [inputAt(node, 0).shape],
+  create(node) {
+    const { fround } = Math;
+    const { min, max, num_bits, narrow_range } = optionsOf(node, "FakeQuantOptions");
+    const grid = nudgedGrid(fround(min), fround(max), num_bits, narrow_range);
+    const inverse = fround(1 / grid.scale);
+    return (inputs, outputs) => {
+      const [x, out] = [numbersOf(inputs[0]), numbersOf(outputs[0])];
+      for (let i = 0; i < out.length; i++) {
+        const clamped = Math.min(grid.max, Math.max(grid.min, x[i]));
+        const steps = roundHalfAway(fround(fround(clamped - grid.min) * inverse));
+        out[i] = fround(steps * grid.scale) + grid.min;
+      }
+    };
+  },
+};
+
+export const CASTING: KernelTable = { CAST, FAKE_QUANT };
