@@ -56,9 +56,7 @@ export function modelFromRecord(record: schema.Model, file: RecordFile): Model {
     subgraphs: (record.subgraphs ?? []).map((subgraph, index) =>
       toSubgraph(subgraph, operatorCodes, { ...file, name: `${file.name}, subgraph ${index}` }),
     ),
-    buffers: (record.buffers ?? [{ offset: 0n, size: 0n }]).map((buffer, index) =>
-      toBuffer(buffer, index, file),
-    ),
+    buffers: toBuffers(record.buffers ?? [], file),
     metadata: (record.metadata ?? []).map(toMetadata),
     ...(record.metadata_buffer === undefined ? {} : { metadataBuffers: record.metadata_buffer }),
     signatures: (record.signature_defs ?? []).map(toSignature),
@@ -183,6 +181,13 @@ function largeCustomOptions(
   return isOutside(offset)
     ? { largeCustomOptions: outsideRange(offset, size, `${where}, custom options`, file) }
     : {};
+}
+
+/** A model without any constant may leave out even the empty buffer. */
+function toBuffers(records: readonly schema.Buffer[], file: RecordFile): Buffer[] {
+  return records.length === 0
+    ? [EMPTY_BUFFER]
+    : records.map((buffer, index) => toBuffer(buffer, index, file));
 }
 
 function toBuffer(record: schema.Buffer, index: number, file: RecordFile): Buffer {

@@ -7,6 +7,7 @@ import { readdirSync, readFileSync } from "node:fs";
 import { expect, it } from "vitest";
 import type { Model } from "../../src/model/ir.ts";
 import { parseModel } from "../../src/model/read.ts";
+import { verifyModel } from "../../src/model/verify.ts";
 import { encodeModel } from "../../src/model/write.ts";
 import { describeWithShared, sharedPath } from "../shared.ts";
 
@@ -14,6 +15,16 @@ import { describeWithShared, sharedPath } from "../shared.ts";
 const REFUSED: Readonly<Record<string, RegExp>> = {
   "litert_quantizer_testdata/transpose.bin": /schema version 2, expected version 3/,
   "litert_testdata/test_model_broken.bin": /file identifier: bytes 00 00 0e 00, expected "TFL3"/,
+};
+
+/** Broken in what they mean; TensorFlow Lite's loader or its verifier refuses them too. */
+const BROKEN: Readonly<Record<string, RegExp>> = {
+  "litert_quantizer_testdata/lstm_calibrated2.bin": /tensor 23 .*, shape: \[-1\]/,
+  "litert_quantizer_testdata/lstm_quantized2.bin": /tensor 23 .*, shape: \[-1\]/,
+  "litert_testdata/0_subgraphs.bin": /no subgraph/,
+  "litert_testdata/add_shared_tensors.bin": /tensor 1 "input" written again/,
+  "litert_testdata/no_subgraphs.bin": /no subgraph/,
+  "litert_testdata/segment_sum_invalid_buffer.bin": /tensor 2 "pyx\/y" read before/,
 };
 
 /** What these files lose, and why that is right: the field is deprecated, or has never been part of the model. */
@@ -73,6 +84,18 @@ describeWithShared("reading and writing .tflite files", () => {
     for (const [path, reason] of Object.entries(REFUSED)) {
       expect(() => parseModel(read("models", path), path)).toThrow(reason);
     }
+  });
+
+  it("is followed by a verification that only broken models fail", () => {
+    const broken = modelFiles("models").filter((path) => {
+      if (path in REFUSED) return false;
+      const { model } = parseModel(read("models", path), path);
+      const reason = BROKEN[path];
+      if (reason === undefined) verifyModel(model, path);
+      else expect(() => verifyModel(model, path)).toThrow(reason);
+      return reason !== undefined;
+    });
+    expect(broken).toEqual(Object.keys(BROKEN));
   });
 
   it("loses nothing of the official conversions, every seventh of them", async () => {
