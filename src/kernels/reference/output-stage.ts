@@ -126,17 +126,11 @@ export function integerStage(
   activation: ActivationFunctionType,
   operands: IntegerOperands,
 ): (bias: Float64Array) => OutputStage {
-  const { input, filter, output, channels, precision, law } = operands;
+  const { output, law } = operands;
   const { dtype } = output;
   assert(dtype === "int8" || dtype === "uint8" || dtype === "int16", "integer output");
   const outputQuantization = perTensorQuantization(node, output, "output");
-  const inputScale = perTensorQuantization(node, input, "input").scale;
-  const scales = channelScales(node, filter, channels);
-  const factors = Float64Array.from(scales, (scale) => {
-    const product = precision === "per-tensor" ? fround(inputScale * scale) : inputScale * scale;
-    return product / outputQuantization.scale;
-  });
-  const requantize = requantizer(law, factors);
+  const requantize = requantizer(law, requantizationFactors(node, operands));
   const { min, max } = quantizedActivationRange(node, activation, dtype, outputQuantization);
   const { zeroPoint } = outputQuantization;
   return (bias) => (sums, count, channel, out, at) => {
@@ -147,6 +141,19 @@ export function integerStage(
       out[at + i] = Math.max(min, Math.min(max, value));
     }
   };
+}
+
+/** input scale × weight scale / output scale, per channel. */
+export function requantizationFactors(
+  node: KernelNode,
+  { input, filter, output, channels, precision }: Omit<IntegerOperands, "law">,
+): Float64Array {
+  const outputScale = perTensorQuantization(node, output, "output").scale;
+  const inputScale = perTensorQuantization(node, input, "input").scale;
+  return Float64Array.from(channelScales(node, filter, channels), (scale) => {
+    const product = precision === "per-tensor" ? fround(inputScale * scale) : inputScale * scale;
+    return product / outputScale;
+  });
 }
 
 function requantizer(

@@ -1,6 +1,9 @@
 import { describe, expect, it } from "vitest";
 import { ModuleBuilder } from "../../../wasm/module-builder.ts";
+import { multiplyRoundingUp, quantizeMultiplier } from "../../reference/fixed-point.ts";
+import { columnBytes } from "./depthwise-stage.ts";
 import {
+  type DepthwiseData,
   type DepthwiseFunction,
   type DepthwiseGeometry,
   depthwiseName,
@@ -19,7 +22,6 @@ function shapeOf(
   stride: number,
   dilation: number,
   padding: "same" | "valid",
-  batch = 1,
 ): DepthwiseShape {
   const output = size.map((input, axis) => {
     const span = (kernel[axis] - 1) * dilation + 1;
@@ -31,7 +33,6 @@ function shapeOf(
     return Math.floor(Math.max(0, (output[axis] - 1) * stride + span - input) / 2);
   });
   return {
-    batch,
     channels,
     inputHeight: size[0],
     inputWidth: size[1],
@@ -56,7 +57,6 @@ const CASES: readonly (readonly [string, DepthwiseShape])[] = [
   ["3x3 dilated same", shapeOf(9, [5, 5], [3, 3], 1, 3, "same")],
   ["10x4 on a spectrogram", shapeOf(8, [13, 10], [10, 4], 2, 1, "same")],
   ["1x1 pixel image", shapeOf(3, [1, 1], [3, 3], 1, 1, "same")],
-  ["two images", shapeOf(8, [4, 5], [3, 3], 1, 1, "same", 2)],
 ];
 
 interface Data {
@@ -64,54 +64,67 @@ interface Data {
   readonly weights: Float32Array;
   readonly scales: Float32Array;
   readonly bias: Float32Array;
-  readonly inputScales: readonly number[];
+  readonly integerBias: Int32Array;
+  readonly fixed: readonly { readonly multiplier: number; readonly shift: number }[];
 }
 
-function dataFor(s: DepthwiseShape, kind: DepthwiseGeometry["data"]): Data {
+function dataFor(s: DepthwiseShape, kind: DepthwiseData): Data {
   let state = 7;
   const next = () => {
     state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
     return state / 2 ** 32;
   };
   const integer = (limit: number) => Math.round((next() * 2 - 1) * limit);
-  const value = (limit: number) => (kind === "qd8" ? integer(limit) : next() * 2 - 1);
+  const value = (limit: number) => (kind === "f32" ? next() * 2 - 1 : integer(limit));
+  const { channels } = s;
   return {
-    input: Float32Array.from({ length: s.batch * s.inputHeight * s.inputWidth * s.channels }, () =>
-      value(255),
+    input: Float32Array.from({ length: s.inputHeight * s.inputWidth * channels }, () => value(255)),
+    weights: Float32Array.from({ length: s.kernelHeight * s.kernelWidth * channels }, () =>
+      value(kind === "qu8" ? 255 : 127),
     ),
-    weights: Float32Array.from({ length: s.kernelHeight * s.kernelWidth * s.channels }, () =>
-      value(127),
-    ),
-    scales: Float32Array.from({ length: s.channels }, () => next() / 100),
-    bias: Float32Array.from({ length: s.channels }, () => next() - 0.5),
-    inputScales: [f(0.0123), f(0.0456)],
+    scales: Float32Array.from({ length: channels }, () => next() / 100),
+    bias: Float32Array.from({ length: channels }, () => next() - 0.5),
+    integerBias: Int32Array.from({ length: channels }, () => integer(90000)),
+    fixed: Array.from({ length: channels }, () => quantizeMultiplier(0.3 * 2 ** (-12 * next()))),
   };
 }
 
+const INPUT_SCALE = f(0.0123);
+const ZERO_POINT = 7;
+
 /** The definition, in the order kernel row, kernel column, each step rounded to float32. */
-function define(s: DepthwiseShape, kind: string, d: Data, low: number, high: number): Float32Array {
-  const out = new Float32Array(s.batch * s.outputHeight * s.outputWidth * s.channels);
-  let at = 0;
-  for (let image = 0; image < s.batch; image++) {
-    for (let pixel = 0; pixel < s.outputHeight * s.outputWidth; pixel++) {
-      for (let c = 0; c < s.channels; c++) {
-        const sum = sumOf(s, d, image, Math.floor(pixel / s.outputWidth), pixel % s.outputWidth, c);
-        const real = kind === "qd8" ? f(f(sum * f(d.inputScales[image])) * d.scales[c]) : sum;
-        out[at++] = Math.min(Math.max(f(real + d.bias[c]), low), high);
-      }
+function define(
+  s: DepthwiseShape,
+  kind: DepthwiseData,
+  d: Data,
+  low: number,
+  high: number,
+): number[] {
+  const out: number[] = [];
+  for (let pixel = 0; pixel < s.outputHeight * s.outputWidth; pixel++) {
+    for (let c = 0; c < s.channels; c++) {
+      const sum = sumOf(s, d, Math.floor(pixel / s.outputWidth), pixel % s.outputWidth, c);
+      out.push(Math.min(Math.max(finish(kind, d, sum, c), low), high));
     }
   }
   return out;
 }
 
-function sumOf(s: DepthwiseShape, d: Data, image: number, y: number, x: number, c: number): number {
+function finish(kind: DepthwiseData, d: Data, sum: number, c: number): number {
+  if (kind === "f32") return f(sum + d.bias[c]);
+  if (kind === "qd8") return f(f(f(sum * INPUT_SCALE) * d.scales[c]) + d.bias[c]);
+  const { multiplier, shift } = d.fixed[c];
+  return multiplyRoundingUp(sum + d.integerBias[c], multiplier, shift) + ZERO_POINT;
+}
+
+function sumOf(s: DepthwiseShape, d: Data, y: number, x: number, c: number): number {
   let sum = 0;
   for (let ky = 0; ky < s.kernelHeight; ky++) {
     for (let kx = 0; kx < s.kernelWidth; kx++) {
       const row = y * s.strideHeight - s.padTop + ky * s.dilationHeight;
       const column = x * s.strideWidth - s.padLeft + kx * s.dilationWidth;
       if (row < 0 || row >= s.inputHeight || column < 0 || column >= s.inputWidth) continue;
-      const index = ((image * s.inputHeight + row) * s.inputWidth + column) * s.channels + c;
+      const index = (row * s.inputWidth + column) * s.channels + c;
       const weight = d.weights[(ky * s.kernelWidth + kx) * s.channels + c];
       sum = f(sum + f(d.input[index] * weight));
     }
@@ -119,50 +132,88 @@ function sumOf(s: DepthwiseShape, d: Data, image: number, y: number, x: number, 
   return sum;
 }
 
-async function run(s: DepthwiseShape, g: DepthwiseGeometry, d: Data, low: number, high: number) {
+async function run(
+  s: DepthwiseShape,
+  g: DepthwiseGeometry,
+  d: Data,
+  [low, high]: readonly [number, number],
+): Promise<number[]> {
   const module = new ModuleBuilder();
   module.importMemory("env", "memory", { initial: 8 });
   emitDepthwise(module, g);
   const memory = new WebAssembly.Memory({ initial: 8 });
   const { instance } = await WebAssembly.instantiate(module.finish(), { env: { memory } });
-  const heap = new Float32Array(memory.buffer);
-  let top = 16;
-  const place = (values: Float32Array) => {
-    const address = top * 4;
-    heap.set(values, top);
-    top = (top + values.length + 19) & ~15;
+  const bytes = new Uint8Array(memory.buffer);
+  let top = 64;
+  const place = (values: Float32Array | Int32Array | Uint8Array, length = values.byteLength) => {
+    const address = top;
+    bytes.set(new Uint8Array(values.buffer, values.byteOffset, values.byteLength), address);
+    top += Math.ceil(length / 64) * 64 + 64;
     return address;
   };
-  const outLength = s.batch * s.outputHeight * s.outputWidth * s.channels;
+  const column = (values: Float32Array | Int32Array) => {
+    const address = place(values, columnBytes(s.channels));
+    top = address + columnBytes(s.channels);
+    return address;
+  };
+  const isInteger = g.data === "qs8" || g.data === "qu8";
+  const columns = isInteger
+    ? [
+        Int32Array.from(d.fixed, ({ multiplier }) => multiplier),
+        Int32Array.from(d.fixed, ({ shift }) => 2 ** (31 + shift)),
+        d.integerBias,
+      ]
+    : g.data === "qd8"
+      ? [d.scales, d.bias]
+      : [d.bias];
+  const outLength = s.outputHeight * s.outputWidth * s.channels;
+  const [columnsAt = 0] = columns.map(column);
   const at = {
+    columns: columnsAt,
     input: place(d.input),
     weights: place(d.weights),
-    scales: place(d.scales),
-    bias: place(d.bias),
     zeroRow: place(new Float32Array(s.inputWidth * s.channels)),
     rowTable: place(new Float32Array(16)),
-    output: place(new Float32Array(outLength + 1).fill(777)),
+    output: place(new Uint8Array((outLength + 1) * 4)),
+    outputBytes: isInteger ? 1 : 4,
     low,
     high,
   };
+  const Result = { f32: Float32Array, qd8: Float32Array, qs8: Int8Array, qu8: Uint8Array }[g.data];
+  const result = new Result(memory.buffer, at.output, outLength + 1).fill(77);
   const [inner, edge] = [depthwiseName(g), edgeName(g)].map(
     (name) => instance.exports[name] as unknown as DepthwiseFunction,
   );
-  runDepthwise(s, at, d.inputScales, new Int32Array(memory.buffer), inner, edge);
-  return heap.slice(at.output / 4, at.output / 4 + outLength + 1);
+  const parameter = isInteger ? ZERO_POINT : INPUT_SCALE;
+  runDepthwise(s, at, parameter, new Int32Array(memory.buffer), inner, edge);
+  return [...result];
 }
 
-describe.each(["f32", "qd8"] as const)("%s depthwise convolution", (kind) => {
+const BOUNDS = {
+  f32: [
+    [-Infinity, Infinity],
+    [0, 0.5],
+  ],
+  qd8: [
+    [-Infinity, Infinity],
+    [0, 0.5],
+  ],
+  qs8: [
+    [-128, 127],
+    [-3, 100],
+  ],
+  qu8: [
+    [0, 255],
+    [9, 100],
+  ],
+} as const;
+
+describe.each(["f32", "qd8", "qs8", "qu8"] as const)("%s depthwise convolution", (kind) => {
   it.each(CASES)("equals the definition exactly: %s", async (_, shape) => {
     const data = dataFor(shape, kind);
-    const geometry = { ...shape, data: kind };
-    for (const [low, high] of [
-      [-Infinity, Infinity],
-      [0, 0.5],
-    ] as const) {
-      const out = await run(shape, geometry, data, low, high);
-      expect(out.subarray(0, -1)).toEqual(define(shape, kind, data, low, f(high)));
-      expect(out[out.length - 1], "the float behind the output").toBe(777);
+    for (const bounds of BOUNDS[kind]) {
+      const out = await run(shape, { ...shape, data: kind }, data, bounds);
+      expect(out).toEqual([...define(shape, kind, data, bounds[0], f(bounds[1])), 77]);
     }
   });
 });

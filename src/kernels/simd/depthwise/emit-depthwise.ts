@@ -3,15 +3,19 @@
  * constants of the code. Nothing is padded or copied: rows above and below the image are pointers to a row of zeros,
  * and the few pixels at the left and right border take a second function with fewer taps.
  *
- * Data is float32 in both modes. In `qd8` the input holds q − zero point and the weights int8 values as floats: with
- * |q − z| ≤ 255, |w| ≤ 127 and up to 7×7 taps every sum stays below 2^24 and is therefore exact.
+ * Inputs and weights are float32 in every mode. In the quantized ones they hold integers, q − zero point: with both
+ * below 256 in magnitude and up to 256 taps every sum stays below 2^24 and is therefore exact.
  */
 import type { FunctionBuilder, Local } from "../../../wasm/function-builder.ts";
 import type { ModuleBuilder } from "../../../wasm/module-builder.ts";
 import { emitAddTo, emitCopy, emitCountdown, emitSplat } from "../emit-basics.ts";
+import { type DepthwiseStage, stageOf } from "./depthwise-stage.ts";
+
+/** f32: floats. qd8: hybrid, float results. qs8, qu8: requantized to int8, uint8. */
+export type DepthwiseData = "f32" | "qd8" | "qs8" | "qu8";
 
 export interface DepthwiseGeometry {
-  readonly data: "f32" | "qd8";
+  readonly data: DepthwiseData;
   readonly kernelHeight: number;
   readonly kernelWidth: number;
   readonly strideWidth: number;
@@ -34,21 +38,23 @@ export type DepthwiseFunction = (
   rows: number,
   /** float32[kernelHeight, kernelWidth, channels] */
   weights: number,
-  /** float32[channels], qd8 only */
-  scales: number,
-  bias: number,
+  /** The stage's columns (`depthwise-stage.ts`), `columnBytes(channels)` bytes each. */
+  columns: number,
   out: number,
   count: number,
-  /** Scale of the input; qd8 only. */
-  inputScale: number,
+  /** qd8: scale of the input; qs8, qu8: zero point of the output. */
+  parameter: number,
   low: number,
   high: number,
 ) => void;
 
-/** The same for one border pixel: `count` is the number of kernel columns inside the image, the first of which `rows` and `weights` point to. */
+/**
+ * The same for one border pixel: `count` is the number of kernel columns inside the image, the first of which `rows`
+ * and `weights` point to.
+ */
 export type DepthwiseEdgeFunction = DepthwiseFunction;
 
-const PARAMS = ["i32", "i32", "i32", "i32", "i32", "i32", "f32", "f32", "f32"] as const;
+const PARAMS = ["i32", "i32", "i32", "i32", "i32", "f32", "f32", "f32"] as const;
 /** Two pixels at a time share their weights and, at stride 1, their inputs. */
 const PIXELS = 2;
 /** Channels per turn of the inner loop. */
@@ -59,14 +65,10 @@ interface Frame {
   readonly g: DepthwiseGeometry;
   readonly rows: readonly Local[];
   readonly weights: Local;
-  readonly scales: Local;
-  readonly bias: Local;
   readonly out: Local;
   readonly count: Local;
-  readonly inputScale: Local;
-  readonly low: Local;
-  readonly high: Local;
-  /** Byte offset of the current channel. */
+  readonly stage: DepthwiseStage;
+  /** Byte offset of the current channel among floats. */
   readonly channel: Local;
   readonly channelsLeft: Local;
 }
@@ -84,31 +86,36 @@ function makeFrame(f: FunctionBuilder, g: DepthwiseGeometry): Frame {
     f.mem("i32.load", 4 * index);
     f.set(row);
   });
+  const channel = f.local("i32");
+  const operands = {
+    columns: f.param(2),
+    out: f.param(3),
+    channel,
+    parameter: emitSplat(f, f.param(5)),
+    low: emitSplat(f, f.param(6)),
+    high: emitSplat(f, f.param(7)),
+  };
   return {
     f,
     g,
     rows,
     weights: f.param(1),
-    scales: f.param(2),
-    bias: f.param(3),
-    out: f.param(4),
-    count: f.param(5),
-    inputScale: emitSplat(f, f.param(6)),
-    low: emitSplat(f, f.param(7)),
-    high: emitSplat(f, f.param(8)),
-    channel: f.local("i32"),
+    out: f.param(3),
+    count: f.param(4),
+    stage: stageOf(f, g, operands),
+    channel,
     channelsLeft: f.local("i32"),
   };
 }
 
 function emitInner(frame: Frame): void {
-  const { f, g, rows, out, count } = frame;
+  const { f, g, rows, out, count, stage } = frame;
   for (const pixels of [PIXELS, 1]) {
     emitCountdown(f, count, pixels, () => {
       emitChannelLoops(frame, (lanes) => emitPixels(frame, pixels, lanes));
       const step = pixels * g.strideWidth * g.channels * 4;
       for (const row of rows) emitAddTo(f, row, step);
-      emitAddTo(f, out, pixels * g.channels * 4);
+      emitAddTo(f, out, pixels * g.channels * stage.outputBytes);
     });
   }
 }
@@ -151,10 +158,7 @@ function emitPixels(frame: Frame, pixels: number, lanes: number): void {
       for (const [pixel, x] of uses) multiplyAdd(f, input, taps[x], sums[pixel]);
     }
   }
-  finishSums(frame, sums.flat(), lanes, vectors);
-  sums.forEach((sum, pixel) => {
-    storeAt(frame, sum, pixel * g.channels * 4, lanes);
-  });
+  frame.stage.finish(sums, lanes);
 }
 
 /** For each input column that a group of pixels reads: which pixels take it, and as which kernel column. */
@@ -199,8 +203,7 @@ function emitEdge(frame: Frame): void {
         emitAddTo(f, tap, g.channels * 4);
       });
     });
-    finishSums(frame, sum, lanes, vectors);
-    storeAt(frame, sum, 0, lanes);
+    frame.stage.finish([sum], lanes);
   });
 }
 
@@ -220,34 +223,6 @@ function multiplyAdd(
   });
 }
 
-/** f32: clamp(sum + bias); qd8: clamp((sum · inputScale) · scale + bias). `sums` holds pixels × vectors. */
-function finishSums(frame: Frame, sums: readonly Local[], lanes: number, vectors: number): void {
-  const { f, g } = frame;
-  const operand = Array.from({ length: vectors }, () => f.local("v128"));
-  if (g.data === "qd8") {
-    loadAt(frame, frame.scales, 0, lanes, operand);
-    sums.forEach((sum, index) => {
-      f.get(sum);
-      f.get(frame.inputScale);
-      f.op("f32x4.mul");
-      f.get(operand[index % vectors]);
-      f.op("f32x4.mul");
-      f.set(sum);
-    });
-  }
-  loadAt(frame, frame.bias, 0, lanes, operand);
-  sums.forEach((sum, index) => {
-    f.get(sum);
-    f.get(operand[index % vectors]);
-    f.op("f32x4.add");
-    f.get(frame.low);
-    f.op("f32x4.pmax");
-    f.get(frame.high);
-    f.op("f32x4.pmin");
-    f.set(sum);
-  });
-}
-
 /** Loads `lanes` floats at base + channel + offset; a single float goes to lane 0. */
 function loadAt(
   { f, channel }: Frame,
@@ -263,21 +238,5 @@ function loadAt(
     if (lanes === 1) f.mem("v128.load32_zero", offset);
     else f.mem("v128.load", offset + 16 * index, 2);
     f.set(vector);
-  });
-}
-
-function storeAt(
-  { f, out, channel }: Frame,
-  from: readonly Local[],
-  offset: number,
-  lanes: number,
-): void {
-  from.forEach((vector, index) => {
-    f.get(out);
-    f.get(channel);
-    f.op("i32.add");
-    f.get(vector);
-    if (lanes === 1) f.memLane("v128.store32_lane", 0, offset);
-    else f.mem("v128.store", offset + 16 * index, 2);
   });
 }

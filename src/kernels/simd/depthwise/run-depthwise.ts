@@ -3,7 +3,6 @@ import type { DepthwiseEdgeFunction, DepthwiseFunction } from "./emit-depthwise.
 import { type ColumnGeometry, planColumns } from "./plan-columns.ts";
 
 export interface DepthwiseShape extends ColumnGeometry {
-  readonly batch: number;
   readonly inputHeight: number;
   readonly outputHeight: number;
   readonly kernelHeight: number;
@@ -17,9 +16,11 @@ export interface DepthwiseShape extends ColumnGeometry {
 export interface DepthwiseOperands {
   readonly input: number;
   readonly weights: number;
-  readonly scales: number;
-  readonly bias: number;
+  /** Columns of the stage. */
+  readonly columns: number;
   readonly output: number;
+  /** Bytes of an element of the output. */
+  readonly outputBytes: number;
   /** `rowTableBytes(shape)` bytes for row pointers. */
   readonly rowTable: number;
   /** A row of zeros: inputWidth · channels floats. */
@@ -33,14 +34,11 @@ export function rowTableBytes({ kernelHeight }: Pick<DepthwiseShape, "kernelHeig
   return kernelHeight * 4;
 }
 
-/**
- * Computes float32[batch, outputHeight, outputWidth, channels]. `inputScales` has one scale per image for qd8 (any one
- * number for f32).
- */
+/** Computes [outputHeight, outputWidth, channels] of one image. `parameter` is that of the stage. */
 export function runDepthwise(
   shape: DepthwiseShape,
   at: DepthwiseOperands,
-  inputScales: ArrayLike<number>,
+  parameter: number,
   heap: Int32Array,
   inner: DepthwiseFunction,
   edge: DepthwiseEdgeFunction,
@@ -50,33 +48,20 @@ export function runDepthwise(
   const rowBytes = shape.inputWidth * pixelBytes;
   const table = at.rowTable >> 2;
   const rows = new Int32Array(shape.kernelHeight);
-  for (let image = 0; image < shape.batch; image++) {
-    const input = at.input + image * shape.inputHeight * rowBytes;
-    const scale = inputScales[image] ?? 1;
-    for (let y = 0; y < shape.outputHeight; y++) {
-      for (let k = 0; k < shape.kernelHeight; k++) {
-        const row = y * shape.strideHeight - shape.padTop + k * shape.dilationHeight;
-        rows[k] = row >= 0 && row < shape.inputHeight ? input + row * rowBytes : at.zeroRow;
-      }
-      const out = at.output + (image * shape.outputHeight + y) * shape.outputWidth * pixelBytes;
-      const call = (fn: DepthwiseFunction, x: number, first: number, count: number) => {
-        const column = x * shape.strideWidth - shape.padLeft + first * shape.dilationWidth;
-        for (let k = 0; k < rows.length; k++) heap[table + k] = rows[k] + column * pixelBytes;
-        const weights = at.weights + first * pixelBytes;
-        fn(
-          at.rowTable,
-          weights,
-          at.scales,
-          at.bias,
-          out + x * pixelBytes,
-          count,
-          scale,
-          at.low,
-          at.high,
-        );
-      };
-      for (const { x, first, count } of columns.edges) call(edge, x, first, count);
-      if (columns.innerCount > 0) call(inner, columns.innerStart, 0, columns.innerCount);
+  const outputRow = shape.outputWidth * shape.channels * at.outputBytes;
+  for (let y = 0; y < shape.outputHeight; y++) {
+    for (let k = 0; k < shape.kernelHeight; k++) {
+      const row = y * shape.strideHeight - shape.padTop + k * shape.dilationHeight;
+      rows[k] = row >= 0 && row < shape.inputHeight ? at.input + row * rowBytes : at.zeroRow;
     }
+    const call = (fn: DepthwiseFunction, x: number, first: number, count: number) => {
+      const column = x * shape.strideWidth - shape.padLeft + first * shape.dilationWidth;
+      for (let k = 0; k < rows.length; k++) heap[table + k] = rows[k] + column * pixelBytes;
+      const weights = at.weights + first * pixelBytes;
+      const out = at.output + y * outputRow + x * shape.channels * at.outputBytes;
+      fn(at.rowTable, weights, at.columns, out, count, parameter, at.low, at.high);
+    };
+    for (const { x, first, count } of columns.edges) call(edge, x, first, count);
+    if (columns.innerCount > 0) call(inner, columns.innerStart, 0, columns.innerCount);
   }
 }

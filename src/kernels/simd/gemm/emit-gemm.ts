@@ -1,141 +1,162 @@
 /**
- * Emits C[m, n] = clamp(epilogue(A[m, k] · W[k, n])) over packed weights. One function walks all panels of the weights
- * (outer loop) and all rows of A (inner loop), so the caller hands it a block of rows that stays in the first-level
- * cache. Rows beyond m repeat the last row: no remainder code for rows.
+ * Emits C[m, n] = stage(A[m, k] · W[k, n]) over packed weights. One function walks all panels of the weights (outer
+ * loop) and all rows of A (inner loop), so the caller hands it a block of rows that stays in the first-level cache.
+ * Rows beyond m repeat the last row: no remainder code for rows. What happens to the sums is the business of a stage
+ * (`float-stage.ts`, `integer-stage.ts`).
  */
 import type { FunctionBuilder, Label, Local } from "../../../wasm/function-builder.ts";
+import type { ValueType } from "../../../wasm/instruction-row.ts";
 import type { ModuleBuilder } from "../../../wasm/module-builder.ts";
-import { emitAddTo, emitAdvance, emitCopy, emitSplat } from "../emit-basics.ts";
+import { emitAddTo, emitAdvance, emitCopy } from "../emit-basics.ts";
+import { floatStage, hybridStage } from "./float-stage.ts";
+import { integerStage } from "./integer-stage.ts";
 import type { GemmVariant } from "./variants.ts";
 
-/** How the emitted function is called. Addresses and strides in bytes. */
-export type GemmFunction = (
-  /** A: float32[m, k], or int16[m, 2 · steps] for qd8. */
+/**
+ * The parameters that every stage's function starts with. Addresses and strides in bytes.
+ * a: float32[m, k], or int16[m, 2 · steps]. weights: packed (`pack.ts`). c: [m, n] of the stage's type.
+ */
+export type GemmCommon = [
   a: number,
   aStride: number,
-  /** Packed weights (`pack.ts`). */
   weights: number,
-  /** float32 per column, padded to nr; qd8 only. */
-  scales: number,
-  /** float32 per row; the stride is 0 where all rows share one scale, else 4; qd8 only. */
-  rowScales: number,
-  rowScaleStride: number,
-  /** float32 per column, padded to nr. */
-  bias: number,
   c: number,
   cStride: number,
   m: number,
   n: number,
   steps: number,
-  /** Clamp bounds of the fused activation; ∓Infinity for none. */
-  low: number,
-  high: number,
-) => void;
+];
 
-const PARAMS = [...Array<"i32">(12).fill("i32"), "f32", "f32"] as const;
+const COMMON: readonly ValueType[] = Array<"i32">(8).fill("i32");
 
-interface Tile {
+/** The registers of one tile. */
+export interface Tile {
   readonly variant: GemmVariant;
-  /** Column vectors: nr / 4. */
-  readonly vectors: number;
+  /** Sums by row and column vector. */
   readonly sums: readonly (readonly Local[])[];
+  /** One vector of weights (or of anything that belongs to columns) per column vector. */
   readonly columns: readonly Local[];
-  readonly rows: readonly Local[];
-  readonly outputs: readonly Local[];
   readonly value: Local;
-  readonly weights: Local;
-  readonly count: Local;
+  /** Address of each row of C. */
+  readonly outputs: readonly Local[];
+  /** Rows of the block from this tile on. */
+  readonly rowsLeft: Local;
+  /** Columns of C from this panel on. */
+  readonly columnsLeft: Local;
+}
+
+/** What becomes of the sums of a tile. Parameters follow the common ones. */
+export interface GemmStage {
+  readonly params: readonly ValueType[];
+  /** Bytes of an element of C. */
+  readonly outputBytes: number;
+  begin(f: FunctionBuilder, params: readonly Local[], variant: GemmVariant): BoundStage;
+}
+
+export interface BoundStage {
+  /** Before the first row of a panel. */
+  startRows(): void;
+  /** Turns the sums into elements of C and stores them: all loads before the first store. */
+  finish(tile: Tile): void;
+  /** After the last row of a panel: the next panel's columns. */
+  nextPanel(): void;
+}
+
+function stageOf({ data }: GemmVariant): GemmStage {
+  switch (data) {
+    case "f32":
+      return floatStage;
+    case "qd8":
+      return hybridStage;
+    case "qs8":
+    case "qs16":
+      return integerStage("int8");
+    case "qu16":
+      return integerStage("uint8");
+  }
 }
 
 /** Adds the function to `module`, exported under the variant's name. */
 export function emitGemm(module: ModuleBuilder, variant: GemmVariant): void {
-  const f = module.function(PARAMS, [], variant.name);
-  const [a, aStride, weights, scales, rowScales, rowScaleStride, bias, c, cStride, m, n, steps] =
-    PARAMS.map((_, index) => f.param(index)) as Local[];
-  const [low, high] = [emitSplat(f, f.param(12)), emitSplat(f, f.param(13))];
-  const tile = makeTile(f, variant);
-  const [aBlock, cBlock, rowsLeft, panel] = [0, 1, 2, 3].map(() => f.local("i32")) as Local[];
-  const rowScale = f.local("i32");
-  const rows = { aStride, cStride, rowsLeft, aBlock, cBlock };
-  f.get(weights);
-  f.set(panel);
+  const stage = stageOf(variant);
+  const f = module.function([...COMMON, ...stage.params], [], variant.name);
+  const [a, aStride, weights, c, cStride, m, n, steps] = COMMON.map((_, index) =>
+    f.param(index),
+  ) as Local[];
+  const bound = stage.begin(
+    f,
+    stage.params.map((_, index) => f.param(COMMON.length + index)),
+    variant,
+  );
+  const [aBlock, cBlock, rowsLeft, panel, panelWeights, count] = Array.from({ length: 6 }, () =>
+    f.local("i32"),
+  ) as Local[];
+  const tile = makeTile(f, variant, rowsLeft, n);
+  const rows = Array.from({ length: variant.mr }, () => f.local("i32"));
+  emitCopy(f, weights, panel);
   f.loop((nextPanel) => {
     emitCopy(f, a, aBlock);
     emitCopy(f, c, cBlock);
     emitCopy(f, m, rowsLeft);
-    emitCopy(f, rowScales, rowScale);
+    bound.startRows();
     f.loop((nextRows) => {
-      emitRowPointers(f, tile, rows);
-      emitCopy(f, panel, tile.weights);
-      emitCopy(f, steps, tile.count);
+      emitRowPointers(f, rows, aBlock, aStride, rowsLeft);
+      emitRowPointers(f, tile.outputs, cBlock, cStride, rowsLeft);
+      emitCopy(f, panel, panelWeights);
+      emitCopy(f, steps, count);
       clearSums(f, tile);
-      f.loop((nextStep) => emitStep(f, tile, nextStep));
-      emitEpilogue(f, tile, { scales, rowScale, rowScaleStride, rowsLeft, bias, low, high });
-      emitStores(f, tile, n);
+      f.loop((nextStep) => emitStep(f, tile, rows, panelWeights, count, nextStep));
+      bound.finish(tile);
       emitAdvance(f, aBlock, aStride, variant.mr);
       emitAdvance(f, cBlock, cStride, variant.mr);
-      emitAdvance(f, rowScale, rowScaleStride, variant.mr);
       emitAddTo(f, rowsLeft, -variant.mr);
-      f.get(rowsLeft);
-      f.i32(0);
-      f.op("i32.gt_s");
-      f.brIf(nextRows);
+      emitRepeatWhilePositive(f, rowsLeft, nextRows);
     });
-    emitCopy(f, tile.weights, panel);
-    for (const pointer of [scales, bias, c]) emitAddTo(f, pointer, variant.nr * 4);
+    emitCopy(f, panelWeights, panel);
+    bound.nextPanel();
+    emitAddTo(f, c, variant.nr * stage.outputBytes);
     emitAddTo(f, n, -variant.nr);
-    f.get(n);
-    f.i32(0);
-    f.op("i32.gt_s");
-    f.brIf(nextPanel);
+    emitRepeatWhilePositive(f, n, nextPanel);
   });
 }
 
-function makeTile(f: FunctionBuilder, variant: GemmVariant): Tile {
-  const vectors = variant.nr / 4;
-  const many = (count: number, type: "i32" | "v128") =>
-    Array.from({ length: count }, () => f.local(type));
+function makeTile(
+  f: FunctionBuilder,
+  variant: GemmVariant,
+  rowsLeft: Local,
+  columnsLeft: Local,
+): Tile {
+  const vectors = () => Array.from({ length: variant.nr / 4 }, () => f.local("v128"));
   return {
     variant,
-    vectors,
-    sums: Array.from({ length: variant.mr }, () => many(vectors, "v128")),
-    columns: many(vectors, "v128"),
-    rows: many(variant.mr, "i32"),
-    outputs: many(variant.mr, "i32"),
+    sums: Array.from({ length: variant.mr }, vectors),
+    columns: vectors(),
     value: f.local("v128"),
-    weights: f.local("i32"),
-    count: f.local("i32"),
+    outputs: Array.from({ length: variant.mr }, () => f.local("i32")),
+    rowsLeft,
+    columnsLeft,
   };
 }
 
-/** rows[i] = A row i of the block, outputs[i] = C row i; a row that is not there repeats the one before. */
+/** pointers[i] = row i from `start` on; a row that is not there repeats the one before. */
 function emitRowPointers(
   f: FunctionBuilder,
-  { rows, outputs }: Tile,
-  block: {
-    readonly aStride: Local;
-    readonly cStride: Local;
-    readonly rowsLeft: Local;
-    readonly aBlock: Local;
-    readonly cBlock: Local;
-  },
+  pointers: readonly Local[],
+  start: Local,
+  stride: Local,
+  rowsLeft: Local,
 ): void {
-  for (const [pointers, start, stride] of [
-    [rows, block.aBlock, block.aStride],
-    [outputs, block.cBlock, block.cStride],
-  ] as const) {
-    emitCopy(f, start, pointers[0]);
-    for (let row = 1; row < pointers.length; row++) {
-      f.get(pointers[row - 1]);
-      f.get(stride);
-      f.op("i32.add");
-      f.get(pointers[row - 1]);
-      f.get(block.rowsLeft);
-      f.i32(row);
-      f.op("i32.gt_s");
-      f.select();
-      f.set(pointers[row]);
-    }
+  emitCopy(f, start, pointers[0]);
+  for (let row = 1; row < pointers.length; row++) {
+    f.get(pointers[row - 1]);
+    f.get(stride);
+    f.op("i32.add");
+    f.get(pointers[row - 1]);
+    f.get(rowsLeft);
+    f.i32(row);
+    f.op("i32.gt_s");
+    f.select();
+    f.set(pointers[row]);
   }
 }
 
@@ -148,27 +169,34 @@ function clearSums(f: FunctionBuilder, { sums }: Tile): void {
 
 /**
  * One step of k. f32: sum[i][j] += a[i][k] · w[k][4j..4j+3].
- * qd8: sum[i][j] += a[i][2k] · w[2k][…] + a[i][2k+1] · w[2k+1][…], as one dot product of int16 pairs.
+ * Otherwise: sum[i][j] += a[i][2k] · w[2k][…] + a[i][2k+1] · w[2k+1][…], as one dot product of int16 pairs.
  */
-function emitStep(f: FunctionBuilder, tile: Tile, again: Label): void {
-  const { variant, columns, rows, sums, value, weights, count } = tile;
-  const isInteger = variant.data === "qd8";
+function emitStep(
+  f: FunctionBuilder,
+  tile: Tile,
+  rows: readonly Local[],
+  weights: Local,
+  count: Local,
+  again: Label,
+): void {
+  const { variant, columns, sums, value } = tile;
+  const isBytes = variant.data === "qd8" || variant.data === "qs8";
   columns.forEach((column, index) => {
     f.get(weights);
-    if (isInteger) f.mem("v128.load8x8_s", 8 * index);
+    if (isBytes) f.mem("v128.load8x8_s", 8 * index);
     else f.mem("v128.load", 16 * index, 2);
     f.set(column);
   });
   rows.forEach((row, rowIndex) => {
     f.get(row);
-    f.mem("v128.load32_splat", 0, isInteger ? 1 : 2);
+    f.mem("v128.load32_splat", 0, 1);
     f.set(value);
     columns.forEach((column, index) => {
       emitMultiplyAdd(f, variant, value, column, sums[rowIndex][index]);
     });
     emitAddTo(f, row, 4);
   });
-  emitAddTo(f, weights, variant.nr * (isInteger ? 2 : 4));
+  emitAddTo(f, weights, variant.nr * (isBytes ? 2 : 4));
   f.get(count);
   f.i32(-1);
   f.op("i32.add");
@@ -189,139 +217,19 @@ function emitMultiplyAdd(
     f.get(sum);
     f.op("f32x4.relaxed_madd");
   } else {
+    const isFloat = variant.data === "f32";
     f.get(sum);
     f.get(value);
     f.get(column);
-    f.op(variant.data === "qd8" ? "i32x4.dot_i16x8_s" : "f32x4.mul");
-    f.op(variant.data === "qd8" ? "i32x4.add" : "f32x4.add");
+    f.op(isFloat ? "f32x4.mul" : "i32x4.dot_i16x8_s");
+    f.op(isFloat ? "f32x4.add" : "i32x4.add");
   }
   f.set(sum);
 }
 
-/**
- * f32: clamp(sum + bias). qd8: clamp(f32(sum) · f32(scale · rowScale) + bias).
- * All loads come before the first store: the engine's 256-bit pairing asks for that.
- */
-function emitEpilogue(
-  f: FunctionBuilder,
-  { variant, columns, sums, value, vectors }: Tile,
-  operands: {
-    readonly scales: Local;
-    readonly rowScale: Local;
-    readonly rowScaleStride: Local;
-    readonly rowsLeft: Local;
-    readonly bias: Local;
-    readonly low: Local;
-    readonly high: Local;
-  },
-): void {
-  if (variant.data === "qd8") {
-    loadVectors(f, operands.scales, columns);
-    const pointer = f.local("i32");
-    emitCopy(f, operands.rowScale, pointer);
-    sums.forEach((row, rowIndex) => {
-      f.get(pointer);
-      f.mem("v128.load32_splat");
-      f.set(value);
-      for (let index = 0; index < vectors; index++) {
-        f.get(row[index]);
-        f.op("f32x4.convert_i32x4_s");
-        f.get(columns[index]);
-        f.get(value);
-        f.op("f32x4.mul");
-        f.op("f32x4.mul");
-        f.set(row[index]);
-      }
-      f.get(pointer);
-      f.get(operands.rowScaleStride);
-      f.i32(0);
-      f.get(operands.rowsLeft);
-      f.i32(rowIndex + 1);
-      f.op("i32.gt_s");
-      f.select();
-      f.op("i32.add");
-      f.set(pointer);
-    });
-  }
-  loadVectors(f, operands.bias, columns);
-  for (const row of sums) {
-    row.forEach((sum, index) => {
-      f.get(sum);
-      f.get(columns[index]);
-      f.op("f32x4.add");
-      f.get(operands.low);
-      f.op("f32x4.pmax");
-      f.get(operands.high);
-      f.op("f32x4.pmin");
-      f.set(sum);
-    });
-  }
-}
-
-function loadVectors(f: FunctionBuilder, address: Local, into: readonly Local[]): void {
-  into.forEach((vector, index) => {
-    f.get(address);
-    f.mem("v128.load", 16 * index, 2);
-    f.set(vector);
-  });
-}
-
-/** Stores whole tiles as vectors, the last columns of C in halving pieces. */
-function emitStores(f: FunctionBuilder, { variant, sums, outputs }: Tile, n: Local): void {
-  f.get(n);
-  f.i32(variant.nr);
-  f.op("i32.ge_s");
-  f.if(
-    () => {
-      sums.forEach((row, rowIndex) => {
-        row.forEach((sum, index) => {
-          f.get(outputs[rowIndex]);
-          f.get(sum);
-          f.mem("v128.store", 16 * index, 2);
-        });
-      });
-    },
-    () => {
-      sums.forEach((row, rowIndex) => {
-        emitPartialStore(f, row, outputs[rowIndex], n);
-      });
-    },
-  );
-}
-
-/** Stores the first n (< nr) floats of `row`, using the bits of n: 8, 4, 2, 1. Destroys `row` and `output`. */
-function emitPartialStore(
-  f: FunctionBuilder,
-  row: readonly Local[],
-  output: Local,
-  n: Local,
-): void {
-  for (let width = row.length * 2; width >= 1; width /= 2) {
-    f.get(n);
-    f.i32(width);
-    f.op("i32.and");
-    f.if(() => {
-      if (width >= 4) {
-        const count = width / 4;
-        for (let index = 0; index < count; index++) {
-          f.get(output);
-          f.get(row[index]);
-          f.mem("v128.store", 16 * index, 2);
-        }
-        for (let index = 0; index + count < row.length; index++)
-          emitCopy(f, row[index + count], row[index]);
-      } else {
-        f.get(output);
-        f.get(row[0]);
-        f.memLane(width === 2 ? "v128.store64_lane" : "v128.store32_lane", 0, 0, 2);
-        if (width === 2) {
-          f.get(row[0]);
-          f.get(row[0]);
-          f.shuffle([8, 9, 10, 11, 12, 13, 14, 15, 8, 9, 10, 11, 12, 13, 14, 15]);
-          f.set(row[0]);
-        }
-      }
-      emitAddTo(f, output, width * 4);
-    });
-  }
+function emitRepeatWhilePositive(f: FunctionBuilder, counter: Local, again: Label): void {
+  f.get(counter);
+  f.i32(0);
+  f.op("i32.gt_s");
+  f.brIf(again);
 }

@@ -1,7 +1,10 @@
 import { describe, expect, it } from "vitest";
 import { ModuleBuilder } from "../../../wasm/module-builder.ts";
-import { emitGemm, type GemmFunction } from "./emit-gemm.ts";
-import { gemmSteps, packedByteLength, packFloat, packInt8 } from "./pack.ts";
+import { multiplyRoundingUp, quantizeMultiplier } from "../../reference/fixed-point.ts";
+import { emitGemm, type GemmCommon } from "./emit-gemm.ts";
+import type { FloatGemm, HybridGemm } from "./float-stage.ts";
+import type { IntegerGemm } from "./integer-stage.ts";
+import { gemmSteps, packedByteLength, packFloat, packPairs } from "./pack.ts";
 import { type GemmVariant, gemmVariants } from "./variants.ts";
 
 /** Small deterministic generator of uniform values in [0, 1). */
@@ -12,6 +15,10 @@ function random(seed: number): () => number {
     return state / 2 ** 32;
   };
 }
+
+type Shape = readonly [m: number, n: number, k: number];
+
+const ZERO_POINT = 5;
 
 const SHAPES = [
   [1, 1, 1],
@@ -27,112 +34,183 @@ const SHAPES = [
 
 interface Problem {
   readonly a: Float32Array | Int16Array;
-  readonly weights: Float32Array | Int8Array;
+  readonly weights: Float32Array | Int8Array | Int16Array;
   readonly scales: Float32Array;
   readonly rowScales: Float32Array;
   readonly bias: Float32Array;
+  readonly integerBias: Int32Array;
+  /** Real requantization factors below 1/2. */
+  readonly factors: readonly number[];
 }
 
-function problem(variant: GemmVariant, m: number, n: number, k: number): Problem {
+function problem({ data }: GemmVariant, m: number, n: number, k: number): Problem {
   const next = random(m * 1000 + n * 10 + k);
   const float = () => (next() - 0.5) * 4;
-  const isInteger = variant.data === "qd8";
+  const integer = (limit: number) => () => Math.round((next() * 2 - 1) * limit);
+  const weights =
+    data === "f32"
+      ? Float32Array.from({ length: n * k }, float)
+      : data === "qs16" || data === "qu16"
+        ? Int16Array.from({ length: n * k }, integer(255))
+        : Int8Array.from({ length: n * k }, integer(127));
   return {
-    a: isInteger
-      ? Int16Array.from({ length: m * k }, () => Math.floor(next() * 511) - 255)
-      : Float32Array.from({ length: m * k }, float),
-    weights: isInteger
-      ? Int8Array.from({ length: n * k }, () => Math.floor(next() * 255) - 127)
-      : Float32Array.from({ length: n * k }, float),
+    a:
+      data === "f32"
+        ? Float32Array.from({ length: m * k }, float)
+        : Int16Array.from({ length: m * k }, integer(255)),
+    weights,
     scales: Float32Array.from({ length: n }, () => next() / 100),
     rowScales: Float32Array.from({ length: m }, () => next() / 10),
     bias: Float32Array.from({ length: n }, float),
+    integerBias: Int32Array.from({ length: n }, integer(90000)),
+    factors: Array.from({ length: n }, () => 0.4 * 2 ** (-14 * next())),
   };
+}
+
+interface Bounds {
+  readonly low: number;
+  readonly high: number;
 }
 
 /** The definition: sums in order of k, every float operation rounded to float32. */
 function define(
-  variant: GemmVariant,
-  { a, weights, scales, rowScales, bias }: Problem,
-  [m, n, k]: readonly [number, number, number],
-  [low, high]: readonly [number, number],
-): Float32Array {
+  { data }: GemmVariant,
+  problem: Problem,
+  [m, n, k]: Shape,
+  bounds: Bounds,
+): number[] {
   const f = Math.fround;
-  const out = new Float32Array(m * n);
+  const { a, weights, scales, rowScales, bias, integerBias, factors } = problem;
+  const clamp = (value: number) => Math.min(Math.max(value, bounds.low), bounds.high);
+  const out: number[] = [];
   for (let row = 0; row < m; row++) {
     for (let column = 0; column < n; column++) {
       let sum = 0;
       for (let index = 0; index < k; index++) {
         const product = a[row * k + index] * weights[column * k + index];
-        sum = variant.data === "qd8" ? sum + product : f(sum + f(product));
+        sum = data === "f32" ? f(sum + f(product)) : sum + product;
       }
-      const real = variant.data === "qd8" ? f(f(sum) * f(scales[column] * rowScales[row])) : sum;
-      out[row * n + column] = Math.min(Math.max(f(real + bias[column]), low), high);
+      if (data === "f32") out.push(clamp(f(sum + bias[column])));
+      else if (data === "qd8") {
+        out.push(clamp(f(f(f(sum) * f(scales[column] * rowScales[row])) + bias[column])));
+      } else {
+        const { multiplier, shift } = quantizeMultiplier(factors[column]);
+        const scaled = multiplyRoundingUp(sum + integerBias[column], multiplier, shift);
+        out.push(clamp(scaled + ZERO_POINT));
+      }
     }
   }
   return out;
 }
 
-async function run(
-  variant: GemmVariant,
-  data: Problem,
-  [m, n, k]: readonly [number, number, number],
-  [low, high]: readonly [number, number],
-): Promise<{ readonly out: Float32Array; readonly after: number }> {
-  const module = new ModuleBuilder();
-  module.importMemory("env", "memory", { initial: 4 });
-  emitGemm(module, variant);
-  const memory = new WebAssembly.Memory({ initial: 4 });
-  const { instance } = await WebAssembly.instantiate(module.finish(), { env: { memory } });
-  const gemm = instance.exports[variant.name] as unknown as GemmFunction;
+/** Places arrays one behind the other, each at a multiple of 64 with room behind it. */
+function placer(memory: WebAssembly.Memory): (content: ArrayBufferView, slack?: number) => number {
   const bytes = new Uint8Array(memory.buffer);
   let top = 64;
-  const place = (
-    content: { buffer: ArrayBufferLike; byteOffset: number; byteLength: number },
-    slack = 0,
-  ) => {
+  return (content, slack = 64) => {
     const address = top;
     bytes.set(new Uint8Array(content.buffer, content.byteOffset, content.byteLength), address);
     top = (top + content.byteLength + slack + 63) & ~63;
     return address;
   };
-  const steps = gemmSteps(variant.data, k);
-  const isInteger = variant.data === "qd8";
-  const packed = new Uint8Array(packedByteLength(variant, n, k));
-  if (isInteger)
-    packInt8(data.weights as Int8Array, n, k, variant.nr, new Int8Array(packed.buffer));
-  else packFloat(data.weights as Float32Array, n, k, variant.nr, new Float32Array(packed.buffer));
-  const rows = isInteger ? new Int16Array(m * steps * 2) : (data.a as Float32Array);
-  if (isInteger) {
-    for (let row = 0; row < m; row++)
-      rows.set(data.a.subarray(row * k, (row + 1) * k), row * steps * 2);
-  }
-  const a = place(rows);
-  const weights = place(packed);
-  const scales = place(data.scales, variant.nr * 4);
-  const rowScales = place(data.rowScales, variant.mr * 4);
-  const bias = place(data.bias, variant.nr * 4);
-  const c = place(new Float32Array(m * n).fill(-1), 64);
-  const guard = new Float32Array(memory.buffer, c + m * n * 4, 1);
-  guard[0] = 12345;
-  const aStride = isInteger ? steps * 4 : k * 4;
-  gemm(a, aStride, weights, scales, rowScales, 4, bias, c, n * 4, m, n, steps, low, high);
-  return { out: new Float32Array(memory.buffer, c, m * n).slice(), after: guard[0] };
 }
 
-const variants = [...gemmVariants("f32", "simd"), ...gemmVariants("qd8", "simd")];
+async function run(
+  variant: GemmVariant,
+  data: Problem,
+  [m, n, k]: Shape,
+  { low, high }: Bounds,
+): Promise<{ readonly out: number[]; readonly after: number }> {
+  const module = new ModuleBuilder();
+  module.importMemory("env", "memory", { initial: 4 });
+  emitGemm(module, variant);
+  const memory = new WebAssembly.Memory({ initial: 4 });
+  const { instance } = await WebAssembly.instantiate(module.finish(), { env: { memory } });
+  const gemm = instance.exports[variant.name];
+  const place = placer(memory);
+  const steps = gemmSteps(variant.data, k);
+  const weights = place(packedOf(variant, data, n, k));
+  const a = place(rowsOf(variant, data, m, k));
+  const isInteger = variant.data !== "f32" && variant.data !== "qd8";
+  const output = isInteger
+    ? new Uint8Array(m * n + 1).fill(77)
+    : new Float32Array(m * n + 1).fill(77);
+  const c = place(output);
+  const width = output.BYTES_PER_ELEMENT;
+  const common: GemmCommon = [a, steps * 4, weights, c, n * width, m, n, steps];
+  if (variant.data === "f32") (gemm as FloatGemm)(...common, place(data.bias), low, high);
+  else if (variant.data === "qd8") {
+    const scales = [place(data.scales), place(data.rowScales), 4, place(data.bias)] as const;
+    (gemm as HybridGemm)(...common, ...scales, low, high);
+  } else {
+    const fixed = data.factors.map(quantizeMultiplier);
+    const columns = [
+      place(Int32Array.from(fixed, ({ multiplier }) => multiplier)),
+      place(Int32Array.from(fixed, ({ shift }) => 2 ** (31 + shift))),
+      place(data.integerBias),
+    ] as const;
+    (gemm as IntegerGemm)(...common, ...columns, ZERO_POINT, low, high);
+  }
+  const Result = isInteger ? (variant.data === "qu16" ? Uint8Array : Int8Array) : Float32Array;
+  const all = [...new Result(memory.buffer, c, m * n + 1)];
+  return { out: all.slice(0, -1), after: all[all.length - 1] };
+}
+
+function packedOf(
+  variant: GemmVariant,
+  { weights }: Problem,
+  n: number,
+  k: number,
+): ArrayBufferView {
+  const bytes = new Uint8Array(packedByteLength(variant, n, k)).buffer;
+  if (weights instanceof Float32Array) {
+    const packed = new Float32Array(bytes);
+    packFloat(weights, n, k, variant.nr, packed);
+    return packed;
+  }
+  const packed = weights instanceof Int8Array ? new Int8Array(bytes) : new Int16Array(bytes);
+  packPairs(weights, n, k, variant.nr, packed);
+  return packed;
+}
+
+/** A as the kernel reads it: rows of int16 are filled up to whole pairs. */
+function rowsOf(variant: GemmVariant, { a }: Problem, m: number, k: number): ArrayBufferView {
+  if (variant.data === "f32") return a;
+  const width = gemmSteps(variant.data, k) * 2;
+  const rows = new Int16Array(m * width);
+  for (let row = 0; row < m; row++) rows.set(a.subarray(row * k, (row + 1) * k), row * width);
+  return rows;
+}
+
+const variants = (["f32", "qd8", "qs8", "qs16", "qu16"] as const).flatMap((data) =>
+  gemmVariants(data, "simd"),
+);
+
+/** Bounds without and with a fused activation. */
+function boundsOf({ data }: GemmVariant): readonly Bounds[] {
+  if (data === "qu16")
+    return [
+      { low: 0, high: 255 },
+      { low: 3, high: 100 },
+    ];
+  if (data === "qs8" || data === "qs16")
+    return [
+      { low: -128, high: 127 },
+      { low: 3, high: 100 },
+    ];
+  return [
+    { low: -Infinity, high: Infinity },
+    { low: 0, high: 6 },
+  ];
+}
 
 describe.each(variants)("$name", (variant) => {
   it.each(SHAPES)("equals the definition exactly for m, n, k = %i, %i, %i", async (m, n, k) => {
     const data = problem(variant, m, n, k);
-    const shape = [m, n, k] as const;
-    for (const bounds of [
-      [-Infinity, Infinity],
-      [0, 6],
-    ] as const) {
-      const { out, after } = await run(variant, data, shape, bounds);
-      expect(out).toEqual(define(variant, data, shape, bounds));
-      expect(after, "the float behind the output").toBe(12345);
+    for (const bounds of boundsOf(variant)) {
+      const { out, after } = await run(variant, data, [m, n, k], bounds);
+      expect(out).toEqual(define(variant, data, [m, n, k], bounds));
+      expect(after, "what stands behind the output").toBe(77);
     }
   });
 });

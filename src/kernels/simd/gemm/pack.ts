@@ -4,15 +4,15 @@
  */
 import type { GemmVariant } from "./variants.ts";
 
-/** Steps of the inner loop: qd8 takes two k at a time. */
+/** Steps of the inner loop: integer products take two k at a time. */
 export function gemmSteps(data: GemmVariant["data"], k: number): number {
-  return data === "qd8" ? Math.ceil(k / 2) : k;
+  return data === "f32" ? k : Math.ceil(k / 2);
 }
 
 /** Bytes of packed weights for `n` columns of length `k`. */
 export function packedByteLength({ data, nr }: GemmVariant, n: number, k: number): number {
   const columns = Math.ceil(n / nr) * nr;
-  return columns * gemmSteps(data, k) * (data === "qd8" ? 2 : 4);
+  return columns * gemmSteps(data, k) * (data === "qd8" || data === "qs8" ? 2 : 4);
 }
 
 /**
@@ -34,13 +34,13 @@ export function packFloat(
   }
 }
 
-/** Packs int8[n, k] into int8[n / nr, ceil(k / 2), nr, 2]. */
-export function packInt8(
-  weights: Int8Array,
+/** Packs integers [n, k] into [n / nr, ceil(k / 2), nr, 2] of the packed array's type. */
+export function packPairs(
+  weights: Int8Array | Int16Array,
   n: number,
   k: number,
   nr: number,
-  packed: Int8Array,
+  packed: Int8Array | Int16Array,
 ): void {
   packed.fill(0);
   const steps = Math.ceil(k / 2);

@@ -1,10 +1,9 @@
 /**
  * CONV_2D over linear memory. A 1×1 window with stride 1 multiplies the image as it lies; other windows are gathered
- * strip by strip. Hybrid convolutions quantize one image at a time to int16 (q − zero point), so that padding is 0 and
- * nothing has to be corrected.
+ * strip by strip. Hybrid and integer convolutions turn one image at a time into int16 (q − zero point), so that padding
+ * is 0 and nothing has to be corrected.
  */
 import { optionsOf } from "../../options.ts";
-import { clampRange } from "../../reference/activation.ts";
 import { type ConvGeometry, convGeometry, isPerChannel } from "../../reference/conv.ts";
 import { insideRange } from "../../reference/window.ts";
 import { inputAt } from "../../require.ts";
@@ -17,111 +16,83 @@ import {
 } from "../fast-kernel.ts";
 import { emitGather, GATHER_NAME, type GatherFunction } from "../gather/emit-gather.ts";
 import { blockRows } from "../gemm/blocks.ts";
-import { gemmSteps } from "../gemm/pack.ts";
-import type { GemmVariant } from "../gemm/variants.ts";
-import { bindQuantizer, quantizerFunctions } from "./activation-quantizer.ts";
-import {
-  bindMultiply,
-  chooseGemm,
-  gemmFunction,
-  layProduct,
-  type Multiply,
-  productWeights,
-  storeProduct,
-} from "./product.ts";
+import { PASS_SCRATCH_BYTES } from "./activation-pass.ts";
+import { type Multiply, type Product, planProduct } from "./product.ts";
 
 /** Memory that a convolution uses while it runs. Addresses in bytes. */
 interface ConvScratch {
-  /** float32[2] for the range, float32[1] for the scale. */
-  readonly range: number;
+  readonly pass: number;
+  /** float32[1]: scale of the image, for hybrid convolutions. */
   readonly scale: number;
-  /** The quantized image, for hybrid convolutions. */
-  readonly quantized: number;
+  /** The image as int16, for all but float convolutions. */
+  readonly prepared: number;
   /** i32 pointers, one per kernel row. */
   readonly rowTable: number;
   /** A strip of gathered windows. */
   readonly strip: number;
 }
 
-/** Element sizes and strides of the matrix that is multiplied. */
+/** Sizes of the matrix that is multiplied. */
 interface ConvMatrix {
   readonly geometry: ConvGeometry;
-  readonly variant: GemmVariant;
+  readonly product: Product;
+  /** Bytes of an element of the image that is gathered. */
   readonly elementBytes: number;
-  /** Bytes from one gathered window to the next. */
-  readonly rowBytes: number;
   readonly stripRows: number;
+  /** The image is the matrix. */
   readonly isDirect: boolean;
 }
 
-export const fastConv: FastKernel = ({ node, known, features }) => {
+export const fastConv: FastKernel = (request) => {
+  const { node } = request;
   const geometry = convGeometry(node);
-  if (geometry.groups !== 1 || inputAt(node, 0).dtype !== "float32") return undefined;
+  if (geometry.groups !== 1) return undefined;
   const { rows, columns, outChannels, channels } = geometry;
-  const depth = rows.filterSize * columns.filterSize * channels;
-  const weights = productWeights(node, known, outChannels, depth);
-  if (weights === undefined || depth === 0) return undefined;
-  const clamp = clampRange(node, optionsOf(node, "Conv2DOptions").fused_activation_function);
-  const pixels = rows.outputSize * columns.outputSize;
-  const variant = chooseGemm(weights.data, pixels, features.relaxed);
-  const matrix = matrixOf(geometry, variant, depth, pixels);
-  const persistent = new Region();
-  layProduct(persistent, variant, outChannels, depth);
+  const product = planProduct(request, {
+    rows: rows.outputSize * columns.outputSize,
+    n: outChannels,
+    k: rows.filterSize * columns.filterSize * channels,
+    activation: optionsOf(node, "Conv2DOptions").fused_activation_function,
+    asymmetric: isPerChannel(inputAt(node, 1), geometry.groups),
+    precision: inputAt(node, 0).dtype === "uint8" ? "per-tensor" : "per-channel",
+  });
+  if (product === undefined) return undefined;
+  const matrix = matrixOf(geometry, product);
   const scratch = new Region();
   layScratch(scratch, matrix);
   return {
-    variant: variant.name,
-    functions: [
-      gemmFunction(variant),
-      { name: GATHER_NAME, emit: emitGather },
-      ...(variant.data === "qd8" ? quantizerFunctions("int16") : []),
-    ],
-    persistentBytes: persistent.byteLength,
+    variant: product.variant.name,
+    functions: [...product.functions, { name: GATHER_NAME, emit: emitGather }],
+    persistentBytes: product.persistentBytes,
     scratchBytes: scratch.byteLength,
-    bind(place) {
-      const layout = layProduct(new Region(place.persistent), variant, outChannels, depth);
-      storeProduct(place.memory, node, variant, weights, layout);
-      const at = layScratch(new Region(place.scratch), matrix);
-      const multiply = bindMultiply(place, variant, weights, layout, clamp);
-      const asymmetric = isPerChannel(inputAt(node, 1), geometry.groups);
-      return variant.data === "qd8"
-        ? bindHybrid(place, matrix, at, multiply, asymmetric)
-        : bindFloat(place, matrix, at, multiply);
-    },
+    bind: (place) => bindConv(place, matrix, layScratch(new Region(place.scratch), matrix)),
   };
 };
 
-function matrixOf(
-  geometry: ConvGeometry,
-  variant: GemmVariant,
-  depth: number,
-  pixels: number,
-): ConvMatrix {
+function matrixOf(geometry: ConvGeometry, product: Product): ConvMatrix {
   const { rows, columns, channels } = geometry;
-  const elementBytes = variant.data === "qd8" ? 2 : 4;
-  const rowBytes = gemmSteps(variant.data, depth) * 4;
+  const elementBytes = product.pass === undefined ? 4 : 2;
   const isPointwise = [rows, columns].every(
     (axis) => axis.filterSize === 1 && axis.stride === 1 && axis.padBefore === 0,
   );
+  const pixels = rows.outputSize * columns.outputSize;
   return {
     geometry,
-    variant,
+    product,
     elementBytes,
-    rowBytes,
-    stripRows: blockRows(pixels, rowBytes, variant.mr),
-    isDirect: isPointwise && channels * elementBytes === rowBytes,
+    stripRows: blockRows(pixels, product.rowBytes, product.variant.mr),
+    isDirect: isPointwise && channels * elementBytes === product.rowBytes,
   };
 }
 
 function layScratch(region: Region, matrix: ConvMatrix): ConvScratch {
-  const { geometry, variant, rowBytes, stripRows, isDirect } = matrix;
-  const imageBytes = imageElements(geometry) * 2;
+  const { geometry, product, stripRows, isDirect } = matrix;
   return {
-    range: region.take(8),
+    pass: region.take(PASS_SCRATCH_BYTES),
     scale: region.take(4),
-    quantized: region.take(variant.data === "qd8" ? imageBytes : 0),
+    prepared: region.take(product.pass === undefined ? 0 : imageElements(geometry) * 2),
     rowTable: region.take(geometry.rows.filterSize * 4),
-    strip: region.take(isDirect ? 0 : stripRows * rowBytes),
+    strip: region.take(isDirect ? 0 : stripRows * product.rowBytes),
   };
 }
 
@@ -133,38 +104,28 @@ function outputElements({ rows, columns, outChannels }: ConvGeometry): number {
   return rows.outputSize * columns.outputSize * outChannels;
 }
 
-function bindFloat(
+function bindConv(
   place: FastPlace,
   matrix: ConvMatrix,
   at: ConvScratch,
-  multiply: Multiply,
 ): ReturnType<FastPlan["bind"]> {
-  const { geometry } = matrix;
-  const convolve = bindImage(place, matrix, at, multiply);
-  return ([input], [output]) => {
-    for (let b = 0; b < geometry.batch; b++) {
-      const image = addressOf(input) + b * imageElements(geometry) * 4;
-      convolve(image, addressOf(output) + b * outputElements(geometry) * 4);
-    }
-  };
-}
-
-function bindHybrid(
-  place: FastPlace,
-  matrix: ConvMatrix,
-  at: ConvScratch,
-  multiply: Multiply,
-  asymmetric: boolean,
-): ReturnType<FastPlan["bind"]> {
-  const { geometry } = matrix;
+  const { geometry, product } = matrix;
   const count = imageElements(geometry);
+  const multiply = product.bind(place, { address: at.scale, stride: 0 });
   const convolve = bindImage(place, matrix, at, multiply);
-  const quantize = bindQuantizer(place, "int16", asymmetric, at.range);
+  const pass = product.pass?.bind(place, at.pass);
   const scale = new Float32Array(place.memory.buffer, at.scale, 1);
+  const { elementBytes } = product;
   return ([input], [output]) => {
     for (let b = 0; b < geometry.batch; b++) {
-      scale[0] = quantize(addressOf(input) + b * count * 4, count, at.quantized);
-      convolve(at.quantized, addressOf(output) + b * outputElements(geometry) * 4);
+      const image = addressOf(input) + b * count * elementBytes;
+      const out = addressOf(output) + b * outputElements(geometry) * elementBytes;
+      if (pass === undefined) {
+        convolve(image, out);
+      } else {
+        scale[0] = pass(image, count, at.prepared);
+        convolve(at.prepared, out);
+      }
     }
   };
 }
@@ -176,18 +137,17 @@ function bindImage(
   at: ConvScratch,
   multiply: Multiply,
 ): (image: number, out: number) => void {
-  const { geometry, rowBytes, stripRows, isDirect } = matrix;
+  const { geometry, product, stripRows, isDirect } = matrix;
   const { rows, columns, outChannels } = geometry;
+  const { rowBytes, elementBytes } = product;
   const pixels = rows.outputSize * columns.outputSize;
-  if (isDirect) {
-    return (image, out) => multiply(image, rowBytes, pixels, out, at.scale, 0);
-  }
+  if (isDirect) return (image, out) => multiply(image, rowBytes, pixels, out);
   const gather = bindGather(place, matrix, at);
   return (image, out) => {
     for (let pixel = 0; pixel < pixels; pixel += stripRows) {
       const count = Math.min(stripRows, pixels - pixel);
       gather(image, pixel, count);
-      multiply(at.strip, rowBytes, count, out + pixel * outChannels * 4, at.scale, 0);
+      multiply(at.strip, rowBytes, count, out + pixel * outChannels * elementBytes);
     }
   };
 }
@@ -198,7 +158,8 @@ function bindGather(
   matrix: ConvMatrix,
   at: ConvScratch,
 ): (image: number, pixel: number, count: number) => void {
-  const { geometry, elementBytes, rowBytes } = matrix;
+  const { geometry, elementBytes } = matrix;
+  const { rowBytes } = matrix.product;
   const { rows, columns, channels } = geometry;
   const gather = place.call<GatherFunction>(GATHER_NAME);
   const table = new Int32Array(place.memory.buffer, at.rowTable, rows.filterSize);

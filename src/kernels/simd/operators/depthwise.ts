@@ -1,94 +1,159 @@
-/** DEPTHWISE_CONV_2D with multiplier 1 over linear memory; hybrid images are quantized to floats of q − zero point. */
+/**
+ * DEPTHWISE_CONV_2D with multiplier 1 over linear memory. Hybrid and integer convolutions turn one image at a time into
+ * floats of q − zero point.
+ */
 import { assert } from "../../../base/errors.ts";
+import type { ActivationFunctionType } from "../../../formats/tflite/schema.gen.ts";
 import { optionsOf } from "../../options.ts";
 import { clampRange } from "../../reference/activation.ts";
 import { type DepthwiseGeometry, depthwiseGeometry } from "../../reference/depthwise-conv.ts";
 import { channelScales } from "../../reference/output-stage.ts";
-import { hybridWeights } from "../../reference/weights.ts";
-import { inputAt } from "../../require.ts";
+import { centeredWeights, hybridWeights } from "../../reference/weights.ts";
+import { inputAt, perTensorQuantization } from "../../require.ts";
+import { columnBytes } from "../depthwise/depthwise-stage.ts";
 import {
+  type DepthwiseData,
   type DepthwiseFunction,
   depthwiseName,
   edgeName,
   emitDepthwise,
 } from "../depthwise/emit-depthwise.ts";
 import { type DepthwiseShape, rowTableBytes, runDepthwise } from "../depthwise/run-depthwise.ts";
-import { addressOf, type FastKernel, Region } from "../fast-kernel.ts";
-import { bindQuantizer, quantizerFunctions } from "./activation-quantizer.ts";
-import { type ProductWeights, productWeights } from "./product.ts";
+import { addressOf, type FastKernel, type FastRequest, Region } from "../fast-kernel.ts";
+import {
+  type ActivationPass,
+  PASS_SCRATCH_BYTES,
+  quantizingPass,
+  wideningPass,
+} from "./activation-pass.ts";
+import { requantizationOf } from "./requantization.ts";
 
-/** |q − z| · |w| summed over this many taps stays below 2^24, where float32 is exact. */
-const MAX_EXACT_TAPS = Math.floor(2 ** 24 / (255 * 127));
+/** Products of integers below 256 summed over this many taps stay below 2^24, where float32 is exact. */
+const MAX_EXACT_TAPS = 256;
 
-export const fastDepthwise: FastKernel = ({ node, known }) => {
-  const geometry = depthwiseGeometry(node);
-  const { rows, columns, channels, multiplier, outChannels } = geometry;
-  if (multiplier !== 1 || inputAt(node, 0).dtype !== "float32") return undefined;
+/** A kind of depthwise convolution: constants, what comes before, and the stage's numbers. */
+interface DepthwiseKind {
+  readonly data: DepthwiseData;
+  readonly weights: ArrayLike<number>;
+  readonly columns: readonly (Float32Array | Int32Array)[];
+  readonly pass: ActivationPass | undefined;
+  readonly elementBytes: number;
+  /** Zero point of integer outputs. */
+  readonly zeroPoint: number;
+  readonly low: number;
+  readonly high: number;
+}
+
+export const fastDepthwise: FastKernel = (request) => {
+  const geometry = depthwiseGeometry(request.node);
+  const { rows, columns, channels, multiplier } = geometry;
   const taps = rows.filterSize * columns.filterSize;
-  const weights = productWeights(node, known, outChannels, taps);
-  if (weights === undefined || (weights.data === "qd8" && taps > MAX_EXACT_TAPS)) return undefined;
-  const options = optionsOf(node, "DepthwiseConv2DOptions");
-  const { min, max } = clampRange(node, options.fused_activation_function);
+  const { fused_activation_function } = optionsOf(request.node, "DepthwiseConv2DOptions");
+  const kind = multiplier === 1 ? kindOf(request, channels, fused_activation_function) : undefined;
+  if (kind === undefined || (kind.pass !== undefined && taps > MAX_EXACT_TAPS)) return undefined;
   const shape = shapeOf(geometry);
-  const code = { ...shape, data: weights.data };
+  const code = { ...shape, data: kind.data };
   const name = depthwiseName(code);
-  const isHybrid = weights.data === "qd8";
-  const persistent = new Region();
-  layConstants(persistent, taps, channels, columns.inputSize);
-  const scratch = new Region();
-  layScratch(scratch, shape, isHybrid ? geometry.imageElements : 0);
+  const layConstants = (region: Region) => ({
+    weights: region.take(taps * channels * 4),
+    columns: region.take(kind.columns.length * columnBytes(channels)),
+    zeroRow: region.take(columns.inputSize * channels * 4),
+  });
+  const layScratch = (region: Region) => ({
+    pass: region.take(PASS_SCRATCH_BYTES),
+    rowTable: region.take(rowTableBytes(shape)),
+    prepared: region.take(kind.pass === undefined ? 0 : geometry.imageElements * 4),
+  });
+  const [persistent, scratch] = [new Region(), new Region()];
+  layConstants(persistent);
+  layScratch(scratch);
   return {
     variant: name,
     functions: [
       { name, emit: (module) => emitDepthwise(module, code) },
-      ...(isHybrid ? quantizerFunctions("float32") : []),
+      ...(kind.pass?.functions ?? []),
     ],
     persistentBytes: persistent.byteLength,
     scratchBytes: scratch.byteLength,
     bind(place) {
-      const constants = layConstants(
-        new Region(place.persistent),
-        taps,
-        channels,
-        columns.inputSize,
-      );
-      const scales = isHybrid ? channelScales(node, inputAt(node, 1), channels) : undefined;
-      storeConstants(place.memory, weights, scales, constants);
-      const at = layScratch(
-        new Region(place.scratch),
-        shape,
-        isHybrid ? geometry.imageElements : 0,
-      );
-      const [inner, edge] = [name, edgeName(code)].map((key) => place.call<DepthwiseFunction>(key));
-      assert(inner !== undefined && edge !== undefined, "both depthwise functions");
-      const heap = new Int32Array(place.memory.buffer);
-      const quantize = isHybrid ? bindQuantizer(place, "float32", true, at.range) : undefined;
-      const operands = { ...constants, rowTable: at.rowTable, low: min, high: max };
-      const one = { ...shape, batch: 1 };
+      const { buffer } = place.memory;
+      const { zeroRow, ...constants } = layConstants(new Region(place.persistent));
+      new Float32Array(buffer, constants.weights, taps * channels).set(kind.weights);
+      for (const [index, values] of kind.columns.entries()) {
+        const at = constants.columns + index * columnBytes(channels);
+        if (values instanceof Float32Array) new Float32Array(buffer, at, channels).set(values);
+        else new Int32Array(buffer, at, channels).set(values);
+      }
+      const at = layScratch(new Region(place.scratch));
+      const inner = place.call<DepthwiseFunction>(name);
+      const edge = place.call<DepthwiseFunction>(edgeName(code));
+      const heap = new Int32Array(buffer);
+      const pass = kind.pass?.bind(place, at.pass);
+      const { low, high, elementBytes: outputBytes } = kind;
+      const fixed = { ...constants, zeroRow, rowTable: at.rowTable, outputBytes, low, high };
       return ([input], [output]) => {
         for (let b = 0; b < geometry.batch; b++) {
-          const source = addressOf(input) + b * geometry.imageElements * 4;
-          const scale = quantize?.(source, geometry.imageElements, at.quantized) ?? 1;
-          const image = quantize === undefined ? source : at.quantized;
-          const target = addressOf(output) + b * geometry.outElements * 4;
-          runDepthwise(
-            one,
-            { ...operands, input: image, output: target },
-            [scale],
-            heap,
-            inner,
-            edge,
-          );
+          const source = addressOf(input) + b * geometry.imageElements * kind.elementBytes;
+          const scale = pass?.(source, geometry.imageElements, at.prepared) ?? 1;
+          const image = pass === undefined ? source : at.prepared;
+          const target = addressOf(output) + b * geometry.outElements * kind.elementBytes;
+          const parameter = kind.data === "qd8" ? scale : kind.zeroPoint;
+          const operands = { ...fixed, input: image, output: target };
+          runDepthwise(shape, operands, parameter, heap, inner, edge);
         }
       };
     },
   };
 };
 
-function shapeOf(geometry: DepthwiseGeometry): DepthwiseShape {
-  const { batch, rows, columns, channels } = geometry;
+function kindOf(
+  { node, known }: FastRequest,
+  channels: number,
+  activation: ActivationFunctionType,
+): DepthwiseKind | undefined {
+  const filter = known(1);
+  const bias = node.inputs[2] === undefined ? undefined : known(2);
+  if (filter === undefined || (node.inputs[2] !== undefined && bias === undefined))
+    return undefined;
+  if (filter.quantization?.details !== undefined) return undefined;
+  const input = inputAt(node, 0);
+  const floatBias = bias?.data instanceof Float32Array ? bias.data : new Float32Array(channels);
+  if (input.dtype === "float32") {
+    const { min, max } = clampRange(node, activation);
+    const clamp = { low: min, high: max, zeroPoint: 0, elementBytes: 4 };
+    if (filter.dtype === "float32") {
+      assert(filter.data instanceof Float32Array, "float weights");
+      return { data: "f32", weights: filter.data, columns: [floatBias], pass: undefined, ...clamp };
+    }
+    if (filter.dtype !== "int8" && filter.dtype !== "int4") return undefined;
+    const columns = [channelScales(node, filter, channels), floatBias];
+    const pass = quantizingPass("float32", true);
+    return { data: "qd8", weights: hybridWeights(filter), columns, pass, ...clamp };
+  }
+  if (input.dtype !== "int8" && input.dtype !== "uint8") return undefined;
+  if (filter.dtype !== input.dtype || (bias !== undefined && bias.dtype !== "int32"))
+    return undefined;
+  const precision = input.dtype === "uint8" ? "per-tensor" : "per-channel";
+  const requantization = requantizationOf(node, activation, channels, precision);
+  if (requantization === undefined) return undefined;
+  const { multipliers, exponents, zeroPoint, low, high } = requantization;
+  const integerBias = bias?.data instanceof Int32Array ? bias.data : new Int32Array(channels);
+  const inputZero = perTensorQuantization(node, input, "input").zeroPoint;
   return {
-    batch,
+    data: input.dtype === "uint8" ? "qu8" : "qs8",
+    weights: centeredWeights(filter),
+    columns: [multipliers, exponents, integerBias],
+    pass: wideningPass("float32", input.dtype, inputZero),
+    elementBytes: 1,
+    zeroPoint,
+    low,
+    high,
+  };
+}
+
+function shapeOf(geometry: DepthwiseGeometry): DepthwiseShape {
+  const { rows, columns, channels } = geometry;
+  return {
     channels,
     inputHeight: rows.inputSize,
     inputWidth: columns.inputSize,
@@ -102,53 +167,5 @@ function shapeOf(geometry: DepthwiseGeometry): DepthwiseShape {
     dilationWidth: columns.dilation,
     padTop: rows.padBefore,
     padLeft: columns.padBefore,
-  };
-}
-
-interface DepthwiseConstants {
-  readonly weights: number;
-  readonly scales: number;
-  readonly bias: number;
-  readonly zeroRow: number;
-}
-
-function layConstants(
-  region: Region,
-  taps: number,
-  channels: number,
-  inputWidth: number,
-): DepthwiseConstants {
-  return {
-    weights: region.take(taps * channels * 4),
-    scales: region.take(channels * 4),
-    bias: region.take(channels * 4),
-    zeroRow: region.take(inputWidth * channels * 4),
-  };
-}
-
-function storeConstants(
-  { buffer }: WebAssembly.Memory,
-  { data, filter, bias, n, k }: ProductWeights,
-  scales: Float32Array | undefined,
-  at: DepthwiseConstants,
-): void {
-  const values = data === "qd8" ? hybridWeights(filter) : filter.data;
-  assert(values instanceof Float32Array || values instanceof Int8Array, "depthwise weights");
-  new Float32Array(buffer, at.weights, n * k).set(values);
-  if (scales !== undefined) new Float32Array(buffer, at.scales, n).set(scales);
-  if (bias === undefined) return;
-  assert(bias.data instanceof Float32Array, "float bias");
-  new Float32Array(buffer, at.bias, n).set(bias.data);
-}
-
-function layScratch(
-  region: Region,
-  shape: DepthwiseShape,
-  quantizedElements: number,
-): { readonly range: number; readonly rowTable: number; readonly quantized: number } {
-  return {
-    range: region.take(8),
-    rowTable: region.take(rowTableBytes(shape)),
-    quantized: region.take(quantizedElements * 4),
   };
 }

@@ -1,152 +1,255 @@
 /**
- * What convolutions and fully connected layers share once their input is a matrix: packed weights, bias and scales in
- * linear memory, the choice of a tile, and the calls.
+ * What convolutions and fully connected layers share once their input is a matrix: the choice of a tile, constants
+ * packed in linear memory, and the calls. A product is float, hybrid or integer, as its operand types say.
  */
-import { bytesOf } from "../../../base/dtype.ts";
 import { assert } from "../../../base/errors.ts";
 import { elementCount } from "../../../base/shape.ts";
-import type { KernelNode, TensorView, ValueOf } from "../../kernel.ts";
-import type { ClampRange } from "../../reference/activation.ts";
-import { channelScales } from "../../reference/output-stage.ts";
-import { hybridWeights } from "../../reference/weights.ts";
-import type { EmittedFunction, FastPlace, Region } from "../fast-kernel.ts";
+import type { ActivationFunctionType } from "../../../formats/tflite/schema.gen.ts";
+import type { TensorView } from "../../kernel.ts";
+import { clampRange } from "../../reference/activation.ts";
+import { channelScales, type FactorPrecision } from "../../reference/output-stage.ts";
+import { centeredWeights, hybridWeights } from "../../reference/weights.ts";
+import { inputAt, perTensorQuantization } from "../../require.ts";
+import type { ByteType } from "../activations/emit-widen.ts";
+import { type EmittedFunction, type FastPlace, type FastRequest, Region } from "../fast-kernel.ts";
 import { blockRows } from "../gemm/blocks.ts";
-import { emitGemm, type GemmFunction } from "../gemm/emit-gemm.ts";
-import { gemmSteps, packedByteLength, packFloat, packInt8 } from "../gemm/pack.ts";
+import { emitGemm, type GemmCommon } from "../gemm/emit-gemm.ts";
+import type { FloatGemm, HybridGemm } from "../gemm/float-stage.ts";
+import type { IntegerGemm } from "../gemm/integer-stage.ts";
+import { gemmSteps, packedByteLength, packFloat, packPairs } from "../gemm/pack.ts";
 import { type GemmData, type GemmVariant, gemmVariants } from "../gemm/variants.ts";
+import { type ActivationPass, quantizingPass, wideningPass } from "./activation-pass.ts";
+import { requantizationOf } from "./requantization.ts";
 
-/** A weight matrix [n, k] and what surrounds it, as constants of the model. */
-export interface ProductWeights {
-  readonly data: GemmData;
+/** What an operator says about its product. */
+export interface ProductRequest {
+  /** Rows that are multiplied at a time. */
+  readonly rows: number;
+  /** Columns of the result. */
   readonly n: number;
+  /** Length of the sums. */
   readonly k: number;
-  readonly filter: TensorView;
-  readonly bias: TensorView | undefined;
+  readonly activation: ActivationFunctionType;
+  /** Whether float activations are quantized with a zero point, where they are. */
+  readonly asymmetric: boolean;
+  /** How integer products compute their factors. */
+  readonly precision: FactorPrecision;
 }
 
-/** Constant weights and bias of an operator; undefined where they are computed or of a type without emitted code. */
-export function productWeights(
-  node: KernelNode,
-  known: ValueOf,
-  n: number,
-  k: number,
-): ProductWeights | undefined {
+/** Multiplies `rows` rows at `a` (bytes, as is `aStride`) and writes them to `out`, row after row. */
+export type Multiply = (a: number, aStride: number, rows: number, out: number) => void;
+
+/** Scales of rows of a hybrid product: at `address`, `stride` bytes apart (0: one for all). */
+export interface RowScales {
+  readonly address: number;
+  readonly stride: number;
+}
+
+export interface Product {
+  readonly variant: GemmVariant;
+  readonly functions: readonly EmittedFunction[];
+  /** Comes before the product; undefined for floats. */
+  readonly pass: ActivationPass | undefined;
+  /** Bytes of an element of the operator's input and output. */
+  readonly elementBytes: number;
+  /** Bytes of a row of A. */
+  readonly rowBytes: number;
+  readonly persistentBytes: number;
+  bind(place: FastPlace, scales: RowScales): Multiply;
+}
+
+/** Packed constants: columns of numbers that a stage reads, and the weights. */
+interface Constants {
+  readonly data: GemmData;
+  readonly weights: Float32Array | Int8Array | Int16Array;
+  readonly columns: readonly (Float32Array | Int32Array)[];
+}
+
+type BindStage = (
+  call: (...args: number[]) => void,
+  columns: readonly number[],
+  scales: RowScales,
+) => (common: GemmCommon, row: number) => void;
+
+/** A kind of product: its constants, what comes before it, and how its function is called. */
+interface ProductKind extends Constants {
+  readonly pass: ActivationPass | undefined;
+  readonly elementBytes: number;
+  readonly bindStage: BindStage;
+}
+
+/** Plans the product of an operator whose weights are operand 1 and whose bias is operand 2. */
+export function planProduct(fast: FastRequest, request: ProductRequest): Product | undefined {
+  const kind = kindOf(fast, request);
+  if (kind === undefined) return undefined;
+  const { n, k } = request;
+  const variant = chooseGemm(kind.data, request.rows, fast.features.relaxed);
+  const lay = (region: Region) => ({
+    weights: region.take(packedByteLength(variant, n, k)),
+    columns: kind.columns.map(() => region.take(Math.ceil(n / variant.nr) * variant.nr * 4)),
+  });
+  const measured = new Region();
+  lay(measured);
+  const steps = gemmSteps(kind.data, k);
+  return {
+    variant,
+    functions: [
+      { name: variant.name, emit: (module) => emitGemm(module, variant) },
+      ...(kind.pass?.functions ?? []),
+    ],
+    pass: kind.pass,
+    elementBytes: kind.elementBytes,
+    rowBytes: steps * 4,
+    persistentBytes: measured.byteLength,
+    bind(place, scales) {
+      const at = lay(new Region(place.persistent));
+      storeWeights(place.memory.buffer, variant, kind.weights, n, k, at.weights);
+      for (const [index, values] of kind.columns.entries()) {
+        storeColumn(place.memory.buffer, values, at.columns[index] ?? 0);
+      }
+      const call = kind.bindStage(place.call(variant.name), at.columns, scales);
+      return (a, aStride, rows, out) => {
+        const block = blockRows(rows, aStride, variant.mr);
+        const cStride = n * kind.elementBytes;
+        for (let row = 0; row < rows; row += block) {
+          const count = Math.min(block, rows - row);
+          const [from, to] = [a + row * aStride, out + row * cStride];
+          call([from, aStride, at.weights, to, cStride, count, n, steps], row);
+        }
+      };
+    },
+  };
+}
+
+function kindOf(fast: FastRequest, request: ProductRequest): ProductKind | undefined {
+  const { node, known } = fast;
   const filter = known(1);
   const bias = node.inputs[2] === undefined ? undefined : known(2);
   if (filter === undefined || (node.inputs[2] !== undefined && bias === undefined))
     return undefined;
-  if (filter.quantization?.details !== undefined || elementCount(filter.shape) !== n * k)
-    return undefined;
-  switch (filter.dtype) {
-    case "float32":
-      return { data: "f32", n, k, filter, bias };
-    case "int8":
-    case "int4":
-      return { data: "qd8", n, k, filter, bias };
-    default:
-      return undefined;
+  if (filter.quantization?.details !== undefined) return undefined;
+  if (request.k === 0 || elementCount(filter.shape) !== request.n * request.k) return undefined;
+  const input = inputAt(node, 0).dtype;
+  if (input === "float32" && filter.dtype === "float32") {
+    return floatKind(fast, request, filter, bias);
   }
+  if (input === "float32" && (filter.dtype === "int8" || filter.dtype === "int4")) {
+    return hybridKind(fast, request, filter, bias);
+  }
+  if (
+    (input === "int8" && filter.dtype === "int8") ||
+    (input === "uint8" && filter.dtype === "uint8")
+  ) {
+    return integerKind(fast, request, input, filter, bias);
+  }
+  return undefined;
+}
+
+/** The bias as floats; zeros where there is none. */
+function floatBias(bias: TensorView | undefined, n: number): Float32Array {
+  return bias?.data instanceof Float32Array ? bias.data : new Float32Array(n);
+}
+
+function floatKind(
+  { node }: FastRequest,
+  { n, activation }: ProductRequest,
+  filter: TensorView,
+  bias: TensorView | undefined,
+): ProductKind {
+  assert(filter.data instanceof Float32Array, "float weights");
+  const { min, max } = clampRange(node, activation);
+  return {
+    data: "f32",
+    weights: filter.data,
+    columns: [floatBias(bias, n)],
+    pass: undefined,
+    elementBytes: 4,
+    bindStage(call, [biasAt = 0]) {
+      const gemm: FloatGemm = call;
+      return (common) => gemm(...common, biasAt, min, max);
+    },
+  };
+}
+
+function hybridKind(
+  { node }: FastRequest,
+  { n, activation, asymmetric }: ProductRequest,
+  filter: TensorView,
+  bias: TensorView | undefined,
+): ProductKind {
+  const { min, max } = clampRange(node, activation);
+  return {
+    data: "qd8",
+    weights: hybridWeights(filter),
+    columns: [channelScales(node, filter, n), floatBias(bias, n)],
+    pass: quantizingPass("int16", asymmetric),
+    elementBytes: 4,
+    bindStage(call, [scalesAt = 0, biasAt = 0], { address, stride }) {
+      const gemm: HybridGemm = call;
+      return (common, row) => {
+        gemm(...common, scalesAt, address + row * stride, stride, biasAt, min, max);
+      };
+    },
+  };
+}
+
+function integerKind(
+  { node }: FastRequest,
+  { n, activation, precision }: ProductRequest,
+  input: ByteType,
+  filter: TensorView,
+  bias: TensorView | undefined,
+): ProductKind | undefined {
+  const requantization = requantizationOf(node, activation, n, precision);
+  if (requantization === undefined || (bias !== undefined && bias.dtype !== "int32"))
+    return undefined;
+  const { multipliers, exponents, zeroPoint, low, high } = requantization;
+  const weights = centeredWeights(filter);
+  const biases = bias?.data instanceof Int32Array ? bias.data : new Int32Array(n);
+  const inputZero = perTensorQuantization(node, inputAt(node, 0), "input").zeroPoint;
+  return {
+    data: input === "uint8" ? "qu16" : weights instanceof Int8Array ? "qs8" : "qs16",
+    weights,
+    columns: [multipliers, exponents, biases],
+    pass: wideningPass("int16", input, inputZero),
+    elementBytes: 1,
+    bindStage(call, [multipliersAt = 0, exponentsAt = 0, biasAt = 0]) {
+      const gemm: IntegerGemm = call;
+      return (common) => {
+        gemm(...common, multipliersAt, exponentsAt, biasAt, zeroPoint, low, high);
+      };
+    },
+  };
 }
 
 /** Tile for `rows` rows of A: one-row tiles for vectors, else the tile that measured best at 128 bits. */
-export function chooseGemm(data: GemmData, rows: number, relaxed: boolean): GemmVariant {
+function chooseGemm(data: GemmData, rows: number, relaxed: boolean): GemmVariant {
   const isa = relaxed && data === "f32" ? "relaxed" : "simd";
-  const [mr, nr] = rows === 1 ? [1, 16] : data === "f32" && isa === "relaxed" ? [6, 8] : [4, 8];
+  const [mr, nr] = rows === 1 ? [1, 16] : isa === "relaxed" ? [6, 8] : [4, 8];
   const variant = gemmVariants(data, isa).find((entry) => entry.mr === mr && entry.nr === nr);
   assert(variant !== undefined, `no ${mr}x${nr} tile for ${data}`);
   return variant;
 }
 
-export function gemmFunction(variant: GemmVariant): EmittedFunction {
-  return { name: variant.name, emit: (module) => emitGemm(module, variant) };
-}
-
-/** Addresses of a product's constants. */
-export interface ProductLayout {
-  readonly weights: number;
-  readonly scales: number;
-  readonly bias: number;
-}
-
-/** Takes the constants' memory from `region`: to measure it, or to place it. */
-export function layProduct(
-  region: Region,
+function storeWeights(
+  buffer: ArrayBufferLike,
   variant: GemmVariant,
+  weights: Constants["weights"],
   n: number,
   k: number,
-): ProductLayout {
-  const columns = Math.ceil(n / variant.nr) * variant.nr;
-  return {
-    weights: region.take(packedByteLength(variant, n, k)),
-    scales: region.take(columns * 4),
-    bias: region.take(columns * 4),
-  };
-}
-
-/** Packs weights, scales and bias into linear memory. */
-export function storeProduct(
-  memory: WebAssembly.Memory,
-  node: KernelNode,
-  variant: GemmVariant,
-  { n, k, filter, bias }: ProductWeights,
-  layout: ProductLayout,
+  at: number,
 ): void {
-  const { buffer } = memory;
-  const packedBytes = packedByteLength(variant, n, k);
-  if (variant.data === "qd8") {
-    const packed = new Int8Array(buffer, layout.weights, packedBytes);
-    packInt8(hybridWeights(filter), n, k, variant.nr, packed);
-    new Float32Array(buffer, layout.scales, n).set(channelScales(node, filter, n));
+  const byteLength = packedByteLength(variant, n, k);
+  if (weights instanceof Float32Array) {
+    packFloat(weights, n, k, variant.nr, new Float32Array(buffer, at, byteLength / 4));
+  } else if (variant.data === "qd8" || variant.data === "qs8") {
+    packPairs(weights, n, k, variant.nr, new Int8Array(buffer, at, byteLength));
   } else {
-    assert(filter.data instanceof Float32Array, "float weights");
-    const packed = new Float32Array(buffer, layout.weights, packedBytes / 4);
-    packFloat(filter.data, n, k, variant.nr, packed);
+    packPairs(weights, n, k, variant.nr, new Int16Array(buffer, at, byteLength / 2));
   }
-  if (bias === undefined) return;
-  assert(bias.data instanceof Float32Array, "float bias");
-  new Uint8Array(buffer, layout.bias, n * 4).set(bytesOf(bias.data));
 }
 
-/** Multiplies `rows` rows at `a` (stride `aStride`) and writes them to `out`, row after row. */
-export type Multiply = (
-  a: number,
-  aStride: number,
-  rows: number,
-  out: number,
-  rowScales: number,
-  rowScaleStride: number,
-) => void;
-
-/** Binds the multiplication to its constants; works through A in blocks that fit the first-level cache. */
-export function bindMultiply(
-  place: FastPlace,
-  variant: GemmVariant,
-  { n, k }: ProductWeights,
-  layout: ProductLayout,
-  { min, max }: ClampRange,
-): Multiply {
-  const gemm = place.call<GemmFunction>(variant.name);
-  const steps = gemmSteps(variant.data, k);
-  const { weights, scales, bias } = layout;
-  return (a, aStride, rows, out, rowScales, rowScaleStride) => {
-    const block = blockRows(rows, aStride, variant.mr);
-    for (let row = 0; row < rows; row += block) {
-      gemm(
-        a + row * aStride,
-        aStride,
-        weights,
-        scales,
-        rowScales + row * rowScaleStride,
-        rowScaleStride,
-        bias,
-        out + row * n * 4,
-        n * 4,
-        Math.min(block, rows - row),
-        n,
-        steps,
-        min,
-        max,
-      );
-    }
-  };
+function storeColumn(buffer: ArrayBufferLike, values: Float32Array | Int32Array, at: number): void {
+  if (values instanceof Float32Array) new Float32Array(buffer, at, values.length).set(values);
+  else new Int32Array(buffer, at, values.length).set(values);
 }

@@ -1,0 +1,79 @@
+/**
+ * Emits the pass that prepares quantized activations for products: q − zero point of int8 or uint8 elements, as int16
+ * (for dot products) or float32 (for depthwise sums).
+ */
+import type { FunctionBuilder, Local } from "../../../wasm/function-builder.ts";
+import type { ModuleBuilder } from "../../../wasm/module-builder.ts";
+import { emitAddTo, emitCountdown } from "../emit-basics.ts";
+import type { QuantizedStorage } from "./emit-quantize.ts";
+
+export type ByteType = "int8" | "uint8";
+
+export function widenName(from: ByteType, storage: QuantizedStorage): string {
+  return `activation-widen-${from}-${storage}`;
+}
+
+/** Addresses in bytes, count in elements. */
+export type WidenFunction = (
+  source: number,
+  count: number,
+  target: number,
+  zeroPoint: number,
+) => void;
+
+const GROUP = 8;
+
+/** Adds the function to `module`. */
+export function emitWiden(module: ModuleBuilder, from: ByteType, storage: QuantizedStorage): void {
+  const f = module.function(["i32", "i32", "i32", "i32"], [], widenName(from, storage));
+  const [source, count, target, zeroPoint] = [0, 1, 2, 3].map((index) => f.param(index)) as Local[];
+  const [zero, wide] = [f.local("v128"), f.local("v128")];
+  const bytes = storage === "int16" ? 2 : 4;
+  f.get(zeroPoint);
+  f.op("i16x8.splat");
+  f.set(zero);
+  emitCountdown(f, count, GROUP, () => {
+    f.get(source);
+    f.mem(from === "int8" ? "v128.load8x8_s" : "v128.load8x8_u", 0, 0);
+    f.get(zero);
+    f.op("i16x8.sub");
+    f.set(wide);
+    if (storage === "int16") {
+      f.get(target);
+      f.get(wide);
+      f.mem("v128.store", 0, 1);
+    } else {
+      emitStoreFloats(f, target, wide);
+    }
+    emitAddTo(f, source, GROUP);
+    emitAddTo(f, target, bytes * GROUP);
+  });
+  emitCountdown(f, count, 1, () => {
+    f.get(target);
+    f.get(source);
+    f.mem(from === "int8" ? "i32.load8_s" : "i32.load8_u");
+    f.get(zeroPoint);
+    f.op("i32.sub");
+    if (storage === "int16") {
+      f.mem("i32.store16");
+    } else {
+      f.op("f32.convert_i32_s");
+      f.mem("f32.store");
+    }
+    emitAddTo(f, source, 1);
+    emitAddTo(f, target, bytes);
+  });
+}
+
+function emitStoreFloats(f: FunctionBuilder, target: Local, wide: Local): void {
+  for (const [offset, extend] of [
+    [0, "i32x4.extend_low_i16x8_s"],
+    [16, "i32x4.extend_high_i16x8_s"],
+  ] as const) {
+    f.get(target);
+    f.get(wide);
+    f.op(extend);
+    f.op("f32x4.convert_i32x4_s");
+    f.mem("v128.store", offset, 2);
+  }
+}

@@ -1,0 +1,183 @@
+/**
+ * What becomes of the sums of a depthwise convolution. Columns are arrays with one 32-bit number per channel, stored
+ * one behind the other:
+ *
+ * - f32 [bias]: clamp(sum + bias);
+ * - qd8 [scales, bias]: clamp((sum · parameter) · scale + bias), parameter = scale of the input;
+ * - qs8, qu8 [multipliers, exponents, bias], all int32: clamp(requantize(sum + bias) + parameter) as bytes,
+ *   parameter = zero point of the output (`emit-requantize.ts`).
+ */
+import type { FunctionBuilder, Local } from "../../../wasm/function-builder.ts";
+import { emitHighMultiply, emitIntegerClamp, emitNarrow } from "../emit-requantize.ts";
+import type { DepthwiseGeometry } from "./emit-depthwise.ts";
+
+export interface DepthwiseStage {
+  /** Bytes of an element of the output. */
+  readonly outputBytes: number;
+  /** Turns sums[pixel][vector] of `lanes` channels into output elements and stores them. */
+  finish(sums: readonly (readonly Local[])[], lanes: number): void;
+}
+
+/** Registers that a stage works with; `parameter`, `low` and `high` are splats. */
+export interface StageOperands {
+  readonly columns: Local;
+  readonly out: Local;
+  /** Byte offset of the current channel among 32-bit numbers. */
+  readonly channel: Local;
+  readonly parameter: Local;
+  readonly low: Local;
+  readonly high: Local;
+}
+
+/** Bytes from one column to the next. */
+export function columnBytes(channels: number): number {
+  return Math.ceil((channels * 4) / 64) * 64;
+}
+
+export function stageOf(
+  f: FunctionBuilder,
+  geometry: DepthwiseGeometry,
+  operands: StageOperands,
+): DepthwiseStage {
+  switch (geometry.data) {
+    case "f32":
+    case "qd8":
+      return floatStage(f, geometry, operands);
+    case "qs8":
+    case "qu8":
+      return integerStage(f, geometry, operands);
+  }
+}
+
+function floatStage(
+  f: FunctionBuilder,
+  { data, channels }: DepthwiseGeometry,
+  operands: StageOperands,
+): DepthwiseStage {
+  return {
+    outputBytes: 4,
+    finish(sums, lanes) {
+      const operand = vectorsFor(f, lanes);
+      if (data === "qd8") {
+        loadColumn(f, operands, 0, lanes, operand);
+        forEachSum(sums, (sum, vector) => {
+          f.get(sum);
+          f.get(operands.parameter);
+          f.op("f32x4.mul");
+          f.get(operand[vector]);
+          f.op("f32x4.mul");
+          f.set(sum);
+        });
+      }
+      loadColumn(f, operands, data === "qd8" ? columnBytes(channels) : 0, lanes, operand);
+      forEachSum(sums, (sum, vector) => {
+        f.get(sum);
+        f.get(operand[vector]);
+        f.op("f32x4.add");
+        f.get(operands.low);
+        f.op("f32x4.pmax");
+        f.get(operands.high);
+        f.op("f32x4.pmin");
+        f.set(sum);
+      });
+      sums.forEach((pixel, index) => {
+        pixel.forEach((sum, vector) => {
+          f.get(operands.out);
+          f.get(operands.channel);
+          f.op("i32.add");
+          f.get(sum);
+          const offset = index * channels * 4 + 16 * vector;
+          if (lanes === 1) f.memLane("v128.store32_lane", 0, offset);
+          else f.mem("v128.store", offset, 2);
+        });
+      });
+    },
+  };
+}
+
+function integerStage(
+  f: FunctionBuilder,
+  { data, channels }: DepthwiseGeometry,
+  operands: StageOperands,
+): DepthwiseStage {
+  const bounds = {
+    zeroPoint: truncated(f, operands.parameter),
+    low: truncated(f, operands.low),
+    high: truncated(f, operands.high),
+  };
+  const wide = [f.local("v128"), f.local("v128")] as const;
+  return {
+    outputBytes: 1,
+    finish(sums, lanes) {
+      const operand = vectorsFor(f, lanes);
+      const step = columnBytes(channels);
+      loadColumn(f, operands, 2 * step, lanes, operand);
+      forEachSum(sums, (sum, vector) => {
+        f.get(sum);
+        f.op("i32x4.trunc_sat_f32x4_s");
+        f.get(operand[vector]);
+        f.op("i32x4.add");
+        f.set(sum);
+      });
+      for (const column of [0, step]) {
+        loadColumn(f, operands, column, lanes, operand);
+        forEachSum(sums, (sum, vector) => {
+          f.get(sum);
+          f.get(operand[vector]);
+          emitHighMultiply(f, wide);
+          f.set(sum);
+        });
+      }
+      forEachSum(sums, (sum) => emitIntegerClamp(f, sum, bounds));
+      const store =
+        lanes === 1 ? "v128.store8_lane" : lanes === 4 ? "v128.store32_lane" : "v128.store64_lane";
+      sums.forEach((pixel, index) => {
+        emitNarrow(f, pixel, data === "qs8" ? "int8" : "uint8", pixel[0]);
+        f.get(operands.out);
+        f.get(operands.channel);
+        f.i32(2);
+        f.op("i32.shr_u");
+        f.op("i32.add");
+        f.get(pixel[0]);
+        f.memLane(store, 0, index * channels, 0);
+      });
+    },
+  };
+}
+
+function truncated(f: FunctionBuilder, value: Local): Local {
+  const vector = f.local("v128");
+  f.get(value);
+  f.op("i32x4.trunc_sat_f32x4_s");
+  f.set(vector);
+  return vector;
+}
+
+function vectorsFor(f: FunctionBuilder, lanes: number): readonly Local[] {
+  return Array.from({ length: Math.max(1, lanes / 4) }, () => f.local("v128"));
+}
+
+function forEachSum(
+  sums: readonly (readonly Local[])[],
+  visit: (sum: Local, vector: number) => void,
+): void {
+  for (const pixel of sums) for (const [vector, sum] of pixel.entries()) visit(sum, vector);
+}
+
+/** Loads `lanes` numbers of the column at byte `offset`, for the current channel. */
+function loadColumn(
+  f: FunctionBuilder,
+  { columns, channel }: StageOperands,
+  offset: number,
+  lanes: number,
+  into: readonly Local[],
+): void {
+  into.forEach((vector, index) => {
+    f.get(columns);
+    f.get(channel);
+    f.op("i32.add");
+    if (lanes === 1) f.mem("v128.load32_zero", offset);
+    else f.mem("v128.load", offset + 16 * index, 2);
+    f.set(vector);
+  });
+}

@@ -1,0 +1,63 @@
+/**
+ * Requantization of int32 sums as `multiplyRoundingUp` of `reference/fixed-point.ts` has it, for factors below 1/2:
+ *
+ *   p = floor((x · multiplier + 2^30) / 2^31),  result = floor((p + 2^(r−1)) / 2^r)
+ *
+ * Both steps are the same operation, a doubling high multiplication that rounds half up: the second multiplies by
+ * 2^(31−r). So every column carries two int32 factors and needs no shift of its own; r = 0 has no such factor, which is
+ * why larger factors are left to the reference.
+ */
+import type { FunctionBuilder, Local } from "../../wasm/function-builder.ts";
+
+/** Emits [x, y] → floor((x·y + 2^30) / 2^31) per lane: the high half of 2·(x·y + 2^30) of the 64-bit products. */
+export function emitHighMultiply(f: FunctionBuilder, [x, y]: readonly [Local, Local]): void {
+  f.set(y);
+  f.set(x);
+  for (const half of ["i64x2.extmul_low_i32x4_s", "i64x2.extmul_high_i32x4_s"] as const) {
+    f.get(x);
+    f.get(y);
+    f.op(half);
+    f.i64(1n << 30n);
+    f.op("i64x2.splat");
+    f.op("i64x2.add");
+    f.i32(1);
+    f.op("i64x2.shl");
+  }
+  f.shuffle([4, 5, 6, 7, 12, 13, 14, 15, 20, 21, 22, 23, 28, 29, 30, 31]);
+}
+
+/** What an int32 result is moved and clamped by, in all lanes. */
+export interface IntegerBounds {
+  readonly zeroPoint: Local;
+  readonly low: Local;
+  readonly high: Local;
+}
+
+/** value = min(max(value + zeroPoint, low), high) */
+export function emitIntegerClamp(f: FunctionBuilder, value: Local, bounds: IntegerBounds): void {
+  f.get(value);
+  f.get(bounds.zeroPoint);
+  f.op("i32x4.add");
+  f.get(bounds.low);
+  f.op("i32x4.max_s");
+  f.get(bounds.high);
+  f.op("i32x4.min_s");
+  f.set(value);
+}
+
+/** Packs up to four vectors of int32 into the bytes of `into`; missing vectors repeat the last. */
+export function emitNarrow(
+  f: FunctionBuilder,
+  vectors: readonly Local[],
+  output: "int8" | "uint8",
+  into: Local,
+): void {
+  const at = (index: number) => vectors[Math.min(index, vectors.length - 1)];
+  for (const pair of [0, 2]) {
+    f.get(at(pair));
+    f.get(at(pair + 1));
+    f.op("i16x8.narrow_i32x4_s");
+  }
+  f.op(output === "int8" ? "i8x16.narrow_i16x8_s" : "i8x16.narrow_i16x8_u");
+  f.set(into);
+}

@@ -1,0 +1,198 @@
+/**
+ * Stages with float results. f32: C = clamp(sum + bias). Hybrid: C = clamp(f32(sum) · f32(scale · rowScale) + bias),
+ * the law of `reference/output-stage.ts`.
+ */
+import type { FunctionBuilder, Local } from "../../../wasm/function-builder.ts";
+import { emitAddTo, emitCopy, emitSplat } from "../emit-basics.ts";
+import type { GemmCommon, GemmStage, Tile } from "./emit-gemm.ts";
+
+/** bias: float32 per column, padded to nr. low, high: bounds of the fused activation, ∓Infinity for none. */
+export type FloatGemm = (
+  ...args: [...common: GemmCommon, bias: number, low: number, high: number]
+) => void;
+
+/**
+ * scales: float32 per column, padded to nr. rowScales: float32 per row; their stride is 0 where all rows share one
+ * scale, else 4. The rest as for floats.
+ */
+export type HybridGemm = (
+  ...args: [
+    ...common: GemmCommon,
+    scales: number,
+    rowScales: number,
+    rowScaleStride: number,
+    bias: number,
+    low: number,
+    high: number,
+  ]
+) => void;
+
+export const floatStage: GemmStage = {
+  params: ["i32", "f32", "f32"],
+  outputBytes: 4,
+  begin(f, params, { nr }) {
+    const [bias, low, high] = params as [Local, Local, Local];
+    const clamp = [emitSplat(f, low), emitSplat(f, high)] as const;
+    return {
+      startRows: () => undefined,
+      finish(tile) {
+        emitBiasAndClamp(f, tile, bias, clamp);
+        emitStores(f, tile);
+      },
+      nextPanel: () => emitAddTo(f, bias, nr * 4),
+    };
+  },
+};
+
+export const hybridStage: GemmStage = {
+  params: ["i32", "i32", "i32", "i32", "f32", "f32"],
+  outputBytes: 4,
+  begin(f, params, { nr }) {
+    const [scales, rowScales, stride, bias, low, high] = params as Local[];
+    const clamp = [emitSplat(f, low), emitSplat(f, high)] as const;
+    const rowScale = f.local("i32");
+    return {
+      startRows: () => emitCopy(f, rowScales, rowScale),
+      finish(tile) {
+        emitScale(f, tile, scales, rowScale, stride);
+        emitBiasAndClamp(f, tile, bias, clamp);
+        emitStores(f, tile);
+      },
+      nextPanel() {
+        for (const pointer of [scales, bias]) emitAddTo(f, pointer, nr * 4);
+      },
+    };
+  },
+};
+
+/** sum = f32(sum) · f32(scale · rowScale); leaves `rowScale` at the next tile's first row. */
+function emitScale(
+  f: FunctionBuilder,
+  { columns, sums, value, rowsLeft }: Tile,
+  scales: Local,
+  rowScale: Local,
+  stride: Local,
+): void {
+  loadVectors(f, scales, columns);
+  sums.forEach((row, rowIndex) => {
+    f.get(rowScale);
+    f.mem("v128.load32_splat");
+    f.set(value);
+    row.forEach((sum, index) => {
+      f.get(sum);
+      f.op("f32x4.convert_i32x4_s");
+      f.get(columns[index]);
+      f.get(value);
+      f.op("f32x4.mul");
+      f.op("f32x4.mul");
+      f.set(sum);
+    });
+    f.get(rowScale);
+    f.get(stride);
+    f.i32(0);
+    f.get(rowsLeft);
+    f.i32(rowIndex + 1);
+    f.op("i32.gt_s");
+    f.select();
+    f.op("i32.add");
+    f.set(rowScale);
+  });
+}
+
+function emitBiasAndClamp(
+  f: FunctionBuilder,
+  { columns, sums }: Tile,
+  bias: Local,
+  [low, high]: readonly [Local, Local],
+): void {
+  loadVectors(f, bias, columns);
+  for (const row of sums) {
+    row.forEach((sum, index) => {
+      f.get(sum);
+      f.get(columns[index]);
+      f.op("f32x4.add");
+      f.get(low);
+      f.op("f32x4.pmax");
+      f.get(high);
+      f.op("f32x4.pmin");
+      f.set(sum);
+    });
+  }
+}
+
+function loadVectors(f: FunctionBuilder, address: Local, into: readonly Local[]): void {
+  into.forEach((vector, index) => {
+    f.get(address);
+    f.mem("v128.load", 16 * index, 2);
+    f.set(vector);
+  });
+}
+
+/** Stores whole tiles as vectors, the last columns of C in halving pieces. */
+function emitStores(f: FunctionBuilder, { variant, sums, outputs, columnsLeft }: Tile): void {
+  f.get(columnsLeft);
+  f.i32(variant.nr);
+  f.op("i32.ge_s");
+  f.if(
+    () => {
+      sums.forEach((row, rowIndex) => {
+        row.forEach((sum, index) => {
+          f.get(outputs[rowIndex]);
+          f.get(sum);
+          f.mem("v128.store", 16 * index, 2);
+        });
+      });
+    },
+    () => {
+      sums.forEach((row, rowIndex) => {
+        emitPartialStore(f, row, outputs[rowIndex], columnsLeft);
+      });
+    },
+  );
+}
+
+/** Stores the first n (< nr) floats of `row`, using the bits of n: 8, 4, 2, 1. Destroys `row` and `output`. */
+function emitPartialStore(
+  f: FunctionBuilder,
+  row: readonly Local[],
+  output: Local,
+  n: Local,
+): void {
+  for (let width = row.length * 2; width >= 1; width /= 2) {
+    f.get(n);
+    f.i32(width);
+    f.op("i32.and");
+    f.if(() => {
+      if (width >= 4) storeVectors(f, row, output, width / 4);
+      else storeLanes(f, row[0], output, width);
+      emitAddTo(f, output, width * 4);
+    });
+  }
+}
+
+function storeVectors(
+  f: FunctionBuilder,
+  row: readonly Local[],
+  output: Local,
+  count: number,
+): void {
+  for (let index = 0; index < count; index++) {
+    f.get(output);
+    f.get(row[index]);
+    f.mem("v128.store", 16 * index, 2);
+  }
+  for (let index = 0; index + count < row.length; index++) {
+    emitCopy(f, row[index + count], row[index]);
+  }
+}
+
+function storeLanes(f: FunctionBuilder, vector: Local, output: Local, width: number): void {
+  f.get(output);
+  f.get(vector);
+  f.memLane(width === 2 ? "v128.store64_lane" : "v128.store32_lane", 0, 0, 2);
+  if (width !== 2) return;
+  f.get(vector);
+  f.get(vector);
+  f.shuffle([8, 9, 10, 11, 12, 13, 14, 15, 8, 9, 10, 11, 12, 13, 14, 15]);
+  f.set(vector);
+}

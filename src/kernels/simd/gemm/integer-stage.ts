@@ -1,0 +1,139 @@
+/**
+ * The stage of full-integer products: C = clamp(requantize(sum + bias) + zero point) as bytes
+ * (`emit-requantize.ts` has the formula).
+ */
+import type { FunctionBuilder, Local } from "../../../wasm/function-builder.ts";
+import { emitAddTo } from "../emit-basics.ts";
+import { emitHighMultiply, emitIntegerClamp, emitNarrow } from "../emit-requantize.ts";
+import type { GemmCommon, GemmStage, Tile } from "./emit-gemm.ts";
+
+/**
+ * multipliers, exponents (2^(31−r)), bias: int32 per column, padded to nr. zeroPoint, low, high: int32; the bounds are
+ * those of the fused activation within the output's type.
+ */
+export type IntegerGemm = (
+  ...args: [
+    ...common: GemmCommon,
+    multipliers: number,
+    exponents: number,
+    bias: number,
+    zeroPoint: number,
+    low: number,
+    high: number,
+  ]
+) => void;
+
+export function integerStage(output: "int8" | "uint8"): GemmStage {
+  return {
+    params: ["i32", "i32", "i32", "i32", "i32", "i32"],
+    outputBytes: 1,
+    begin(f, params, { nr }) {
+      const [multipliers, exponents, bias, zeroPoint, low, high] = params as Local[];
+      const bounds = {
+        zeroPoint: emitIntegerSplat(f, zeroPoint),
+        low: emitIntegerSplat(f, low),
+        high: emitIntegerSplat(f, high),
+      };
+      const wide = [f.local("v128"), f.local("v128")] as const;
+      return {
+        startRows: () => undefined,
+        finish(tile) {
+          emitEachColumn(f, tile, bias, () => f.op("i32x4.add"));
+          for (const factors of [multipliers, exponents]) {
+            emitEachColumn(f, tile, factors, () => emitHighMultiply(f, wide));
+          }
+          for (const sum of tile.sums.flat()) emitIntegerClamp(f, sum, bounds);
+          for (const row of tile.sums) emitNarrow(f, row, output, row[0]);
+          emitStores(f, tile);
+        },
+        nextPanel() {
+          for (const pointer of [multipliers, exponents, bias]) emitAddTo(f, pointer, nr * 4);
+        },
+      };
+    },
+  };
+}
+
+function emitIntegerSplat(f: FunctionBuilder, value: Local): Local {
+  const vector = f.local("v128");
+  f.get(value);
+  f.op("i32x4.splat");
+  f.set(vector);
+  return vector;
+}
+
+/** sum = operation(sum, column operand) for every sum of the tile. */
+function emitEachColumn(
+  f: FunctionBuilder,
+  { columns, sums }: Tile,
+  address: Local,
+  operation: () => void,
+): void {
+  columns.forEach((column, index) => {
+    f.get(address);
+    f.mem("v128.load", 16 * index, 2);
+    f.set(column);
+  });
+  for (const row of sums) {
+    row.forEach((sum, index) => {
+      f.get(sum);
+      f.get(columns[index]);
+      operation();
+      f.set(sum);
+    });
+  }
+}
+
+/** Stores nr bytes per row at once, the last columns of C in halving pieces. */
+function emitStores(f: FunctionBuilder, { variant, sums, outputs, columnsLeft }: Tile): void {
+  f.get(columnsLeft);
+  f.i32(variant.nr);
+  f.op("i32.ge_s");
+  f.if(
+    () => {
+      sums.forEach(([bytes], row) => {
+        f.get(outputs[row]);
+        f.get(bytes as Local);
+        if (variant.nr === 16) f.mem("v128.store", 0, 0);
+        else f.memLane("v128.store64_lane", 0, 0, 0);
+      });
+    },
+    () => {
+      sums.forEach(([bytes], row) => {
+        emitPartialStore(f, bytes as Local, outputs[row], columnsLeft, variant.nr / 2);
+      });
+    },
+  );
+}
+
+const LANE_STORE = {
+  8: "v128.store64_lane",
+  4: "v128.store32_lane",
+  2: "v128.store16_lane",
+  1: "v128.store8_lane",
+} as const;
+
+/** Stores the first n bytes, using the bits of n from `widest` down. Destroys `bytes` and `output`. */
+function emitPartialStore(
+  f: FunctionBuilder,
+  bytes: Local,
+  output: Local,
+  n: Local,
+  widest: number,
+): void {
+  for (let width = widest; width >= 1; width /= 2) {
+    f.get(n);
+    f.i32(width);
+    f.op("i32.and");
+    f.if(() => {
+      f.get(output);
+      f.get(bytes);
+      f.memLane(LANE_STORE[width as keyof typeof LANE_STORE], 0, 0, 0);
+      f.get(bytes);
+      f.get(bytes);
+      f.shuffle(Array.from({ length: 16 }, (_, index) => (index + width) % 16));
+      f.set(bytes);
+      emitAddTo(f, output, width);
+    });
+  }
+}

@@ -1,0 +1,46 @@
+/** Factors of a full-integer product in the form that emitted stages take. */
+
+import type { ActivationFunctionType } from "../../../formats/tflite/schema.gen.ts";
+import type { KernelNode } from "../../kernel.ts";
+import { quantizedActivationRange, quantizeMultiplier } from "../../reference/fixed-point.ts";
+import type { FactorPrecision } from "../../reference/output-stage.ts";
+import { requantizationFactors } from "../../reference/output-stage.ts";
+import { inputAt, outputAt, perTensorQuantization } from "../../require.ts";
+
+export interface Requantization {
+  readonly multipliers: Int32Array;
+  /** 2^(31 − r) for a right shift by r. */
+  readonly exponents: Int32Array;
+  readonly zeroPoint: number;
+  readonly low: number;
+  readonly high: number;
+}
+
+/** Requantization to the node's output; undefined where some factor is not below 1/2 or is 0. */
+export function requantizationOf(
+  node: KernelNode,
+  activation: ActivationFunctionType,
+  channels: number,
+  precision: FactorPrecision,
+): Requantization | undefined {
+  const output = outputAt(node, 0);
+  if (output.dtype !== "int8" && output.dtype !== "uint8") return undefined;
+  const operands = {
+    input: inputAt(node, 0),
+    filter: inputAt(node, 1),
+    output,
+    channels,
+    precision,
+  };
+  const fixed = Array.from(requantizationFactors(node, operands), quantizeMultiplier);
+  if (!fixed.every(({ shift, multiplier }) => shift < 0 && multiplier > 0)) return undefined;
+  const quantization = perTensorQuantization(node, output, "output");
+  const { min, max } = quantizedActivationRange(node, activation, output.dtype, quantization);
+  return {
+    multipliers: Int32Array.from(fixed, ({ multiplier }) => multiplier),
+    exponents: Int32Array.from(fixed, ({ shift }) => 2 ** (31 + shift)),
+    zeroPoint: quantization.zeroPoint,
+    low: min,
+    high: max,
+  };
+}
