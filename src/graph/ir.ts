@@ -66,7 +66,11 @@ export interface Graph {
   readonly signatureKey?: string;
   readonly inputs: readonly GraphInput[];
   readonly outputs: readonly GraphOutput[];
-  /** In an order in which every node comes after its inputs. */
+  /**
+   * In an order in which every node comes after its inputs. Variables that the model changes are VarHandleOp nodes
+   * with an attr "initial_value"; the ReadVariableOp and AssignVariableOp nodes of one variable run in the order of this
+   * list. AssignVariableOp has no output and stays for its effect.
+   */
   readonly nodes: readonly GraphNode[];
   /** Bodies of While, If and Case, by name. */
   readonly functions: ReadonlyMap<string, Graph>;

@@ -48,11 +48,14 @@ export function orderByDependency<T extends Dependent>(items: readonly T[]): T[]
   return ordered;
 }
 
-/** Sorts nodes by their data inputs. */
-export function topologicalOrder(nodes: readonly GraphNode[]): GraphNode[] {
+/** Sorts nodes by their data inputs, and by what else they must come `after`, by node name. */
+export function topologicalOrder(
+  nodes: readonly GraphNode[],
+  after: ReadonlyMap<string, readonly string[]> = new Map(),
+): GraphNode[] {
   const items = nodes.map((node) => ({
     name: node.name,
-    after: node.inputs.map((input) => input.node),
+    after: [...node.inputs.map((input) => input.node), ...(after.get(node.name) ?? [])],
     node,
   }));
   return orderByDependency(items).map(({ node }) => node);

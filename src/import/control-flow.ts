@@ -1,5 +1,5 @@
 /** Control flow of TensorFlow 1 (Enter, Merge, Switch …) in functional form, as everything after the import knows it. */
-import type { Graph, GraphNode, ValueRef } from "../graph/ir.ts";
+import type { Attr, Graph, GraphNode, ValueRef } from "../graph/ir.ts";
 import { FlatNodes } from "./flat-nodes.ts";
 import { convertConditions } from "./switch-merge.ts";
 import { rewriteTensorArrays } from "./tensor-arrays.ts";
@@ -40,7 +40,19 @@ export function toFunctional(
   convertFrames(flat, functions);
   const converted = convertConditions(flat, held, functions);
   const released = converted.map((root) => release(flat, root));
+  dropUnused(flat, functions);
   return { nodes: flat.all(), roots: released.slice(0, roots.length) };
+}
+
+/** Functions that moved into another function are not the graph's own any more. */
+function dropUnused(flat: FlatNodes, functions: Map<string, Graph>): void {
+  const used = new Set<string>();
+  const note = (attr: Attr): void => {
+    if (attr.kind === "func") used.add(attr.value);
+    if (attr.kind === "list") attr.value.forEach(note);
+  };
+  for (const { attrs } of flat.all()) for (const attr of attrs.values()) note(attr);
+  for (const name of functions.keys()) if (!used.has(name)) functions.delete(name);
 }
 
 const HOLDER = "\u0000held";

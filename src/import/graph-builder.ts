@@ -23,17 +23,25 @@ import {
   constantNode,
   type InputPlan,
   type NodeEmitter,
+  nodeError,
   type OutputPlan,
 } from "./graph-plan.ts";
 import { isVariable, type NodeValue, type Value } from "./resolver.ts";
 import { type Scope, whereIs } from "./scope.ts";
-import { rewriteVariableUse } from "./variable-uses.ts";
+import type { Access } from "./state.ts";
+import { rewriteVariableUse, writeParts } from "./variable-uses.ts";
 
 /** Most nodes that inlining may make. Calls of calls multiply: a small file could ask for any number. */
 const MAX_NODES = 1_000_000;
 
 /** Attributes that are notes of TensorFlow's to itself; these few mean something to a converter. */
 const KEPT_NOTES: ReadonlySet<string> = new Set(["_implements", "api_implements"]);
+
+const PLACEHOLDERS: ReadonlySet<string> = new Set([
+  "Placeholder",
+  "PlaceholderV2",
+  "LegacyFedInput",
+]);
 
 /** Builds one graph. Make a new one for each. */
 export class GraphBuilder implements NodeEmitter {
@@ -48,13 +56,20 @@ export class GraphBuilder implements NodeEmitter {
     this.context = context;
   }
 
-  build(inputs: readonly InputPlan[], outputs: readonly OutputPlan[]): Graph {
+  /** `accesses` are those of variables that the graph changes, in the order of execution. */
+  build(
+    inputs: readonly InputPlan[],
+    outputs: readonly OutputPlan[],
+    accesses: readonly Access[] = [],
+  ): Graph {
     for (const input of inputs) this.#addPlaceholder(input);
+    const writes = accesses.filter(({ writes }) => writes);
+    const effects = writes.map(({ scope, node }) => this.#nameOf(scope, node));
     const roots = outputs.map(({ value }) => this.refTo(value));
     for (let next = this.#queue.pop(); next !== undefined; next = this.#queue.pop()) {
       this.#emit(next.scope, next.node, next.name);
     }
-    const kept = inputs.map(({ node }) => node);
+    const kept = [...inputs.map(({ node }) => node), ...effects];
     const functional = toFunctional(this.#nodes, roots, kept, this.#functions);
     return {
       inputs: inputs.map(
@@ -69,7 +84,7 @@ export class GraphBuilder implements NodeEmitter {
       outputs: outputs.map(
         ({ key, tensorName }, i): GraphOutput => ({ key, tensorName, value: functional.roots[i]! }),
       ),
-      nodes: topologicalOrder(functional.nodes),
+      nodes: topologicalOrder(functional.nodes, this.#accessOrder(accesses)),
       functions: this.#functions,
     };
   }
@@ -77,7 +92,7 @@ export class GraphBuilder implements NodeEmitter {
   /** A reference to a value; the node behind it joins the graph. */
   refTo(value: Value): ValueRef {
     if (value.kind === "input") return { node: value.name, output: 0 };
-    return { node: this.#nameOf(value), output: this.#outputIndex(value) };
+    return { node: this.#nameOf(value.scope, value.node), output: this.#outputIndex(value) };
   }
 
   inputsOf(scope: Scope, node: NodeDef): ValueRef[] {
@@ -126,7 +141,7 @@ export class GraphBuilder implements NodeEmitter {
     this.add({ name: node, op: "Placeholder", inputs: [], attrs, outputCount: 1 });
   }
 
-  #nameOf({ scope, node }: NodeValue): string {
+  #nameOf(scope: Scope, node: NodeDef): string {
     const names = this.#names.get(scope) ?? new Map<string, string>();
     this.#names.set(scope, names);
     let name = names.get(node.name);
@@ -153,17 +168,13 @@ export class GraphBuilder implements NodeEmitter {
   }
 
   #emit(scope: Scope, node: NodeDef, name: string): void {
-    const { resolver, pending } = this.context;
-    if (isVariable(node) && !resolver.mutable.has(node)) {
-      const attrs = new Map<string, Attr>();
-      pending.push({
-        variable: node,
-        fill(value) {
-          attrs.set("dtype", { kind: "type", value: value.dtype });
-          attrs.set("value", { kind: "tensor", value });
-        },
-      });
-      this.add({ name, op: "Const", inputs: [], attrs, outputCount: 1 });
+    const { resolver } = this.context;
+    if (isVariable(node)) {
+      this.#emitVariable(scope, node, name);
+      return;
+    }
+    if (PLACEHOLDERS.has(node.op)) {
+      this.#emitUnfed(scope, node, name);
       return;
     }
     if (rewriteVariableUse(this, scope, node, name)) return;
@@ -184,6 +195,48 @@ export class GraphBuilder implements NodeEmitter {
     const known = resolver.outputCount(scope, node);
     const outputCount = branch?.outputCount ?? known ?? this.#highestUse(scope, node);
     this.add({ name, op: node.op, inputs, attrs, outputCount });
+  }
+
+  /** A placeholder that is no input. The switch between training and inference is known; others are an error. */
+  #emitUnfed(scope: Scope, node: NodeDef, name: string): void {
+    if (!node.name.includes("keras_learning_phase")) {
+      throw nodeError(
+        scope,
+        node,
+        "a placeholder that the outputs need and that is not among the inputs",
+        "a value for it",
+      );
+    }
+    this.add(constantNode(name, { dtype: "bool", shape: [], data: Uint8Array.of(0) }));
+  }
+
+  /** A constant, or a handle with its initial value. */
+  #emitVariable(scope: Scope, node: NodeDef, name: string): void {
+    const isMutable = this.context.resolver.isMutable(node);
+    const attrs = isMutable ? this.attrsOf(scope, node) : new Map<string, Attr>();
+    this.context.pending.push({
+      variable: node,
+      fill(value) {
+        attrs.set("dtype", { kind: "type", value: value.dtype });
+        attrs.set(isMutable ? "initial_value" : "value", { kind: "tensor", value });
+      },
+    });
+    this.add({ name, op: isMutable ? node.op : "Const", inputs: [], attrs, outputCount: 1 });
+  }
+
+  /** What each access must come after: the last write, and for a write also the reads since then. */
+  #accessOrder(accesses: readonly Access[]): Map<string, string[]> {
+    const after = new Map<string, string[]>();
+    const sinceWrite = new Map<NodeDef, string[]>();
+    for (const { scope, node, variable, writes } of accesses) {
+      const name = this.#names.get(scope)?.get(node.name);
+      if (name === undefined) continue;
+      const before = sinceWrite.get(variable) ?? [];
+      const parts = writes ? [name, ...writeParts(name)] : [name];
+      for (const part of parts) after.set(part, before);
+      sinceWrite.set(variable, writes ? [name] : [...before, name]);
+    }
+    return after;
   }
 
   #refsTo(scope: Scope, inputs: readonly string[]): ValueRef[] {

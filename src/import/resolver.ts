@@ -51,13 +51,20 @@ export function isVariable(node: NodeDef): boolean {
 
 export class Resolver {
   readonly program: Program;
-  /** Variables that the program itself assigns; reads of them are not followed. */
-  readonly mutable: ReadonlySet<NodeDef>;
+  readonly #mutable = new Set<NodeDef>();
   readonly #callees = new Map<Scope, Map<NodeDef, Scope>>();
 
-  constructor(program: Program, mutable: ReadonlySet<NodeDef> = new Set()) {
+  constructor(program: Program) {
     this.program = program;
-    this.mutable = mutable;
+  }
+
+  /** From now on reads of these variables are not followed, because the program changes them. */
+  keepVariables(variables: Iterable<NodeDef>): void {
+    for (const variable of variables) this.#mutable.add(variable);
+  }
+
+  isMutable(variable: NodeDef): boolean {
+    return this.#mutable.has(variable);
   }
 
   /**
@@ -81,7 +88,7 @@ export class Resolver {
       if (value === undefined || value.kind === "input") return value;
       const next = this.#follow(value, read !== undefined);
       if (next === undefined)
-        return read !== undefined && this.mutable.has(value.node) ? read : value;
+        return read !== undefined && this.#mutable.has(value.node) ? read : value;
       if (value.node.op === "ReadVariableOp") read ??= value;
       place = next.scope;
       text = next.input;

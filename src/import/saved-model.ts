@@ -16,6 +16,7 @@ import { OpSignatures } from "./op-signatures.ts";
 import { type Program, Resolver } from "./resolver.ts";
 import { mainScope } from "./scope.ts";
 import { cutsOf, planInputs, planOutputs } from "./signature-plan.ts";
+import { findState } from "./state.ts";
 import { followRestore, VariableReader } from "./variables.ts";
 
 const MODEL_FILE = "saved_model.pb";
@@ -56,9 +57,12 @@ export async function importSavedModel(
   const place = `${where}, signature "${key}"`;
   const inputs = planInputs(signature, convention, options, diagnostics, place);
   const resolver = new Resolver(programOf(metaGraph, inputs, where));
+  const outputNames = [...signature.outputs.values()].map(({ name }) => name);
+  const accesses = findState(resolver, outputNames, diagnostics);
+  resolver.keepVariables(accesses.map(({ variable }) => variable));
   const context: BuildContext = { resolver, pending: [], nodeCount: 0 };
   const outputs = planOutputs(signature, convention, resolver, place);
-  const graph = new GraphBuilder(context).build(inputs, outputs);
+  const graph = new GraphBuilder(context).build(inputs, outputs, accesses);
   await fillVariables(tree, metaGraph, context);
   return { graph: { signatureKey: key, ...graph }, diagnostics };
 }
@@ -112,7 +116,8 @@ async function fillVariables(
   }
   try {
     const restore = metaGraph.saver_def.restore_op_name;
-    const reader = new VariableReader(bundle, followRestore(resolver, restore));
+    const sources = followRestore(new Resolver(resolver.program), restore);
+    const reader = new VariableReader(bundle, sources);
     await fillFrom(reader, pending, bundle.name);
   } finally {
     await bundle.close();

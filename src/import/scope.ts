@@ -32,6 +32,8 @@ export interface Scope {
   readonly args: ReadonlyMap<string, readonly Binding[]>;
   /** Output name to input string. */
   readonly returns: readonly string[];
+  /** Nodes that a function runs for what they do, not for a value. */
+  readonly effects: readonly string[];
   /** Attributes that the caller passes to a polymorphic function. */
   readonly attrs: AttrMap;
   /** Number of calls around it. */
@@ -57,6 +59,7 @@ export function mainScope(graph: GraphDef): Scope {
     nodes: nodesByName(graph.node, "the graph"),
     args: new Map(),
     returns: [],
+    effects: [],
     attrs: new Map(),
     depth: 0,
   };
@@ -86,6 +89,7 @@ export function functionScope(
     nodes: nodesByName(definition.node_def, `function "${name}"`),
     args: bindArguments(definition, bindings, attrs),
     returns: returnsOf(definition),
+    effects: [...definition.control_ret.values()],
     attrs,
     depth,
   };

@@ -1,14 +1,16 @@
-/** Operations on variables that never change, rewritten to operations on constants. */
+/**
+ * Operations on variables. Those on variables that never change become operations on constants; of those on the others,
+ * assignments that add or subtract become a read, a sum and an assignment.
+ */
 import type { NodeDef } from "../formats/tensorflow/graph-messages.ts";
 import type { Attr } from "../graph/ir.ts";
-import { constantNode, type NodeEmitter } from "./graph-plan.ts";
+import { constantNode, type NodeEmitter, nodeError } from "./graph-plan.ts";
 import { isVariable } from "./resolver.ts";
 import type { Scope } from "./scope.ts";
 
 /**
- * Emits the constant form of `node` under `name` when it uses a frozen variable: a gather from the resource is a
- * gather, the variable's shape is the shape of its value, and it is always initialized. Returns false for every other
- * node.
+ * Emits another form of `node` under `name` when it uses a variable: a gather from a constant one is a gather, its shape
+ * is the shape of its value, and it is always initialized. Returns false for every other node.
  */
 export function rewriteVariableUse(
   builder: NodeEmitter,
@@ -16,20 +18,24 @@ export function rewriteVariableUse(
   node: NodeDef,
   name: string,
 ): boolean {
-  const rewrite = REWRITES[node.op];
   const handle = node.input[0];
-  if (rewrite === undefined || handle === undefined) return false;
+  if (handle === undefined || !(node.op in CONSTANT_FORMS || node.op in UPDATES)) return false;
   const { resolver } = builder.context;
   const source = resolver.resolve(scope, handle);
   if (source?.kind !== "node" || !isVariable(source.node)) return false;
-  if (resolver.mutable.has(source.node)) return false;
-  rewrite(builder, scope, node, name);
-  return true;
+  const rewrite = resolver.isMutable(source.node) ? UPDATES[node.op] : CONSTANT_FORMS[node.op];
+  rewrite?.(builder, scope, node, name);
+  return rewrite !== undefined;
+}
+
+/** Names of the nodes that a rewritten assignment consists of, beside its own. */
+export function writeParts(name: string): string[] {
+  return [`${name}/read`];
 }
 
 type Rewrite = (builder: NodeEmitter, scope: Scope, node: NodeDef, name: string) => void;
 
-const REWRITES: Readonly<Partial<Record<string, Rewrite>>> = {
+const CONSTANT_FORMS: Readonly<Partial<Record<string, Rewrite>>> = {
   ResourceGather(builder, scope, node, name) {
     const from = builder.attrsOf(scope, node);
     const axis = builder.addConstant(`${name}/axis`, {
@@ -59,6 +65,34 @@ const REWRITES: Readonly<Partial<Record<string, Rewrite>>> = {
   VarIsInitializedOp: emitTrue,
   IsVariableInitialized: emitTrue,
 };
+
+const UPDATES: Readonly<Partial<Record<string, Rewrite>>> = {
+  AssignAddVariableOp: (builder, scope, node, name) =>
+    emitUpdate(builder, scope, node, name, "AddV2"),
+  AssignSubVariableOp: (builder, scope, node, name) =>
+    emitUpdate(builder, scope, node, name, "Sub"),
+};
+
+function emitUpdate(
+  builder: NodeEmitter,
+  scope: Scope,
+  node: NodeDef,
+  name: string,
+  op: string,
+): void {
+  const [handle, change] = builder.inputsOf(scope, node);
+  if (handle === undefined || change === undefined) throw nodeError(scope, node, "no value to add");
+  const dtype = renamed(builder.attrsOf(scope, node), { dtype: "dtype" });
+  const type = renamed(dtype, { dtype: "T" });
+  const [read = ""] = writeParts(name);
+  const result = `${name}/result`;
+  const old = { node: read, output: 0 };
+  const value = { node: result, output: 0 };
+  builder.add({ name: read, op: "ReadVariableOp", inputs: [handle], attrs: dtype, outputCount: 1 });
+  builder.add({ name: result, op, inputs: [old, change], attrs: type, outputCount: 1 });
+  const inputs = [handle, value];
+  builder.add({ name, op: "AssignVariableOp", inputs, attrs: dtype, outputCount: 0 });
+}
 
 function emitTrue(builder: NodeEmitter, _scope: Scope, _node: NodeDef, name: string): void {
   builder.add(constantNode(name, { dtype: "bool", shape: [], data: Uint8Array.of(1) }));
