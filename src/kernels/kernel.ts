@@ -18,6 +18,8 @@ export interface TensorInfo {
   readonly dtype: DType;
   /** Current shape; every dimension is known by the time `shapes` or `create` see an input. */
   readonly shape: Shape;
+  /** The file's shape with -1 where a dimension may vary; absent where the file says nothing. */
+  readonly shapeSignature?: Shape;
   readonly quantization?: Quantization;
   /** Constant in the file: its data never changes. */
   readonly isConstant: boolean;
@@ -32,7 +34,10 @@ export interface TensorView extends TensorInfo {
   readonly data: TensorData;
 }
 
-/** An output. Where the shape depends on data that only a run produces, the kernel sets it through `resize`. */
+/**
+ * An output; its data is undefined before the run. Where the shape depends on data that only a run produces, the
+ * kernel sets it through `resize`.
+ */
 export interface OutputView extends TensorView {
   /** Gives the output its shape and zeroed storage, and returns that. Only for outputs declared dynamic by `shapes`. */
   resize(shape: Shape): TensorData;
@@ -61,14 +66,26 @@ export type ValueOf = (inputIndex: number) => TensorView | undefined;
 export interface CallableSubgraph {
   readonly inputs: readonly TensorInfo[];
   readonly outputs: readonly TensorInfo[];
+  /** Shapes of its outputs for such inputs; undefined where only a run can tell. */
+  outputShapes(inputShapes: readonly Shape[]): readonly (Shape | undefined)[];
   /** Runs it on copies of `args`. The views it returns are good until its next run. */
   run(args: readonly TensorView[]): readonly TensorView[];
 }
 
+/**
+ * Finds another subgraph of the model.
+ *
+ * @throws {GraphError} for an index that the model does not have.
+ */
+export type SubgraphFinder = (index: number) => CallableSubgraph;
+
 /** What outlives a run: resource variables and hash tables, shared by all subgraphs of one interpreter. */
 export interface ResourceStore {
-  /** The handle of the resource of that kind and name; the same name always gives the same handle. */
-  handleOf(kind: "variable" | "table", name: string): number;
+  /**
+   * The handle of the resource of that kind and name; the same name always gives the same handle. "call" stands for
+   * subgraphs that run once in the life of an interpreter.
+   */
+  handleOf(kind: "variable" | "table" | "call", name: string): number;
   get(handle: number): unknown;
   set(handle: number, value: unknown): void;
 }
@@ -78,8 +95,7 @@ export interface KernelContext {
   /** Data of operands that are constant; undefined for the others. */
   readonly known: ValueOf;
   readonly resources: ResourceStore;
-  /** Another subgraph of the model. Throws GraphError for an index that the model does not have. */
-  subgraph(index: number): CallableSubgraph;
+  readonly subgraph: SubgraphFinder;
 }
 
 /** The computation, bound to one operator: caches (row sums, unpacked constants) live in its closure. */
@@ -89,13 +105,24 @@ export type KernelRun = (
 ) => void;
 
 export interface Kernel {
+  /**
+   * The result depends on more than the inputs (variables, tables, random numbers, other subgraphs), so that the
+   * operator runs each time even where all its inputs are constant.
+   */
+  readonly stateful?: boolean;
+  /** The result depends on the inputs' shapes only (SHAPE, RANK), so that it is known as soon as they are. */
+  readonly readsOnlyShapes?: boolean;
   /** Throws UnsupportedError, ShapeError or GraphError when operands, types, ranks or options are not served. */
   check(node: KernelNode): void;
   /**
    * Output shapes; `undefined` for an output whose shape only the computation can tell.
    * Called again with values once operands that were unknown at load have been computed.
    */
-  shapes(node: KernelNode, known: ValueOf): readonly (Shape | undefined)[];
+  shapes(
+    node: KernelNode,
+    known: ValueOf,
+    subgraph: SubgraphFinder,
+  ): readonly (Shape | undefined)[];
   /** Binds the computation to the operator. Input and output shapes of `node` are final for this call. */
   create(node: KernelNode, context: KernelContext): KernelRun;
 }

@@ -185,9 +185,9 @@ export class Interpreter {
     this.#live().#program.reset();
   }
 
-  /** Memory of the subgraph's activations and of operators computed once. */
+  /** Memory of activations and of operators computed once, over all subgraphs that have run. */
   memory(): SessionMemory {
-    return this.#live().#session.memory();
+    return this.#live().#program.memory();
   }
 
   /** Lets go of all memory; the interpreter cannot be used afterwards. */

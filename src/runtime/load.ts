@@ -111,7 +111,7 @@ async function loadTensors(
   const tensors: TensorInfo[] = [];
   const constants: (TensorData | undefined)[] = [];
   for (const [at, tensor] of subgraph.tensors.entries()) {
-    const { name, dtype, shape, isVariable, quantization } = tensor;
+    const { name, dtype, shape, shapeSignature, isVariable, quantization } = tensor;
     const buffer = model.buffers[tensor.buffer];
     const hasData = buffer !== undefined && buffer.byteLength > 0;
     const isEmptyConstant = !fedFromOutside.has(at) && !isVariable && elementCount(shape) === 0;
@@ -123,6 +123,7 @@ async function loadTensors(
       shape,
       isConstant,
       isVariable,
+      ...(shapeSignature === undefined ? {} : { shapeSignature }),
       ...(quantization === undefined ? {} : { quantization }),
     });
     const bytes = hasData && isConstant ? await buffer.load() : new Uint8Array(0);

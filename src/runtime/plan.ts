@@ -5,7 +5,7 @@
  */
 import { GraphError } from "../base/errors.ts";
 import type { Shape } from "../base/shape.ts";
-import type { KernelNode, TensorInfo, TensorView } from "../kernels/kernel.ts";
+import type { KernelNode, SubgraphFinder, TensorInfo, TensorView } from "../kernels/kernel.ts";
 import { type ArenaPlan, type Lifetime, planArena } from "./arena.ts";
 import { checkedByteLength } from "./limits.ts";
 import type { LoadedOperator, LoadedSubgraph } from "./load.ts";
@@ -44,6 +44,7 @@ export interface PlanRequest {
   readonly inputShapes: readonly Shape[];
   /** Keeps every activation at an address of its own, so that all can be read after a run. */
   readonly preserveAll: boolean;
+  readonly subgraph: SubgraphFinder;
   /** Computes an operator of which all inputs are known now; the results have their shapes. */
   computeOnce(
     operator: number,
@@ -94,7 +95,7 @@ function draftOf(graph: LoadedSubgraph, inputShapes: readonly Shape[]): Draft {
   for (const [position, index] of graph.inputs.entries()) {
     const tensor = tensors[index];
     const shape = inputShapes[position];
-    if (tensor === undefined || shape === undefined || tensor.isVariable) continue;
+    if (tensor === undefined || shape === undefined) continue;
     checkedByteLength(`input ${JSON.stringify(tensor.name)}`, tensor.dtype, shape);
     tensors[index] = { ...tensor, shape };
     placements[index] = livesInArena(tensor.dtype) ? UNPLACED : { kind: "heap" };
@@ -117,7 +118,7 @@ function planOperator(
   }
   const node = nodeWith(operator, draft.tensors);
   const values = operator.inputs.map((input) => knownValue(draft, input));
-  const shapes = kernel.shapes(node, (position) => values[position]);
+  const shapes = kernel.shapes(node, (position) => values[position], request.subgraph);
   const allKnown = operator.inputs.every((input, at) => input < 0 || values[at] !== undefined);
   if (kernel.readsOnlyShapes || (allKnown && !kernel.stateful)) {
     const results = request.computeOnce(index, node, values, shapes);

@@ -4,7 +4,7 @@ import type { ResourceStore } from "../kernels/kernel.ts";
 import { MAX_CALL_DEPTH } from "./limits.ts";
 import type { LoadedSubgraph } from "./load.ts";
 import { createResourceStore } from "./resources.ts";
-import { type SessionHost, SubgraphSession } from "./subgraph-session.ts";
+import { type SessionHost, type SessionMemory, SubgraphSession } from "./subgraph-session.ts";
 
 export class Program {
   readonly #graphs: readonly LoadedSubgraph[];
@@ -61,6 +61,26 @@ export class Program {
   reset(): void {
     for (const session of this.#sessions.values()) session.resetVariables();
     this.#resources.clear();
+  }
+
+  /** What all sessions together hold. */
+  memory(): SessionMemory {
+    const total = {
+      arenaBytes: 0,
+      kernelBytes: 0,
+      unsharedBytes: 0,
+      computedOnceBytes: 0,
+      computedOnce: 0,
+    };
+    for (const session of this.#sessions.values()) {
+      const own = session.memory();
+      total.arenaBytes += own.arenaBytes;
+      total.kernelBytes += own.kernelBytes;
+      total.unsharedBytes += own.unsharedBytes;
+      total.computedOnceBytes += own.computedOnceBytes;
+      total.computedOnce += own.computedOnce;
+    }
+    return total;
   }
 
   /** Lets go of all sessions. */

@@ -1,4 +1,4 @@
-/** Resource variables and hash tables of one interpreter, found by name and addressed by handle. */
+/** Resource variables, hash tables and marks of what has run, of one interpreter, found by name and addressed by handle. */
 import type { ResourceStore } from "../kernels/kernel.ts";
 
 /** Makes an empty store. Handles count up from 1; 0 is what an unset resource tensor holds. */

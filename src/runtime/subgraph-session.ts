@@ -13,10 +13,13 @@ import type {
   TensorInfo,
   TensorView,
 } from "../kernels/kernel.ts";
+import { ComputedOnce, sameShapes } from "./computed-once.ts";
+import { checkedByteLength } from "./limits.ts";
 import { type FastChoice, type LinearMemory, openLinearMemory } from "./linear-memory.ts";
 import type { LoadedOperator, LoadedSubgraph } from "./load.ts";
 import { nodeWith, type Placement, type Plan, planSubgraph } from "./plan.ts";
 import { allocateData, copyData, dataOn } from "./tensor-data.ts";
+import { copyOf } from "./tensor-exchange.ts";
 import { TensorSlot } from "./tensor-slot.ts";
 
 /** One executed operator, told to an observer right after it ran. */
@@ -70,24 +73,17 @@ interface DynamicStep {
   bound?: { readonly shapes: readonly (Shape | undefined)[]; readonly run: KernelRun };
 }
 
-interface ComputedOnce {
-  readonly inputs: readonly (TensorView | undefined)[];
-  readonly inputShapes: readonly (Shape | undefined)[];
-  readonly results: readonly TensorView[];
-}
-
 export class SubgraphSession implements CallableSubgraph {
   readonly #graph: LoadedSubgraph;
   readonly #host: SessionHost;
   readonly #variables = new Map<number, TensorSlot>();
-  readonly #computedOnce = new Map<number, ComputedOnce>();
+  readonly #computedOnce = new ComputedOnce();
   readonly #inputShapes: Shape[];
   #plan: Plan | undefined;
   #slots: (TensorSlot | undefined)[] = [];
   #steps: (StaticStep | DynamicStep)[] = [];
   #memory: LinearMemory | undefined;
-  #computations = 0;
-  #running = false;
+  #busy = false;
 
   constructor(graph: LoadedSubgraph, host: SessionHost) {
     this.#graph = graph;
@@ -123,21 +119,102 @@ export class SubgraphSession implements CallableSubgraph {
     );
   }
 
-  /** Sets the shape of an input, by position; the plan is made anew when it differs. */
+  /**
+   * Sets the shape of an input, by position; the plan is made anew when it differs.
+   *
+   * @throws {ShapeError | LimitError} for a shape that cannot be.
+   */
   resizeInput(position: number, shape: Shape): void {
     const current = this.#inputShapes[position];
     assert(current !== undefined, `input ${position} of subgraph ${this.#graph.index}`);
     if (sameShape(current, shape)) return;
+    if (this.#busy) throw this.#misfit("a call of itself while it runs", "no circle of calls");
+    const { name, dtype } = this.#fileTensor(this.#graph.inputs[position]!);
+    checkedByteLength(`input ${JSON.stringify(name)}`, dtype, shape);
     this.#inputShapes[position] = [...shape];
     this.#release();
   }
 
   /** Plans and binds, unless that is done. */
   prepare(): void {
-    if (this.#plan !== undefined) return;
+    if (this.#plan === undefined) this.#exclusively(() => this.#bindAll());
+  }
+
+  /** Runs all steps on what the inputs hold. */
+  execute(): void {
+    this.prepare();
+    this.#exclusively(() => {
+      for (const step of this.#steps) {
+        if ("dynamic" in step) this.#runDynamic(step);
+        else this.#run(step.operator, step.run, step.inputs, step.outputs);
+      }
+    });
+  }
+
+  outputShapes(inputShapes: readonly Shape[]): readonly (Shape | undefined)[] {
+    this.#requireArguments(inputShapes.length);
+    for (const [position, shape] of inputShapes.entries()) this.resizeInput(position, shape);
+    this.prepare();
+    return this.#graph.outputs.map((index) => {
+      const isDynamic = this.#plan?.placements[index]?.kind === "dynamic";
+      return isDynamic ? undefined : this.#slots[index]?.shape;
+    });
+  }
+
+  run(args: readonly TensorView[]): readonly TensorView[] {
+    this.#requireArguments(args.length);
+    const ownInputs = this.#graph.inputs.map((index) => this.#slots[index]);
+    // An argument may be one of this subgraph's own inputs, which copying another argument would overwrite.
+    const data = args.map((arg) => (ownInputs.some((own) => own === arg) ? copyOf(arg) : arg.data));
+    for (const [position, arg] of args.entries()) this.resizeInput(position, arg.shape);
+    this.prepare();
+    for (const [position, index] of this.#graph.inputs.entries()) {
+      const [slot, arg] = [this.#slots[index], args[position]];
+      assert(slot !== undefined && arg !== undefined, `argument ${position}`);
+      if (slot.dtype !== arg.dtype) throw this.#misfit(`a ${arg.dtype} argument`, slot.dtype);
+      copyData(data[position]!, slot.data);
+    }
+    this.execute();
+    return this.#graph.outputs.map((index) => {
+      const slot = this.#slots[index];
+      if (slot === undefined)
+        throw this.#misfit(`output tensor ${index} that nothing sets`, "a value");
+      return slot;
+    });
+  }
+
+  /** Sets all variable tensors to zero. */
+  resetVariables(): void {
+    for (const { data } of this.#variables.values())
+      if (!Array.isArray(data)) data.fill(0 as never);
+  }
+
+  memory(): SessionMemory {
+    const placements = this.#plan?.placements ?? [];
+    let unsharedBytes = 0;
+    for (const placement of placements) {
+      if (placement.kind === "arena") unsharedBytes += placement.byteLength;
+    }
+    return {
+      arenaBytes: this.#plan?.arenaByteLength ?? 0,
+      kernelBytes: this.#memory?.kernelBytes ?? 0,
+      unsharedBytes,
+      computedOnceBytes: this.#computedOnce.byteLength,
+      computedOnce: this.#computedOnce.computations,
+    };
+  }
+
+  #fileTensor(index: number): TensorInfo {
+    const tensor = this.#graph.tensors[index];
+    assert(tensor !== undefined, `tensor ${index} of subgraph ${this.#graph.index}`);
+    return tensor;
+  }
+
+  #bindAll(): void {
     const plan = planSubgraph(this.#graph, {
       inputShapes: this.#inputShapes,
       preserveAll: this.#host.preserveAll,
+      subgraph: (index) => this.#host.callable(index),
       computeOnce: (operator, node, inputs, shapes) => {
         return this.#computeOnce(operator, node, inputs, shapes);
       },
@@ -158,72 +235,24 @@ export class SubgraphSession implements CallableSubgraph {
     this.#plan = plan;
   }
 
-  /** Runs all steps on what the inputs hold. */
-  execute(): void {
-    this.prepare();
-    if (this.#running) {
-      throw new GraphError({
-        where: `subgraph ${this.#graph.index}`,
-        found: "a call of itself while it runs",
-        expected: "subgraphs that do not call each other in circles",
-      });
-    }
-    this.#running = true;
+  /** Does `work` unless it is being done further up the stack: subgraphs must not call each other in circles. */
+  #exclusively(work: () => void): void {
+    if (this.#busy) throw this.#misfit("a call of itself while it runs", "no circle of calls");
+    this.#busy = true;
     try {
-      for (const step of this.#steps) {
-        if ("dynamic" in step) this.#runDynamic(step);
-        else this.#run(step.operator, step.run, step.inputs, step.outputs);
-      }
+      work();
     } finally {
-      this.#running = false;
+      this.#busy = false;
     }
   }
 
-  run(args: readonly TensorView[]): readonly TensorView[] {
-    for (const [position, arg] of args.entries()) this.resizeInput(position, arg.shape);
-    this.prepare();
-    for (const [position, arg] of args.entries()) {
-      const slot = this.#slots[this.#graph.inputs[position]!];
-      if (slot !== undefined && !slot.isConstant) copyData(arg.data, slot.data);
-    }
-    this.execute();
-    return this.#graph.outputs.map((index) => {
-      const slot = this.#slots[index];
-      assert(slot !== undefined, `output ${index} of subgraph ${this.#graph.index} has no data`);
-      return slot;
-    });
+  #requireArguments(count: number): void {
+    const wanted = this.#graph.inputs.length;
+    if (count !== wanted) throw this.#misfit(`${count} arguments`, `${wanted}`);
   }
 
-  /** Sets all variable tensors to zero. */
-  resetVariables(): void {
-    for (const { data } of this.#variables.values())
-      if (!Array.isArray(data)) data.fill(0 as never);
-  }
-
-  memory(): SessionMemory {
-    const placements = this.#plan?.placements ?? [];
-    let unsharedBytes = 0;
-    for (const placement of placements) {
-      if (placement.kind === "arena") unsharedBytes += placement.byteLength;
-    }
-    let computedOnceBytes = 0;
-    for (const { results } of this.#computedOnce.values()) {
-      for (const { data } of results)
-        if (!Array.isArray(data)) computedOnceBytes += data.byteLength;
-    }
-    return {
-      arenaBytes: this.#plan?.arenaByteLength ?? 0,
-      kernelBytes: this.#memory?.kernelBytes ?? 0,
-      unsharedBytes,
-      computedOnceBytes,
-      computedOnce: this.#computations,
-    };
-  }
-
-  #fileTensor(index: number): TensorInfo {
-    const tensor = this.#graph.tensors[index];
-    assert(tensor !== undefined, `tensor ${index} of subgraph ${this.#graph.index}`);
-    return tensor;
+  #misfit(found: string, expected: string): GraphError {
+    return new GraphError({ where: `subgraph ${this.#graph.index}`, found, expected });
   }
 
   #release(): void {
@@ -288,26 +317,10 @@ export class SubgraphSession implements CallableSubgraph {
     inputs: readonly (TensorView | undefined)[],
     shapes: readonly (Shape | undefined)[],
   ): readonly TensorView[] {
-    const inputShapes = node.inputs.map((input) => input?.shape);
-    const before = this.#computedOnce.get(index);
-    if (before !== undefined && sameInputs(before, inputs, inputShapes)) return before.results;
-    const outputs = node.outputs.map((info, at) => {
-      const shape = shapes[at];
-      const tensor = { ...info, shape: shape ?? [0], isConstant: true };
-      const data = allocateData(node.where, info.dtype, tensor.shape);
-      return new TensorSlot(tensor, data, shape === undefined);
+    return this.#computedOnce.results(index, node, inputs, shapes, (views, outputs) => {
+      const run = this.#operator(index).kernel.create({ ...node, outputs }, this.#context(inputs));
+      this.#run(index, run, views, outputs);
     });
-    const shaped = { ...node, outputs };
-    const empty = inputs.map((view, at) => view ?? shapeOnly(node.inputs[at]));
-    this.#run(
-      index,
-      this.#operator(index).kernel.create(shaped, this.#context(inputs)),
-      empty,
-      outputs,
-    );
-    this.#computations += 1;
-    this.#computedOnce.set(index, { inputs, inputShapes, results: outputs });
-    return outputs;
   }
 
   #operator(index: number): LoadedOperator {
@@ -348,7 +361,11 @@ export class SubgraphSession implements CallableSubgraph {
     const { kernel } = operator;
     const { inputs, outputs } = this.#operands(operator);
     const node = { ...nodeWith(operator, this.#graph.tensors), inputs };
-    const shapes = kernel.shapes(node, (position) => inputs[position]);
+    const shapes = kernel.shapes(
+      node,
+      (position) => inputs[position],
+      (index) => this.#host.callable(index),
+    );
     for (const [at, output] of outputs.entries()) {
       const shape = shapes[at];
       if (shape !== undefined && !sameShape(shape, output.shape)) output.resize(shape);
@@ -379,32 +396,4 @@ export class SubgraphSession implements CallableSubgraph {
     const variant = this.#memory?.variantOf(operator);
     observe({ subgraph: this.#graph.index, operator, op, variant, milliseconds, inputs, outputs });
   }
-}
-
-/** Stands for an input of an operator that reads shapes only. */
-function shapeOnly(info: TensorInfo | undefined): TensorView | undefined {
-  return info === undefined ? undefined : { ...info, data: new Uint8Array(0) };
-}
-
-function sameInputs(
-  before: ComputedOnce,
-  inputs: readonly (TensorView | undefined)[],
-  shapes: readonly (Shape | undefined)[],
-): boolean {
-  return (
-    inputs.every((input, at) => input?.data === before.inputs[at]?.data) &&
-    sameShapes(before.inputShapes, shapes)
-  );
-}
-
-function sameShapes(a: readonly (Shape | undefined)[], b: readonly (Shape | undefined)[]): boolean {
-  return (
-    a.length === b.length &&
-    a.every((shape, at) => {
-      const other = b[at];
-      return (
-        shape === other || (shape !== undefined && other !== undefined && sameShape(shape, other))
-      );
-    })
-  );
 }

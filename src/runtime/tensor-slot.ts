@@ -10,6 +10,7 @@ import { allocateData } from "./tensor-data.ts";
 export class TensorSlot implements OutputView {
   readonly name: string;
   readonly dtype: DType;
+  readonly shapeSignature?: Shape;
   readonly quantization?: Quantization;
   readonly isConstant: boolean;
   readonly isVariable: boolean;
@@ -20,6 +21,7 @@ export class TensorSlot implements OutputView {
   constructor(info: TensorInfo, data: TensorData, dynamic = false) {
     this.name = info.name;
     this.dtype = info.dtype;
+    if (info.shapeSignature !== undefined) this.shapeSignature = info.shapeSignature;
     if (info.quantization !== undefined) this.quantization = info.quantization;
     this.isConstant = info.isConstant;
     this.isVariable = info.isVariable;

@@ -116,13 +116,13 @@ function parametricKernel(): Kernel {
   const kernel = pairKernel(parametricPair);
   return {
     ...kernel,
-    shapes(node, known) {
+    shapes(node, known, subgraph) {
       const { shape } = inputAt(node, 0);
       const out = broadcastShape(node, [shape, inputAt(node, 1).shape]);
       if (out.length !== shape.length || out.some((size, axis) => size !== shape[axis])) {
         throw misshapen(node, "an alpha larger than the input", "one that broadcasts to the input");
       }
-      return kernel.shapes(node, known);
+      return kernel.shapes(node, known, subgraph);
     },
   };
 }

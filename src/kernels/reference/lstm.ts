@@ -217,9 +217,9 @@ export const LSTM: KernelTable = {
       requireType(node, inputAt(node, 0), ["float32"], "input");
       checkFloatLstm(node, UNIDIRECTIONAL);
     },
-    shapes(node, known) {
+    shapes(node, known, subgraph) {
       if (optionsOf(node, "LSTMOptions").kernel_type === "BASIC") {
-        return BASIC_LSTM.shapes(node, known);
+        return BASIC_LSTM.shapes(node, known, subgraph);
       }
       const { sizes } = planStep(node).direction;
       return [[sizes.batch, sizes.outputs]];

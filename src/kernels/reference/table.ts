@@ -10,6 +10,7 @@ import { BLOCK_LAYOUT } from "./block-layout.ts";
 import { CASTING } from "./casting.ts";
 import { COMPARISON } from "./comparison.ts";
 import { COMPLEX } from "./complex.ts";
+import { CONTROL_FLOW } from "./control-flow.ts";
 import { CONV } from "./conv.ts";
 import { DEPTHWISE_CONV } from "./depthwise-conv.ts";
 import { DEQUANTIZE } from "./dequantize.ts";
@@ -29,6 +30,7 @@ import { REARRANGING } from "./rearranging.ts";
 import { REDUCTIONS } from "./reductions.ts";
 import { RESHAPING } from "./reshaping.ts";
 import { RESIZING } from "./resizing.ts";
+import { RESOURCES } from "./resource-variables.ts";
 import { RNN } from "./rnn.ts";
 import { SEGMENTS } from "./segments.ts";
 import { SELECTION } from "./selection.ts";
@@ -36,6 +38,10 @@ import { SLICING } from "./slicing.ts";
 import { SOFTMAX } from "./softmax.ts";
 import { SVDF } from "./svdf.ts";
 import { TRANSPOSE_CONV } from "./transpose-conv.ts";
+import { NON_MAX_SUPPRESSION } from "./non-max-suppression.ts";
+import { RANDOM } from "./random.ts";
+import { FOURIER } from "./fourier.ts";
+import { CONV_3D_FAMILY } from "./conv-3d.ts";
 import { UNARY } from "./unary.ts";
 
 export const REFERENCE_KERNELS: KernelTable = {
@@ -57,6 +63,8 @@ export const REFERENCE_KERNELS: KernelTable = {
   ...LSTM,
   ...RNN,
   ...SVDF,
+  ...CONTROL_FLOW,
+  ...RESOURCES,
   ...LOGICAL,
   ...NORMALIZATION,
   ...PADDING,
@@ -72,6 +80,10 @@ export const REFERENCE_KERNELS: KernelTable = {
   ...RESIZING,
   ...SEGMENTS,
   ...CASTING,
+  ...NON_MAX_SUPPRESSION,
+  ...RANDOM,
+  ...FOURIER,
+  ...CONV_3D_FAMILY,
   ...UNARY,
 };
 
