@@ -19,6 +19,7 @@ import type { FloatConstant, Use } from "./constants.ts";
 import { sinkDequantize } from "./operator-order.ts";
 import type { ConstantPlan, PlannedForm, SubgraphPlan } from "./plan.ts";
 import type { QuantizedWeight } from "./quantize-weight.ts";
+import { splitActivation } from "./split-activation.ts";
 import type { WeightStore } from "./store.ts";
 
 /** Applies the plans. Every planned form must be in the store. Buffers without readers stay; see `replaceBuffers`. */
@@ -79,10 +80,12 @@ function rewriteSubgraph(
       placeForm(draft, constant, form, position, store, buffers);
     }
   }
-  const operators = graph.operators.map((operator, index): Operator => {
+  const readsBlocks = findBlockReaders(plan);
+  const operators = graph.operators.flatMap((operator, index): readonly Operator[] => {
     const flag = plan.asymmetricInputs.get(index);
     const rewired = { ...operator, inputs: draft.inputs[index]! };
-    return flag === undefined ? rewired : withAsymmetricInputs(rewired, flag);
+    const flagged = flag === undefined ? rewired : withAsymmetricInputs(rewired, flag);
+    return readsBlocks.has(index) ? splitActivation(flagged, draft.tensors) : [flagged];
   });
   const { tensors, dequantize } = draft;
   const integer = dequantize.filter(({ inputs }) => tensors[inputs[0]!]!.dtype !== "float16");
@@ -90,6 +93,15 @@ function rewriteSubgraph(
   const start = operators.findIndex(({ op }) => op !== "CALL_ONCE");
   const ordered = operators.toSpliced(Math.max(0, start), 0, ...dequantize);
   return sinkDequantize({ ...graph, tensors, operators: ordered }, integer);
+}
+
+/** Operators whose weights have a scale for every block. */
+function findBlockReaders({ constants }: SubgraphPlan): Set<number> {
+  const forms = constants.flatMap((constant) => constant.forms);
+  const blocks = forms.filter(
+    ({ format }) => "granularity" in format && format.granularity.kind === "block",
+  );
+  return new Set(blocks.flatMap(({ direct }) => direct.map(({ operator }) => operator)));
 }
 
 function placeForm(

@@ -23,8 +23,11 @@ export interface WeightRule {
   readonly flagIn?: BuiltinOptions["type"];
   /** The kernel reads int4 weights beside float activations. */
   readonly int4?: true;
-  /** The kernel reads block-wise int4 weights. */
-  readonly blocks?: true;
+  /**
+   * The kernel reads block-wise int4 weights of at least so many rows. With fewer, FULLY_CONNECTED falls back to code
+   * that takes the missing scales for 0.
+   */
+  readonly blocksFromRows?: number;
 }
 
 function range(first: number, last: number): number[] {
@@ -47,10 +50,10 @@ export const WEIGHT_RULES: Readonly<Partial<Record<BuiltinOperatorName, WeightRu
     kernel: "hybrid",
     flagIn: "FullyConnectedOptions",
     int4: true,
-    blocks: true,
+    blocksFromRows: 4,
   },
   BATCH_MATMUL: { operands: [1], kernel: "hybrid", flagIn: "BatchMatMulOptions" },
-  EMBEDDING_LOOKUP: { operands: [1], axis: 0, kernel: "table", int4: true, blocks: true },
+  EMBEDDING_LOOKUP: { operands: [1], axis: 0, kernel: "table", int4: true, blocksFromRows: 1 },
   GATHER: { operands: [0], kernel: "none" },
   SVDF: { operands: [1, 2], kernel: "hybrid", together: true, flagIn: "SVDFOptions" },
   RNN: { operands: [1, 2], kernel: "hybrid", together: true, flagIn: "RNNOptions" },

@@ -159,10 +159,12 @@ function granularityOf(
 ): Granularity {
   if (granularity === "tensor" || rule.axis === undefined) return { kind: "tensor" };
   const channels: Granularity = { kind: "channel", axis: rule.axis };
-  if (granularity === "channel" || dtype === "int8" || !direct || !rule.blocks) return channels;
-  // Rows that a block size does not divide have one scale each, as rows of one block would.
-  const divides = (tensor.shape.at(-1) ?? 0) % granularity === 0;
-  return divides ? { kind: "block", size: granularity } : channels;
+  if (granularity === "channel" || dtype === "int8" || !direct) return channels;
+  // Where blocks do not fit, every row has one scale, as a row of one block would.
+  const fewest = rule.blocksFromRows ?? Number.POSITIVE_INFINITY;
+  const [rows = 0] = tensor.shape;
+  const fits = rows >= fewest && (tensor.shape.at(-1) ?? 0) % granularity === 0;
+  return fits ? { kind: "block", size: granularity } : channels;
 }
 
 /** Hybrid kernels of recurrent operators want every weight in one type: one that stays float keeps the others. */
