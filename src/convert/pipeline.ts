@@ -6,6 +6,7 @@ import type { Diagnostic } from "../base/errors.ts";
 import type { Graph } from "../graph/ir.ts";
 import type { Model } from "../model/ir.ts";
 import { assemble } from "./assemble.ts";
+import { canonicalize } from "./canonicalize.ts";
 import { decompose } from "./decompose.ts";
 import type { Draft } from "./draft.ts";
 import { foldAffine } from "./fold-affine.ts";
@@ -14,7 +15,9 @@ import { fuseActivations } from "./fuse-activations.ts";
 import { legalize } from "./legalize.ts";
 import { lowerLoops } from "./lower-loops.ts";
 import { mergeDense } from "./merge-dense.ts";
+import { mergeEqual } from "./merge-equal.ts";
 import { expandExplicitPadding, mergePadding } from "./padding.ts";
+import { recognizePatterns } from "./recognize-patterns.ts";
 import { removeIdentities } from "./remove-identities.ts";
 import {
   type ConversionReport,
@@ -23,6 +26,7 @@ import {
   type PassReport,
   total,
 } from "./report.ts";
+import { simplifyArithmetic } from "./simplify-arithmetic.ts";
 import { simplifyMovement } from "./simplify-movement.ts";
 
 export interface ConvertOptions {
@@ -38,11 +42,18 @@ type DraftPass = readonly [name: string, run: (draft: Draft) => Draft];
 const GRAPH_PASSES: readonly GraphPass[] = [
   ["remove identities", removeIdentities],
   ["fold constants", foldConstants],
+  ["canonicalize", canonicalize],
   ["lower loops", lowerLoops],
+  ["simplify arithmetic", simplifyArithmetic],
+  ["recognize patterns", recognizePatterns],
   ["decompose", decompose],
   ["expand explicit padding", expandExplicitPadding],
   ["fold constants", foldConstants],
   ["simplify movement", simplifyMovement],
+  ["simplify arithmetic", simplifyArithmetic],
+  ["fold constants", foldConstants],
+  ["merge equal nodes", mergeEqual],
+  ["simplify arithmetic", simplifyArithmetic],
   ["merge dense layers", mergeDense],
   ["merge padding", mergePadding],
 ];

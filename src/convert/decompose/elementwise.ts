@@ -30,10 +30,10 @@ const isInteger = (x: ValueRef, build: GraphBuilder): boolean => /int/.test(buil
 const exp = (x: ValueRef, w: NodeWriter): ValueRef => w.unary("Exp", x);
 const expOfMinus = (x: ValueRef, w: NodeWriter): ValueRef => exp(w.unary("Neg", x), w);
 
-/** log(1 + exp(x)), written so that neither end overflows: max(x, 0) + log(1 + exp(−|x|)). */
+/** log(1 + exp(x)); beyond 80, where exp nears float32's limit, it is x to the last bit. */
 const softplus = (x: ValueRef, w: NodeWriter): ValueRef => {
-  const tail = w.unary("Log", w.add(expOfMinus(w.unary("Abs", x), w), 1));
-  return w.add(w.unary("Relu", x), tail);
+  const grown = w.unary("Log", w.add(exp(w.binary("Minimum", x, 80), w), 1));
+  return w.binary("Maximum", grown, x);
 };
 
 /** x − trunc(x / y)·y: the remainder with the sign of x, as C has it. */
