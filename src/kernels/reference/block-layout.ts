@@ -34,8 +34,8 @@ interface Blocks {
   readonly borders: readonly (readonly [before: number, after: number])[];
 }
 
-function blocksOf(node: KernelNode, rank: number, valueOf: ValueOf): Blocks | undefined {
-  const [sizeView, borderView] = [valueOf(1), valueOf(2)];
+function blocksOf(node: KernelNode, rank: number, known: ValueOf): Blocks | undefined {
+  const [sizeView, borderView] = [known(1), known(2)];
   if (sizeView === undefined || borderView === undefined) return undefined;
   const [sizes, flat] = [integersOf(node, sizeView), integersOf(node, borderView)];
   const fits = sizes.length > 0 && sizes.length < rank && flat.length === 2 * sizes.length;

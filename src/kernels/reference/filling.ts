@@ -48,8 +48,8 @@ const FILL: Kernel = {
 };
 
 /** Start, limit and step of RANGE as numbers, which int64 values must fit. */
-function rangeOperands(node: KernelNode, valueOf: ValueOf): number[] | undefined {
-  const views = [0, 1, 2].map(valueOf);
+function rangeOperands(node: KernelNode, known: ValueOf): number[] | undefined {
+  const views = [0, 1, 2].map(known);
   if (views.includes(undefined)) return undefined;
   if (inputAt(node, 0).dtype === "float32") return views.map((view) => numbersOf(view)[0]);
   return views.map((view) => integersOf(node, view)[0]);

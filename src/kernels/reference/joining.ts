@@ -238,7 +238,7 @@ interface SplitLayout {
   readonly inputCount: number;
   readonly value: number;
   readonly axis: number;
-  readonly sizes: (node: KernelNode, total: number, valueOf: ValueOf) => number[] | undefined;
+  readonly sizes: (node: KernelNode, total: number, known: ValueOf) => number[] | undefined;
 }
 
 function equalParts(node: KernelNode, total: number): number[] {
@@ -250,8 +250,8 @@ function equalParts(node: KernelNode, total: number): number[] {
 }
 
 /** Sizes from the second operand; one of them may be −1 and takes what is left. */
-function givenParts(node: KernelNode, total: number, valueOf: ValueOf): number[] | undefined {
-  const view = valueOf(1);
+function givenParts(node: KernelNode, total: number, known: ValueOf): number[] | undefined {
+  const view = known(1);
   if (view === undefined) return undefined;
   const sizes = integersOf(node, view);
   const open = sizes.indexOf(-1);

@@ -14,7 +14,7 @@ import {
   quantizedRange,
   quantizeMultiplier,
 } from "./fixed-point.ts";
-import { foldInto, type Reduction, type ReductionRun } from "./reductions.ts";
+import { foldInto, type Reduction, type ReductionRun } from "./fold.ts";
 import { quantizationOf } from "./unary.ts";
 
 const { fround } = Math;

@@ -4,7 +4,7 @@
  */
 import { allocate, type DType } from "../../base/dtype.ts";
 import { elementCount, type Shape } from "../../base/shape.ts";
-import type { Kernel, KernelNode, KernelTable, OutputView, TensorView } from "../kernel.ts";
+import type { Kernel, KernelNode, KernelTable, TensorView } from "../kernel.ts";
 import { optionsOf } from "../options.ts";
 import {
   inputAt,
@@ -15,47 +15,15 @@ import {
   unsupported,
 } from "../require.ts";
 import { present } from "../views.ts";
-import { resolveAxes, rowMajorStrides } from "./axes.ts";
+import { resolveAxes } from "./axes.ts";
 import { type Elements, elementsOf, integersOf } from "./elements.ts";
+import { foldInto, type ReductionRun } from "./fold.ts";
 import { quantizedMean, quantizedProduct, quantizedSum } from "./quantized-reductions.ts";
-
-/** What is folded where: the output index of each input element, walked in order. */
-export interface Reduction {
-  readonly axes: readonly number[];
-  readonly input: Shape;
-  /** Elements that go into one output element. */
-  readonly count: number;
-}
-
-/** Folds x into acc: acc[j] = fold(acc[j], x[i]) for the output index j of each input index i. */
-export function foldInto<A, X>(
-  { axes, input }: Reduction,
-  x: Elements<X>,
-  acc: Elements<A>,
-  fold: (acc: A, x: X) => A,
-): void {
-  const kept = input.map((size, axis) => (axes.includes(axis) ? 1 : size));
-  const strides = rowMajorStrides(kept).map((stride, axis) => (axes.includes(axis) ? 0 : stride));
-  const counter = new Array<number>(input.length).fill(0);
-  let target = 0;
-  for (let i = 0; i < x.length; i++) {
-    acc[target] = fold(acc[target], x[i]);
-    for (let axis = input.length - 1; axis >= 0; axis--) {
-      target += strides[axis];
-      if (++counter[axis] < input[axis]) break;
-      target -= strides[axis] * input[axis];
-      counter[axis] = 0;
-    }
-  }
-}
 
 function reducedShape(shape: Shape, axes: readonly number[], keepDims: boolean): Shape {
   if (keepDims) return shape.map((size, axis) => (axes.includes(axis) ? 1 : size));
   return shape.filter((_, axis) => !axes.includes(axis));
 }
-
-/** One run of a reduction, with its operands' elements. */
-export type ReductionRun = (reduction: Reduction, x: Elements, out: OutputView) => void;
 
 function reductionKernel(runFor: (node: KernelNode) => ReductionRun | undefined): Kernel {
   const axesOf = (node: KernelNode, view: TensorView): number[] => {

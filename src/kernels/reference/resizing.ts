@@ -26,8 +26,8 @@ interface ResizeOptions {
 }
 
 /** Height and width that the second operand asks for. */
-function requestedSize(node: KernelNode, valueOf: ValueOf): [number, number] | undefined {
-  const view = valueOf(1);
+function requestedSize(node: KernelNode, known: ValueOf): [number, number] | undefined {
+  const view = known(1);
   if (view === undefined) return undefined;
   const [height, width, ...rest] = integersOf(node, view);
   if (width === undefined || rest.length > 0 || height < 1 || width < 1) {

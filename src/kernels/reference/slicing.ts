@@ -35,8 +35,8 @@ interface Box {
   readonly shape: Shape;
 }
 
-function sliceBox(node: KernelNode, valueOf: ValueOf): Box | undefined {
-  const [beginView, sizeView] = [valueOf(1), valueOf(2)];
+function sliceBox(node: KernelNode, known: ValueOf): Box | undefined {
+  const [beginView, sizeView] = [known(1), known(2)];
   if (beginView === undefined || sizeView === undefined) return undefined;
   const { shape } = inputAt(node, 0);
   const [starts, asked] = [integersOf(node, beginView), integersOf(node, sizeView)];
@@ -83,8 +83,8 @@ function sliceEntries(node: KernelNode, count: number, rank: number, options: St
   return entries.toSpliced(ellipsis < 0 ? entries.length : ellipsis, 0, ...full);
 }
 
-function stridedBox(node: KernelNode, valueOf: ValueOf): Box | undefined {
-  const views = [valueOf(1), valueOf(2), valueOf(3)];
+function stridedBox(node: KernelNode, known: ValueOf): Box | undefined {
+  const views = [known(1), known(2), known(3)];
   if (views.includes(undefined)) return undefined;
   const [begins, ends, strides] = views.map((view) => integersOf(node, view));
   if (ends.length !== begins.length || strides.length !== begins.length) {
@@ -141,7 +141,7 @@ function rangeOf(
 /** A kernel that copies the box that `boxOf` tells from the operands. */
 function boxKernel(
   operands: number,
-  boxOf: (node: KernelNode, valueOf: ValueOf) => Box | undefined,
+  boxOf: (node: KernelNode, known: ValueOf) => Box | undefined,
 ): Kernel {
   return {
     check(node) {
