@@ -279,6 +279,31 @@ it("arithmetic agrees to the bit on equal shapes, scalars and values per channel
   );
 });
 
+it("quantized sums agree to the bit for scales of any ratio", async () => {
+  const scales = fc.double({ min: 0.001, max: 0.9, noNaN: true });
+  await fc.assert(
+    fc.asyncProperty(
+      fc.constantFrom("ADD", "SUB"),
+      fc.constantFrom<Kind>("int8", "uint8"),
+      fc.integer({ min: 1, max: 40 }),
+      fc.tuple(scales, scales, scales),
+      activations,
+      async (op, kind, length, [a, b, out], fused) => {
+        const type = op === "ADD" ? "AddOptions" : "SubOptions";
+        const options = { ...defaultsOf(type), fused_activation_function: fused } as const;
+        const model = oneOperatorModel(
+          op as "ADD" | "SUB",
+          { type, value: options } as BuiltinOptions,
+          [activation(kind, [length], a), activation(kind, [length], b)],
+          activation(kind, [1], out),
+        );
+        await expectAgreement(model, true);
+      },
+    ),
+    RUNS,
+  );
+});
+
 describeWithShared("emitted kernels on whole networks", () => {
   it.each([
     ["sequential_mlp", "float"],

@@ -15,6 +15,7 @@ import {
 import { isQuantized } from "./elements.ts";
 import {
   multiplyByQuantizedMultiplier,
+  type QuantizedMultiplier,
   type QuantizedRange,
   quantizedActivationRange,
   quantizedRange,
@@ -27,7 +28,8 @@ import type { NumberPair } from "./pairwise.ts";
 
 type QuantizedType = "int8" | "uint8" | "int16";
 
-interface QuantizedOperands {
+/** Scales and zero points of an operator on two quantized operands. */
+export interface QuantizedOperands {
   readonly dtype: QuantizedType;
   readonly a: PerTensorQuantization;
   readonly b: PerTensorQuantization;
@@ -39,7 +41,7 @@ function isQuantizedType(tensor: TensorInfo): boolean {
 }
 
 /** Scales and zero points of a node on quantized integers; undefined where the operands are plain. */
-function quantizedOperands(node: KernelNode): QuantizedOperands | undefined {
+export function quantizedOperands(node: KernelNode): QuantizedOperands | undefined {
   const first = inputAt(node, 0);
   if (!isQuantizedType(first) || (first.dtype === "int16" && !isQuantized(first))) return undefined;
   const a = perTensorQuantization(node, first, "input");
@@ -83,21 +85,31 @@ export function quantizedSum(
     if (shifted !== undefined) return shifted;
   }
   const bits = dtype === "int16" ? 15 : 20;
-  const commonScale = 2 * Math.max(a.scale, b.scale);
-  const toCommonA = scaledBy(quantizeMultiplier(a.scale / commonScale), bits);
-  const toCommonB = scaledBy(quantizeMultiplier(b.scale / commonScale), bits);
-  const { multiplier, shift } = quantizeMultiplier(commonScale / (2 ** bits * out.scale));
+  const factors = sumFactors(operands, bits);
+  const toCommonA = scaledBy(factors.a, bits);
+  const toCommonB = scaledBy(factors.b, bits);
+  const { multiplier, shift } = factors.out;
   return (x, y) => {
     const sum = toCommonA(x - a.zeroPoint) + sign * toCommonB(y - b.zeroPoint);
     return clampTo(out.zeroPoint + multiplyByQuantizedMultiplier(sum, multiplier, shift), range);
   };
 }
 
-/** x·2^bits times a multiplier below 1: shifts first, so that there is one rounding, as the vector code has it. */
-function scaledBy(
-  { multiplier, shift }: { multiplier: number; shift: number },
+/** The factors of a quantized sum: from each operand to the common scale, and from there to the output. */
+export function sumFactors(
+  { a, b, out }: Pick<QuantizedOperands, "a" | "b" | "out">,
   bits: number,
-): (x: number) => number {
+): Readonly<Record<"a" | "b" | "out", QuantizedMultiplier>> {
+  const commonScale = 2 * Math.max(a.scale, b.scale);
+  return {
+    a: quantizeMultiplier(a.scale / commonScale),
+    b: quantizeMultiplier(b.scale / commonScale),
+    out: quantizeMultiplier(commonScale / (2 ** bits * out.scale)),
+  };
+}
+
+/** x·2^bits times a multiplier below 1: shifts first, so that there is one rounding, as the vector code has it. */
+function scaledBy({ multiplier, shift }: QuantizedMultiplier, bits: number): (x: number) => number {
   const left = bits + shift;
   if (left < 0) return (x) => multiplyByQuantizedMultiplier(x * 2 ** bits, multiplier, shift);
   return (x) => saturatingRoundingDoublingHighMul(x * 2 ** left, multiplier);

@@ -17,6 +17,7 @@ import {
   type Repeated,
 } from "../elementwise/emit-binary.ts";
 import { addressOf, type FastKernel, Region } from "../fast-kernel.ts";
+import { fastQuantizedSum } from "./quantized-sum.ts";
 
 /** How often the inner call is repeated, and which operand starts anew each time. */
 interface Broadcast {
@@ -109,13 +110,27 @@ function storeConstant(
   new Float32Array(buffer, address, view.data.length).set(view.data);
 }
 
-export const fastAdd: FastKernel = fastBinary(
-  "add",
-  (node) => optionsOf(node, "AddOptions").fused_activation_function,
+/** The first of several kernels that serves an operator. */
+function firstOf(...kernels: readonly FastKernel[]): FastKernel {
+  return (request) => {
+    for (const kernel of kernels) {
+      const plan = kernel(request);
+      if (plan !== undefined) return plan;
+    }
+    return undefined;
+  };
+}
+
+const addActivation = (node: KernelNode) => optionsOf(node, "AddOptions").fused_activation_function;
+const subActivation = (node: KernelNode) => optionsOf(node, "SubOptions").fused_activation_function;
+
+export const fastAdd: FastKernel = firstOf(
+  fastBinary("add", addActivation),
+  fastQuantizedSum("add", addActivation),
 );
-export const fastSub: FastKernel = fastBinary(
-  "sub",
-  (node) => optionsOf(node, "SubOptions").fused_activation_function,
+export const fastSub: FastKernel = firstOf(
+  fastBinary("sub", subActivation),
+  fastQuantizedSum("sub", subActivation),
 );
 export const fastMul: FastKernel = fastBinary(
   "mul",
