@@ -3,10 +3,9 @@ import { fileURLToPath } from "node:url";
 import { strToU8, zipSync } from "fflate";
 import { describe, expect, it } from "vitest";
 import { FormatError } from "../base/errors.ts";
-import { memorySink } from "../io/memory.ts";
-import { type Buffer, type Model, residentBuffer } from "./ir.ts";
+import { type Model, residentBuffer } from "./ir.ts";
 import { parseModel } from "./read.ts";
-import { encodeModel, planWrite, writeModel } from "./write.ts";
+import { encodeModel } from "./write.ts";
 
 const folder = fileURLToPath(new URL("../../test/fixtures/tflite/", import.meta.url));
 const names = readdirSync(folder).filter((name) => name.endsWith(".tflite"));
@@ -88,45 +87,6 @@ function patchedOpcodeIndex(file: Uint8Array): Uint8Array {
   }
   throw new Error("no operator code index found");
 }
-
-describe("a model that is too large for one flatbuffer", () => {
-  const large = 2 ** 31 - 16;
-  const loads: number[] = [];
-  const fake = (byteLength: number): Buffer => ({
-    byteLength,
-    async load() {
-      loads.push(byteLength);
-      return new Uint8Array(byteLength);
-    },
-  });
-
-  it("has its constant data outside, located by 64-bit offsets, without any being loaded to plan it", () => {
-    const { model } = parseModel(fixture("cnn_float.tflite"));
-    const plan = planWrite({
-      ...model,
-      buffers: [model.buffers[0]!, fake(large), fake(large), residentBuffer(Uint8Array.of(1, 2))],
-    });
-    expect(plan.isOutside).toBe(true);
-    expect(loads).toEqual([]);
-    expect(plan.byteLength).toBeGreaterThan(2 * large);
-    expect(plan.items.map(({ tailOffset }) => tailOffset % 16)).toEqual([0, 0, 0, 0]);
-  });
-
-  it("reads back the same as when its data is inside", async () => {
-    const { model } = parseModel(fixture("cnn_float.tflite"));
-    const inside = parseModel(await encodeModel(model)).model;
-    const sink = memorySink();
-    await writeModel(model, sink, { maxFlatbufferBytes: 0 });
-    const { model: outside, diagnostics } = parseModel(sink.bytes());
-    expect(diagnostics).toEqual([]);
-    const { metadata, buffers } = outside;
-    expect(metadata.at(-1)).toEqual({ name: "buffer_location", buffer: buffers.length - 1 });
-    expect(new TextDecoder().decode(buffers.at(-1)?.bytes)).toBe("outside flatbuffers");
-    expect(
-      comparable({ ...outside, metadata: metadata.slice(0, -1), buffers: buffers.slice(0, -1) }),
-    ).toEqual(comparable(inside));
-  });
-});
 
 describe("custom options outside the flatbuffer", () => {
   it("survive being written and read", async () => {

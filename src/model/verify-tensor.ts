@@ -6,6 +6,7 @@ import type { Fail } from "./verify.ts";
 
 /** No tensor of a model that runs anywhere has more elements; products stay exact below 2^53. */
 const MAX_ELEMENTS = 2 ** 40;
+const MAX_SIZE = 2 ** 31 - 1;
 
 /** Throws through `fail` at the first rule that the tensor breaks. */
 export function verifyTensor(tensor: Tensor, model: Model, fail: Fail): void {
@@ -22,8 +23,8 @@ export function verifyTensor(tensor: Tensor, model: Model, fail: Fail): void {
 }
 
 function verifyShape({ shape, shapeSignature }: Tensor, fail: Fail): void {
-  if (shape.some((size) => size < 0) || elementCount(shape) > MAX_ELEMENTS) {
-    fail("shape", formatShape(shape), `sizes from 0, at most ${MAX_ELEMENTS} elements`);
+  if (shape.some((size) => size < 0 || size > MAX_SIZE) || elementCount(shape) > MAX_ELEMENTS) {
+    fail("shape", formatShape(shape), `int32 sizes from 0, at most ${MAX_ELEMENTS} elements`);
   }
   if (shapeSignature === undefined || shapeSignature.length === 0) return;
   if (shapeSignature.length !== shape.length || shapeSignature.some((size) => size < -1)) {
