@@ -14,10 +14,10 @@ import { quantizeVector } from "./hybrid.ts";
 import {
   biasValues,
   channelScales,
-  convolutionLaw,
   floatStage,
   hybridStage,
   integerStage,
+  lawFor,
   type OutputStage,
 } from "./output-stage.ts";
 import { centeredWeights, hybridWeights } from "./weights.ts";
@@ -180,7 +180,7 @@ function createInteger(node: KernelNode): KernelRun {
           output,
           channels: columns,
           precision: "per-tensor",
-          law: convolutionLaw(input, undefined),
+          law: lawFor(input, undefined, "ties-up"),
         })(biasValues(undefined, columns));
   return createMatmul(node, ([x, y]) => ({
     weights: centeredWeights(present(y)),

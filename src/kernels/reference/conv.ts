@@ -18,10 +18,10 @@ import { quantizeVector } from "./hybrid.ts";
 import {
   biasValues,
   channelScales,
-  convolutionLaw,
   floatStage,
   hybridStage,
   integerStage,
+  lawFor,
   type OutputStage,
 } from "./output-stage.ts";
 import { centeredWeights, hybridWeights, preparedOnce } from "./weights.ts";
@@ -200,7 +200,7 @@ function createInteger(node: KernelNode, options: Conv2DOptions): KernelRun {
     output,
     channels: outChannels,
     precision: input.dtype === "uint8" ? "per-tensor" : "per-channel",
-    law: convolutionLaw(input, node.inputs[2]),
+    law: lawFor(input, node.inputs[2], geometry.groups === 1 ? "ties-up" : "ties-away"),
   });
   return ([image, weights, bias], [out]) => {
     const { data } = present(image);

@@ -15,10 +15,10 @@ import { quantizeVector } from "./hybrid.ts";
 import {
   biasValues,
   channelScales,
-  convolutionLaw,
   floatStage,
   hybridStage,
   integerStage,
+  lawFor,
   type OutputStage,
 } from "./output-stage.ts";
 import { centeredWeights, hybridWeights, preparedOnce } from "./weights.ts";
@@ -174,13 +174,14 @@ function createInteger(node: KernelNode, options: DepthwiseConv2DOptions): Kerne
   const zero = input.quantization?.zeroPoint[0] ?? 0;
   const weightsOf = preparedOnce((view) => Float64Array.from(centeredWeights(view)));
   const image = new Float64Array(imageElements);
+  const isByte = input.dtype === "uint8";
   const stageOf = integerStage(node, options.fused_activation_function, {
     input,
     filter,
     output,
     channels: outChannels,
-    precision: input.dtype === "uint8" ? "per-tensor" : "per-channel",
-    law: convolutionLaw(input, node.inputs[2]),
+    precision: isByte ? "per-tensor" : "per-channel",
+    law: lawFor(input, node.inputs[2], isByte ? "ties-away" : "ties-up-by-8"),
   });
   return ([view, weights, bias], [out]) => {
     const { data } = present(view);

@@ -125,7 +125,7 @@ function createInteger(node: KernelNode, options: FullyConnectedOptions): Kernel
     output,
     channels: units,
     precision: isPerChannel ? "per-channel" : "per-tensor",
-    law: input.dtype === "int16" ? "real" : "fixed-point",
+    law: input.dtype === "int16" ? "real" : "ties-up",
   });
   const row = new Float64Array(depth);
   const sums = new Float64Array(units);

@@ -10,6 +10,7 @@ import type { KernelNode, TensorInfo, TensorView } from "../kernel.ts";
 import { perTensorQuantization } from "../require.ts";
 import { clampRange } from "./activation.ts";
 import {
+  multiplyByQuantizedMultiplier,
   multiplyRoundingUp,
   multiplyWideByQuantizedMultiplier,
   quantizedActivationRange,
@@ -95,16 +96,16 @@ export function channelScales(
 export type FactorPrecision = "per-channel" | "per-tensor";
 
 /**
- * How a sum is multiplied by the real factor. "fixed-point": 32-bit mantissa, second rounding half up. "wide": the same
- * on 64-bit sums with a mantissa of 15 bits, as convolutions of int16 with an int64 bias do. "real": in double, half
- * away from zero, as fully connected layers of int16 do.
+ * How a sum is multiplied by the real factor.
+ *
+ * - "ties-up": 32-bit mantissa, the second rounding half up: matrix products (ruy), and convolutions made of them.
+ * - "ties-away": the same, half away from zero: the plain C++ kernels.
+ * - "ties-up-by-8": half up for whole groups of 8 channels, half away for the channels left over: vector code with a
+ *   scalar rest.
+ * - "wide": 64-bit sums and a mantissa of 15 bits: convolutions of int16 with an int64 bias.
+ * - "real": in double, half away from zero: fully connected layers of int16.
  */
-export type RequantizationLaw = "fixed-point" | "wide" | "real";
-
-/** The law of convolutions: 64-bit sums for int16 activations, unless the bias has 32 bits. */
-export function convolutionLaw(input: TensorInfo, bias: TensorInfo | undefined): RequantizationLaw {
-  return input.dtype === "int16" && bias?.dtype !== "int32" ? "wide" : "fixed-point";
-}
+export type RequantizationLaw = "ties-up" | "ties-away" | "ties-up-by-8" | "wide" | "real";
 
 /** Operands of a full-integer product, whose quantization decides the requantization. */
 export interface IntegerOperands {
@@ -156,26 +157,46 @@ export function requantizationFactors(
   });
 }
 
-function requantizer(
-  law: RequantizationLaw,
-  factors: Float64Array,
-): (sum: number, channel: number) => number {
+/** The law of int16 activations: 64-bit sums, unless the bias has 32 bits; that of the kernel for the others. */
+export function lawFor(
+  input: TensorInfo,
+  bias: TensorInfo | undefined,
+  byteLaw: RequantizationLaw,
+): RequantizationLaw {
+  if (input.dtype !== "int16") return byteLaw;
+  return bias?.dtype === "int32" ? "ties-away" : "wide";
+}
+
+/** Turns the sum of a channel into a quantized value, before zero point and clamp. */
+type Requantize = (sum: number, channel: number) => number;
+
+function requantizer(law: RequantizationLaw, factors: Float64Array): Requantize {
   if (law === "real") return (sum, channel) => roundHalfAway(sum * factors[channel]);
   const fixed = Array.from(factors, quantizeMultiplier);
   const multipliers = Int32Array.from(fixed, ({ multiplier }) => multiplier);
   const shifts = Int32Array.from(fixed, ({ shift }) => shift);
-  if (law === "fixed-point" && shifts.every((shift) => shift <= 0)) {
-    return rightShiftRequantizer(multipliers, shifts);
+  const by = (multiply: typeof multiplyRoundingUp): Requantize => {
+    return (sum, channel) => multiply(sum, multipliers[channel], shifts[channel]);
+  };
+  const isBelowOne = shifts.every((shift) => shift <= 0);
+  const up = isBelowOne ? rightShiftRequantizer(multipliers, shifts) : by(multiplyRoundingUp);
+  switch (law) {
+    case "ties-up":
+      return up;
+    case "ties-away":
+      return by(multiplyByQuantizedMultiplier);
+    case "wide":
+      return by(multiplyWideByQuantizedMultiplier);
+    case "ties-up-by-8": {
+      const grouped = factors.length - (factors.length % 8);
+      const away = by(multiplyByQuantizedMultiplier);
+      return (sum, channel) => (channel < grouped ? up : away)(sum, channel);
+    }
   }
-  const multiply = law === "wide" ? multiplyWideByQuantizedMultiplier : multiplyRoundingUp;
-  return (sum, channel) => multiply(sum, multipliers[channel], shifts[channel]);
 }
 
 /** `multiplyRoundingUp` for factors below 1, with all that depends on the channel only taken out of the loop. */
-function rightShiftRequantizer(
-  multipliers: Int32Array,
-  shifts: Int32Array,
-): (sum: number, channel: number) => number {
+function rightShiftRequantizer(multipliers: Int32Array, shifts: Int32Array): Requantize {
   const high = Float64Array.from(multipliers, (multiplier) => multiplier >> 16);
   const low = Float64Array.from(multipliers, (multiplier) => multiplier & 0xffff);
   const unit = Float64Array.from(shifts, (shift) => 2 ** shift);

@@ -16,10 +16,10 @@ import { quantizeVector } from "./hybrid.ts";
 import {
   biasValues,
   channelScales,
-  convolutionLaw,
   floatStage,
   hybridStage,
   integerStage,
+  lawFor,
   type OutputStage,
 } from "./output-stage.ts";
 import { centeredWeights, hybridWeights, preparedOnce } from "./weights.ts";
@@ -173,7 +173,7 @@ function createInteger(node: KernelNode): KernelRun {
     output,
     channels,
     precision: input.dtype === "uint8" ? "per-tensor" : "per-channel",
-    law: convolutionLaw(input, node.inputs[3]),
+    law: lawFor(input, node.inputs[3], "ties-up-by-8"),
   });
   const weightsOf = preparedOnce(centeredWeights);
   return createScatter(node, ([, weights, view, bias]) => ({
