@@ -173,17 +173,11 @@ class Bundle implements TensorBundle {
     const shape = staticShape(entry, where);
     const bytes = await this.#bytes(entry, shape, where);
     if (dtype === "string") {
-      return { dtype, shape, data: decodeStrings(bytes, elementCount(shape), where) };
+      const { strings, crc } = decodeStrings(bytes, elementCount(shape), where);
+      verifyChecksum(entry, crc, where);
+      return { dtype, shape, data: strings };
     }
-    if (maskCrc(crc32c(bytes)) !== entry.crc32c) {
-      throw new FormatError({
-        format: "checkpoint",
-        where,
-        found: "bytes that do not match their checksum",
-        remedy: "The data file is damaged: copy or save the model again",
-        byteOffset: entry.offset,
-      });
-    }
+    verifyChecksum(entry, crc32c(bytes), where);
     // Bytes whose order is to be swapped must be our own.
     const data = dataFromBytes(dtype, shape, this.#swap ? bytes.slice() : bytes, where);
     if (this.#swap) swapByteOrder(dtype, data);
@@ -272,11 +266,26 @@ function staticShape(entry: BundleEntryProto, where: string): Shape {
   });
 }
 
+function verifyChecksum(entry: BundleEntryProto, crc: number, where: string): void {
+  if (maskCrc(crc) === entry.crc32c) return;
+  throw new FormatError({
+    format: "checkpoint",
+    where,
+    found: "bytes that do not match their checksum",
+    remedy: "The data file is damaged: copy or save the model again",
+    byteOffset: entry.offset,
+  });
+}
+
 /**
  * String tensors: all lengths as varints, a masked CRC-32C over the lengths as little-endian uint32 (uint64 from 2^32
- * on), then all bytes.
+ * on), then all bytes. The checksum of the whole continues that of the lengths with everything after them.
  */
-function decodeStrings(bytes: Uint8Array, count: number, where: string): StringData {
+function decodeStrings(
+  bytes: Uint8Array,
+  count: number,
+  where: string,
+): { strings: StringData; crc: number } {
   const cursor = new ByteCursor(bytes, where, "checkpoint");
   if (count > cursor.left) throw cursor.malformed(`${count} strings in ${cursor.left} bytes`);
   const lengths = Array.from({ length: count }, () => cursor.varint());
@@ -289,5 +298,7 @@ function decodeStrings(bytes: Uint8Array, count: number, where: string): StringD
   }
   const stored = cursor.uint32();
   if (stored !== maskCrc(crc)) throw cursor.malformed("lengths that do not match their checksum");
-  return lengths.map((length) => cursor.take(length));
+  const rest = cursor.bytes.subarray(cursor.position - 4);
+  const strings = lengths.map((length) => cursor.take(length));
+  return { strings, crc: crc32c(rest, crc) };
 }
