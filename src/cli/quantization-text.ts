@@ -64,7 +64,7 @@ function totalsText({ mode, quantized, totals }: QuantizationReport): string {
 function keptText(kept: readonly KeptTensorEntry[]): string {
   const byReason = new Map<string, KeptTensorEntry[]>();
   for (const entry of kept) {
-    for (const text of new Set(entry.reasons.map((reason) => reason.text))) {
+    for (const text of new Set(entry.reasons.map(reasonText))) {
       byReason.set(text, [...(byReason.get(text) ?? []), entry]);
     }
   }
@@ -74,6 +74,11 @@ function keptText(kept: readonly KeptTensorEntry[]): string {
     return `  ${entries.length} × ${text}: ${names.join(", ")}${more}`;
   });
   return ["Stayed float:", ...lines].join("\n");
+}
+
+/** Biases are many, and each is named in the JSON report: here they share a line. */
+function reasonText({ code, text }: KeptTensorEntry["reasons"][number]): string {
+  return code === "not_a_weight" ? "no weight, such as a bias" : text;
 }
 
 function countText(count: number, what: string): string {

@@ -42,7 +42,8 @@ export function openTerminal({ stdout, stderr }: Streams): Terminal {
     note,
     warn(diagnostics) {
       for (const { text, location, notes } of diagnostics) {
-        note(`warning: ${location === undefined ? "" : `${location}: `}${text}`);
+        const isSaid = location === undefined || text.includes(location);
+        note(`warning: ${isSaid ? "" : `${location}: `}${text}`);
         for (const line of notes ?? []) note(`  ${line}`);
       }
     },
