@@ -205,12 +205,7 @@ const SPACE_TO_DEPTH: Kernel = {
     const order = [0, 1, 3, 2, 4, 5];
     return ([input], [out]) => {
       const shape = [batch, y, x, size, size, depth];
-      const unfolded = { ...present(out), shape, data: present(out).data };
-      walkStrided(
-        input,
-        unfolded,
-        order.map((axis) => strides[axis]),
-      );
+      walkStrided(input, out, { strides: order.map((axis) => strides[axis]), shape });
     };
   },
 };
@@ -234,12 +229,7 @@ const DEPTH_TO_SPACE: Kernel = {
     const order = [0, 1, 3, 2, 4, 5];
     return ([input], [out]) => {
       const shape = [batch, height, size, width, size, depth];
-      const unfolded = { ...present(out), shape, data: present(out).data };
-      walkStrided(
-        input,
-        unfolded,
-        order.map((axis) => strides[axis]),
-      );
+      walkStrided(input, out, { strides: order.map((axis) => strides[axis]), shape });
     };
   },
 };

@@ -35,9 +35,12 @@ function reader(dtype: DType): (stored: never) => number | bigint {
   return (stored: number | bigint) => stored;
 }
 
-/** Stores a value: floats are cut off toward zero for integers, integers wrap, floats beyond the range saturate. */
+/**
+ * How a value is stored: floats are cut off toward zero for integers; integers wrap. Beyond its range float32 saturates
+ * for int16, uint8 and int32; other conversions from floats go through a wider integer and wrap, as the official
+ * interpreter's do.
+ */
 function writer(from: DType, to: DType): ((value: number | bigint) => unknown) | undefined {
-  const fromFloat = FLOATS.includes(from);
   switch (to) {
     case "float32":
     case "float64":
@@ -51,25 +54,39 @@ function writer(from: DType, to: DType): ((value: number | bigint) => unknown) |
       return (value) => (Number(value) === 0 ? 0 : 1);
     case "int64":
     case "uint64":
-      return fromFloat ? toInt64 : (value) => BigInt(value);
+      return FLOATS.includes(from) ? toInt64 : (value) => BigInt(value);
   }
   const range = INTEGER_RANGES[to];
   if (range === undefined) return undefined;
-  if (fromFloat) return (value) => saturate(Math.trunc(Number(value)), range);
-  return (value) => Number(BigInt.asIntN(32, BigInt(value)));
+  if (!FLOATS.includes(from)) return (value) => Number(BigInt.asIntN(32, BigInt(value)));
+  if (from === "float32" && SATURATED.includes(to)) {
+    return (value) => saturate(Math.trunc(Number(value)), range, to === "int32");
+  }
+  if (to === "uint32") return (value) => Number(BigInt.asUintN(32, toInt64(value)));
+  return toInt32;
 }
 
-function saturate(value: number, [min, max]: readonly [number, number]): number {
-  if (Number.isNaN(value)) return 0;
+const SATURATED: readonly DType[] = ["int32", "int16", "uint8"];
+
+function saturate(
+  value: number,
+  [min, max]: readonly [number, number],
+  nanIsLargest: boolean,
+): number {
+  if (Number.isNaN(value)) return nanIsLargest ? max : 0;
   return value < min ? min : value > max ? max : value;
+}
+
+/** What no int32 holds becomes the lowest one, as x86 processors convert. */
+function toInt32(value: number | bigint): number {
+  const number = Math.trunc(Number(value));
+  return Math.abs(number) < 2 ** 31 ? number : -(2 ** 31);
 }
 
 function toInt64(value: number | bigint): bigint {
   const number = Math.trunc(Number(value));
-  if (Number.isNaN(number)) return 0n;
-  const limit = 2n ** 63n;
-  if (number >= 2 ** 63) return limit - 1n;
-  return number < -(2 ** 63) ? -limit : BigInt(number);
+  // What no int64 holds becomes the lowest one, as x86 processors convert.
+  return Math.abs(number) < 2 ** 63 ? BigInt(number) : -(2n ** 63n);
 }
 
 function fromBfloat16(bits: number): number {

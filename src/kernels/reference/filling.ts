@@ -164,7 +164,7 @@ function forEachDiagonal(
   }
 }
 
-const DIAGONAL_TYPES = ["float32", "int64", "int32", "int16", "int8", "uint8"] as const;
+const DIAGONAL_TYPES = ["float32", "int64", "int32", "uint32", "int16", "int8", "uint8"] as const;
 
 const MATRIX_DIAG: Kernel = {
   check(node) {

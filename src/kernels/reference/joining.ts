@@ -59,6 +59,7 @@ function gatherParts(
   inputs: readonly (TensorView | undefined)[],
   output: OutputView | undefined,
   axis: number,
+  sizes: readonly number[],
   partElements: (view: TensorView | undefined, index: number) => Elements = elementsOf,
 ): void {
   const out = present(output);
@@ -66,7 +67,6 @@ function gatherParts(
   const parts = inputs.map(partElements);
   const units = unitsPerElement(out.dtype);
   const { outer, inner } = splitAt(out.shape, axis);
-  const sizes = inputs.map((view) => present(view).shape[axis]);
   moveParts({ outer, inner: inner * units }, sizes, (part, from, to, count) => {
     copyUnits(parts[part], from, target, to, count);
   });
@@ -151,7 +151,8 @@ const CONCATENATION: Kernel = {
     const axis = resolveAxis(node, optionsOf(node, "ConcatenationOptions").axis, rank);
     const rescale = node.inputs.map((_, i) => rescaling(node, inputAt(node, i)));
     return (inputs, [out]) => {
-      gatherParts(inputs, out, axis, (view, i) => {
+      const sizes = inputs.map((view) => present(view).shape[axis]);
+      gatherParts(inputs, out, axis, sizes, (view, i) => {
         const elements = elementsOf(view);
         return rescale[i]?.(elements as Elements<number>) ?? elements;
       });
@@ -197,11 +198,7 @@ const PACK: Kernel = {
     const rank = inputAt(node, 0).shape.length;
     const axis = resolveAxis(node, optionsOf(node, "PackOptions").axis, rank + 1);
     return (inputs, [out]) => {
-      const slices = inputs.map((view) => {
-        const input = present(view);
-        return { ...input, shape: withAxis(input.shape, axis, 1) };
-      });
-      gatherParts(slices, out, axis);
+      gatherParts(inputs, out, axis, new Array<number>(inputs.length).fill(1));
     };
   },
 };

@@ -26,21 +26,30 @@ import {
   writableElementsOf,
 } from "./elements.ts";
 
+/** Which elements of an input fill an output. */
+export interface StridedWalk {
+  /** Elements that each coordinate advances by; 0 and negative numbers are fine. */
+  readonly strides: readonly number[];
+  /** Element at the origin; 0 by default. */
+  readonly start?: number;
+  /** The output's elements, seen with this shape; its own by default. */
+  readonly shape?: Shape;
+}
+
 /**
  * Fills the output row-major from the input: the element at coordinates (i, j, …) comes from
- * start + i·strides[0] + j·strides[1] + …, each a number of elements and possibly 0 or negative.
+ * start + i·strides[0] + j·strides[1] + …
  */
 export function walkStrided(
   input: TensorView | undefined,
   output: OutputView | undefined,
-  strides: readonly number[],
-  start = 0,
+  walk: StridedWalk,
 ): void {
   const out = present(output);
+  const { strides, start = 0, shape = out.shape } = walk;
   const from = elementsOf(input);
   const to = writableElementsOf(out);
   const units = unitsPerElement(out.dtype);
-  const { shape } = out;
   const counter = new Array<number>(shape.length).fill(0);
   let position = start;
   for (let i = 0; i < to.length; i += units) {
@@ -81,11 +90,7 @@ const TRANSPOSE: Kernel = {
       const { shape } = present(input);
       const strides = rowMajorStrides(shape);
       const order = permutationOf(node, present(permutation), shape.length);
-      walkStrided(
-        input,
-        out,
-        order.map((axis) => strides[axis]),
-      );
+      walkStrided(input, out, { strides: order.map((axis) => strides[axis]) });
     },
 };
 
@@ -102,7 +107,7 @@ const REVERSE_V2: Kernel = {
         start += strides[axis] * (shape[axis] - 1);
         strides[axis] = -strides[axis];
       }
-      walkStrided(input, out, strides, start);
+      walkStrided(input, out, { strides, start });
     },
 };
 
@@ -132,7 +137,7 @@ const BROADCAST_TO: Kernel = {
       const strides = present(out).shape.map((_, axis) =>
         axis < added || shape[axis - added] === 1 ? 0 : own[axis - added],
       );
-      walkStrided(input, out, strides);
+      walkStrided(input, out, { strides });
     },
 };
 
@@ -157,16 +162,10 @@ const TILE: Kernel = {
       const { shape } = present(input);
       const multiples = integersOf(node, multiplesView);
       const strides = rowMajorStrides(shape);
-      const unfolded = {
-        ...present(out),
+      walkStrided(input, out, {
+        strides: strides.flatMap((stride) => [0, stride]),
         shape: shape.flatMap((size, axis) => [multiples[axis], size]),
-        data: present(out).data,
-      };
-      walkStrided(
-        input,
-        unfolded,
-        strides.flatMap((stride) => [0, stride]),
-      );
+      });
     },
 };
 

@@ -1,8 +1,9 @@
 /**
  * RESIZE_BILINEAR and RESIZE_NEAREST_NEIGHBOR on images [batch, height, width, depth]. Positions are computed in float32;
- * the integer form of the bilinear one uses 10 fraction bits (TensorFlow Lite 2.21, kernels/internal/reference/
+ * the signed integer forms of the bilinear one use 10 fraction bits (TensorFlow Lite 2.21, kernels/internal/reference/
  * resize_bilinear.h and resize_nearest_neighbor.h).
  */
+import type { DType } from "../../base/dtype.ts";
 import { roundHalfAway } from "../../base/rounding.ts";
 import type { Kernel, KernelNode, KernelTable, ValueOf } from "../kernel.ts";
 import { optionsOf } from "../options.ts";
@@ -45,7 +46,7 @@ function resizeKernel(
     to: Elements<number>,
     shape: readonly number[],
     size: readonly [number, number],
-    isFloat: boolean,
+    dtype: DType,
   ) => void,
 ): Kernel {
   return {
@@ -70,7 +71,7 @@ function resizeKernel(
       const size = requestedSize(node, (i) => inputs[i]);
       if (size === undefined || shape[1] === 0 || shape[2] === 0) return;
       const [from, to] = [numbersOf(inputs[0]), numbersOf(outputs[0])];
-      resize(optionsFor(node), from, to, shape, size, dtype === "float32");
+      resize(optionsFor(node), from, to, shape, size, dtype);
     },
   };
 }
@@ -164,14 +165,25 @@ function floatMix(corners: readonly number[], y: number, x: number): number {
   );
 }
 
+/** uint8 is mixed in float32, each step rounded; the result is rounded half up when it is stored. */
+function roundedMix(corners: readonly number[], y: number, x: number): number {
+  const [aboveY, aboveX] = [fround(1 - y), fround(1 - x)];
+  const term = (corner: number, p: number, q: number) => fround(fround(corner * p) * q);
+  const left = fround(term(corners[0], aboveY, aboveX) + term(corners[2], y, aboveX));
+  const most = fround(left + term(corners[1], aboveY, x));
+  return Math.floor(fround(fround(most + term(corners[3], y, x)) + 0.5));
+}
+
 const RESIZE_BILINEAR = resizeKernel(
   (node) => optionsOf(node, "ResizeBilinearOptions"),
   ["float32", "int8", "uint8", "int16"],
-  (options, from, to, shape, [height, width], isFloat) => {
-    const taps = isFloat ? floatTaps : integerTaps;
+  (options, from, to, shape, [height, width], dtype) => {
+    const isInteger = dtype === "int8" || dtype === "int16";
+    const taps = isInteger ? integerTaps : floatTaps;
     const rows = taps(shape[1], height, options);
     const columns = taps(shape[2], width, options);
-    forEachMix(from, to, shape, rows, columns, isFloat ? floatMix : integerMix);
+    const mix = isInteger ? integerMix : dtype === "uint8" ? roundedMix : floatMix;
+    forEachMix(from, to, shape, rows, columns, mix);
   },
 );
 

@@ -152,14 +152,13 @@ function boxKernel(
     shapes: (node, known) => [boxOf(node, known)?.shape],
     create: (node) => (inputs, outputs) => {
       const input = present(inputs[0]);
-      const out = present(outputs[0]);
       const box = boxOf(node, (i) => inputs[i]);
       if (box === undefined) return;
       const strides = rowMajorStrides(input.shape);
       let start = 0;
       for (let axis = 0; axis < strides.length; axis++) start += box.starts[axis] * strides[axis];
       const steps = strides.map((stride, axis) => stride * box.steps[axis]);
-      walkStrided(input, { ...out, shape: box.sizes, data: out.data }, steps, start);
+      walkStrided(input, outputs[0], { strides: steps, start, shape: box.sizes });
     },
   };
 }
