@@ -27,14 +27,14 @@ export interface Branch {
   readonly outputCount: number;
 }
 
-const FUNCTION_ATTRS: Readonly<Partial<Record<string, readonly string[]>>> = {
-  While: ["cond", "body"],
-  StatelessWhile: ["cond", "body"],
-  If: ["then_branch", "else_branch"],
-  StatelessIf: ["then_branch", "else_branch"],
-  Case: ["branches"],
-  StatelessCase: ["branches"],
-};
+const FUNCTION_ATTRS: ReadonlyMap<string, readonly string[]> = new Map([
+  ["While", ["cond", "body"]],
+  ["StatelessWhile", ["cond", "body"]],
+  ["If", ["then_branch", "else_branch"]],
+  ["StatelessIf", ["then_branch", "else_branch"]],
+  ["Case", ["branches"]],
+  ["StatelessCase", ["branches"]],
+]);
 
 type BuildGraph = (inputs: readonly InputPlan[], outputs: readonly OutputPlan[]) => Graph;
 
@@ -47,7 +47,7 @@ export function buildBranch(
   name: string,
   build: BuildGraph,
 ): Branch | undefined {
-  const attrNames = FUNCTION_ATTRS[node.op];
+  const attrNames = FUNCTION_ATTRS.get(node.op);
   if (attrNames === undefined) return undefined;
   const isLoop = attrNames[0] === "cond";
   const handleOperands = context.resolver.handleOperands(node);

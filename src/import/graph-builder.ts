@@ -31,7 +31,7 @@ import { type Scope, whereIs } from "./scope.ts";
 import type { Access } from "./state.ts";
 import { rewriteVariableUse, writeParts } from "./variable-uses.ts";
 
-/** Most nodes that inlining may make. Calls of calls multiply: a small file could ask for any number. */
+/** Most nodes that inlining may make. */
 const MAX_NODES = 1_000_000;
 
 /** Attributes that are notes of TensorFlow's to itself; these few mean something to a converter. */
@@ -104,7 +104,7 @@ export class GraphBuilder implements NodeEmitter {
     if (this.context.nodeCount > MAX_NODES) {
       throw new LimitError({
         where: `node "${node.name}"`,
-        found: "functions that call functions without end",
+        found: "functions that unfold to ever more nodes",
         expected: `at most ${MAX_NODES} nodes`,
         limit: "nodes after inlining",
         value: this.context.nodeCount,

@@ -76,6 +76,7 @@ export function importGraphDef(
   const signatures = new OpSignatures(functions, new NamedRecords([], () => "", noOp, "operation"));
   const program: Program = { main: mainScope(graphDef), functions, signatures, cuts: new Map() };
   const outputNames = options.outputs ?? guessOutputs(graphDef, diagnostics, where);
+  for (const name of outputNames) findTensor(program.main, name, "outputs", where);
   const inputNames = options.inputs ?? guessInputs(program, outputNames, diagnostics, where);
   const inputs = planInputs(program, inputNames, options, diagnostics, where);
   const resolver = new Resolver({ ...program, cuts: cutsOf(inputs) });
@@ -161,7 +162,7 @@ function planInputs(
 ): InputPlan[] {
   const described = names.map((name) => {
     const tensorName = name.replace(/:0$/, "");
-    const { node, index } = findTensor(program.main, name, where);
+    const { node, index } = findTensor(program.main, name, "inputs", where);
     const described = describeTensor(program, node, index);
     return { key: tensorName, tensorName, node: placeholderName(name), ...described };
   });
@@ -169,7 +170,12 @@ function planInputs(
   return described.map((input, i) => ({ ...input, shape: shapes[i] }));
 }
 
-function findTensor(main: Scope, name: string, where: string): { node: NodeDef; index: number } {
+function findTensor(
+  main: Scope,
+  name: string,
+  option: string,
+  where: string,
+): { node: NodeDef; index: number } {
   const parsed = parseInput(name, false, where);
   const node = parsed && main.nodes.get(parsed.node);
   if (parsed !== undefined && node !== undefined) return { node, index: parsed.index };
@@ -177,7 +183,8 @@ function findTensor(main: Scope, name: string, where: string): { node: NodeDef; 
     where,
     found: `no node "${name}"`,
     expected: "the name of a tensor of the graph",
-    option: "inputs",
+    remedy: `Check --${option}`,
+    option,
   });
 }
 
@@ -206,7 +213,6 @@ function describeTensor(
 }
 
 function planOutput(resolver: Resolver, name: string, where: string): OutputPlan {
-  findTensor(resolver.program.main, name, where);
   const value = resolver.resolve(resolver.program.main, name);
   const tensorName = name.replace(/:0$/, "");
   if (value !== undefined) return { key: tensorName, tensorName, value };

@@ -2,7 +2,7 @@
  * Follows an input string to the node that computes the value: through function arguments and results, through reads
  * of variables that never change. What remains is the flat graph; nothing is copied to find it.
  */
-import { GraphError } from "../base/errors.ts";
+import { GraphError, LimitError } from "../base/errors.ts";
 import type { FunctionDef, NameAttrList, NodeDef } from "../formats/tensorflow/graph-messages.ts";
 import type { NamedRecords } from "../formats/tensorflow/named-records.ts";
 import type { Attr } from "../graph/ir.ts";
@@ -32,6 +32,8 @@ export interface Program {
 
 /** Longest way from a use to the node behind it; a longer one runs in circles. */
 const MAX_HOPS = 10_000;
+/** Most calls that are inlined. Calls of calls multiply: a small file could ask for any number. */
+const MAX_CALLS = 20_000;
 const CALLS: ReadonlySet<string> = new Set(["PartitionedCall", "StatefulPartitionedCall"]);
 const VARIABLES: ReadonlySet<string> = new Set(["VarHandleOp", "VariableV2", "Variable"]);
 /** Operations that pass a variable's handle on. */
@@ -53,6 +55,7 @@ export class Resolver {
   readonly program: Program;
   readonly #mutable = new Set<NodeDef>();
   readonly #callees = new Map<Scope, Map<NodeDef, Scope>>();
+  #callCount = 0;
 
   constructor(program: Program) {
     this.program = program;
@@ -109,6 +112,7 @@ export class Resolver {
     this.#callees.set(scope, known);
     let callee = known.get(node);
     if (callee === undefined) {
+      this.#countCall(scope, node);
       const bindings = node.input
         .filter((input) => !input.startsWith("^"))
         .map((input): Binding => ({ kind: "value", scope, input }));
@@ -124,6 +128,19 @@ export class Resolver {
       known.set(node, callee);
     }
     return callee;
+  }
+
+  #countCall(scope: Scope, node: NodeDef): void {
+    this.#callCount++;
+    if (this.#callCount <= MAX_CALLS) return;
+    throw new LimitError({
+      where: whereIs(scope, node),
+      found: "functions that call functions without end",
+      expected: `at most ${MAX_CALLS} calls`,
+      limit: "calls",
+      value: this.#callCount,
+      max: MAX_CALLS,
+    });
   }
 
   /** @throws {GraphError} when the library does not have the function. */

@@ -32,7 +32,7 @@ const READS: ReadonlySet<string> = new Set([
   "ResourceGatherNd",
 ]);
 const REFERENCE_WRITES: ReadonlySet<string> = new Set(["Assign", "AssignAdd", "AssignSub"]);
-/** Most nodes looked at; calls of calls multiply. */
+/** Most nodes looked at. */
 const MAX_NODES = 1_000_000;
 
 /**
@@ -101,7 +101,7 @@ class Walk {
     if (++this.#count > MAX_NODES) {
       throw new LimitError({
         where: whereIs(scope, node),
-        found: "functions that call functions without end",
+        found: "functions that unfold to ever more nodes",
         expected: `at most ${MAX_NODES} nodes`,
         limit: "nodes after inlining",
         value: this.#count,

@@ -20,7 +20,7 @@ const HANDLE_PASSES: ReadonlySet<string> = new Set(["Enter", "Identity", "Switch
 export function rewriteTensorArrays(nodes: FlatNodes): void {
   const lists = new Map<string, ValueRef>();
   for (const node of nodes.all()) {
-    const rewrite = REWRITES[node.op];
+    const rewrite = REWRITES.get(node.op);
     if (rewrite === undefined) continue;
     const info = node.op === "TensorArrayV3" ? infoOf(node) : arrayBehind(nodes, node.inputs[0]);
     if (info === undefined) continue;
@@ -44,46 +44,48 @@ function flowOf(node: GraphNode): ValueRef {
   return node.inputs[node.inputs.length - 1]!;
 }
 
-const REWRITES: Readonly<Partial<Record<string, Rewrite>>> = {
-  TensorArrayV3(nodes, node, info) {
-    const shape = elementShape(nodes, node, info);
-    const size = node.inputs[0]!;
-    const inputs = [shape, size];
-    nodes.set(listNode(listName(node), "TensorListReserve", inputs, info, { shape_type: INT32 }));
-  },
-  TensorArrayScatterV3(nodes, node, info) {
-    const [, indices, value] = node.inputs as [ValueRef, ValueRef, ValueRef];
-    const shape = elementShape(nodes, node, info);
-    const [op, inputs, extra] = isWholeRange(nodes, indices)
-      ? (["TensorListFromTensor", [value, shape], { shape_type: INT32 }] as const)
-      : (["TensorListScatterIntoExistingList", [flowOf(node), value, indices], {}] as const);
-    nodes.set(listNode(node.name, op, inputs, info, extra));
-  },
-  TensorArrayReadV3(nodes, node, info) {
-    const inputs = [flowOf(node), node.inputs[1]!, elementShape(nodes, node, info)];
-    nodes.set(listNode(node.name, "TensorListGetItem", inputs, info));
-  },
-  TensorArrayWriteV3(nodes, node, info) {
-    const inputs = [flowOf(node), node.inputs[1]!, node.inputs[2]!];
-    nodes.set(
-      listNode(node.name, "TensorListSetItem", inputs, info, {
-        resize_if_index_out_of_bounds: { kind: "bool", value: false },
-      }),
-    );
-  },
-  TensorArrayGatherV3(nodes, node, info) {
-    const indices = node.inputs[1]!;
-    const shape = elementShape(nodes, node, info);
-    const [op, inputs, extra] = isWholeRange(nodes, indices)
-      ? (["TensorListStack", [flowOf(node), shape], { num_elements: MINUS_ONE }] as const)
-      : (["TensorListGather", [flowOf(node), indices, shape], {}] as const);
-    nodes.set(listNode(node.name, op, inputs, info, extra));
-  },
-  TensorArraySizeV3(nodes, node) {
-    const inputs = [flowOf(node)];
-    nodes.set({ ...node, op: "TensorListLength", inputs, attrs: new Map(), outputCount: 1 });
-  },
-};
+const REWRITES: ReadonlyMap<string, Rewrite> = new Map(
+  Object.entries<Rewrite>({
+    TensorArrayV3(nodes, node, info) {
+      const shape = elementShape(nodes, node, info);
+      const size = node.inputs[0]!;
+      const inputs = [shape, size];
+      nodes.set(listNode(listName(node), "TensorListReserve", inputs, info, { shape_type: INT32 }));
+    },
+    TensorArrayScatterV3(nodes, node, info) {
+      const [, indices, value] = node.inputs as [ValueRef, ValueRef, ValueRef];
+      const shape = elementShape(nodes, node, info);
+      const [op, inputs, extra] = isWholeRange(nodes, indices)
+        ? (["TensorListFromTensor", [value, shape], { shape_type: INT32 }] as const)
+        : (["TensorListScatterIntoExistingList", [flowOf(node), value, indices], {}] as const);
+      nodes.set(listNode(node.name, op, inputs, info, extra));
+    },
+    TensorArrayReadV3(nodes, node, info) {
+      const inputs = [flowOf(node), node.inputs[1]!, elementShape(nodes, node, info)];
+      nodes.set(listNode(node.name, "TensorListGetItem", inputs, info));
+    },
+    TensorArrayWriteV3(nodes, node, info) {
+      const inputs = [flowOf(node), node.inputs[1]!, node.inputs[2]!];
+      nodes.set(
+        listNode(node.name, "TensorListSetItem", inputs, info, {
+          resize_if_index_out_of_bounds: { kind: "bool", value: false },
+        }),
+      );
+    },
+    TensorArrayGatherV3(nodes, node, info) {
+      const indices = node.inputs[1]!;
+      const shape = elementShape(nodes, node, info);
+      const [op, inputs, extra] = isWholeRange(nodes, indices)
+        ? (["TensorListStack", [flowOf(node), shape], { num_elements: MINUS_ONE }] as const)
+        : (["TensorListGather", [flowOf(node), indices, shape], {}] as const);
+      nodes.set(listNode(node.name, op, inputs, info, extra));
+    },
+    TensorArraySizeV3(nodes, node) {
+      const inputs = [flowOf(node)];
+      nodes.set({ ...node, op: "TensorListLength", inputs, attrs: new Map(), outputCount: 1 });
+    },
+  }),
+);
 
 const INT32: Attr = { kind: "type", value: "int32" };
 const MINUS_ONE: Attr = { kind: "int", value: -1 };

@@ -19,11 +19,11 @@ export function rewriteVariableUse(
   name: string,
 ): boolean {
   const handle = node.input[0];
-  if (handle === undefined || !(node.op in CONSTANT_FORMS || node.op in UPDATES)) return false;
+  if (handle === undefined || !(CONSTANT_FORMS.has(node.op) || UPDATES.has(node.op))) return false;
   const { resolver } = builder.context;
   const source = resolver.resolve(scope, handle);
   if (source?.kind !== "node" || !isVariable(source.node)) return false;
-  const rewrite = resolver.isMutable(source.node) ? UPDATES[node.op] : CONSTANT_FORMS[node.op];
+  const rewrite = (resolver.isMutable(source.node) ? UPDATES : CONSTANT_FORMS).get(node.op);
   rewrite?.(builder, scope, node, name);
   return rewrite !== undefined;
 }
@@ -35,43 +35,50 @@ export function writeParts(name: string): string[] {
 
 type Rewrite = (builder: NodeEmitter, scope: Scope, node: NodeDef, name: string) => void;
 
-const CONSTANT_FORMS: Readonly<Partial<Record<string, Rewrite>>> = {
-  ResourceGather(builder, scope, node, name) {
-    const from = builder.attrsOf(scope, node);
-    const axis = builder.addConstant(`${name}/axis`, {
-      dtype: "int32",
-      shape: [],
-      data: Int32Array.of(0),
-    });
-    const attrs = renamed(from, {
-      dtype: "Tparams",
-      Tindices: "Tindices",
-      batch_dims: "batch_dims",
-    });
-    attrs.set("Taxis", { kind: "type", value: "int32" });
-    const inputs = [...builder.inputsOf(scope, node), axis];
-    builder.add({ name, op: "GatherV2", inputs, attrs, outputCount: 1 });
-  },
-  ResourceGatherNd(builder, scope, node, name) {
-    const attrs = renamed(builder.attrsOf(scope, node), { dtype: "Tparams", Tindices: "Tindices" });
-    const inputs = builder.inputsOf(scope, node);
-    builder.add({ name, op: "GatherNd", inputs, attrs, outputCount: 1 });
-  },
-  VariableShape(builder, scope, node, name) {
-    const attrs = renamed(builder.attrsOf(scope, node), { out_type: "out_type" });
-    const inputs = builder.inputsOf(scope, node);
-    builder.add({ name, op: "Shape", inputs, attrs, outputCount: 1 });
-  },
-  VarIsInitializedOp: emitTrue,
-  IsVariableInitialized: emitTrue,
-};
+const CONSTANT_FORMS: ReadonlyMap<string, Rewrite> = new Map(
+  Object.entries<Rewrite>({
+    ResourceGather(builder, scope, node, name) {
+      const from = builder.attrsOf(scope, node);
+      const axis = builder.addConstant(`${name}/axis`, {
+        dtype: "int32",
+        shape: [],
+        data: Int32Array.of(0),
+      });
+      const attrs = renamed(from, {
+        dtype: "Tparams",
+        Tindices: "Tindices",
+        batch_dims: "batch_dims",
+      });
+      attrs.set("Taxis", { kind: "type", value: "int32" });
+      const inputs = [...builder.inputsOf(scope, node), axis];
+      builder.add({ name, op: "GatherV2", inputs, attrs, outputCount: 1 });
+    },
+    ResourceGatherNd(builder, scope, node, name) {
+      const attrs = renamed(builder.attrsOf(scope, node), {
+        dtype: "Tparams",
+        Tindices: "Tindices",
+      });
+      const inputs = builder.inputsOf(scope, node);
+      builder.add({ name, op: "GatherNd", inputs, attrs, outputCount: 1 });
+    },
+    VariableShape(builder, scope, node, name) {
+      const attrs = renamed(builder.attrsOf(scope, node), { out_type: "out_type" });
+      const inputs = builder.inputsOf(scope, node);
+      builder.add({ name, op: "Shape", inputs, attrs, outputCount: 1 });
+    },
+    VarIsInitializedOp: emitTrue,
+    IsVariableInitialized: emitTrue,
+  }),
+);
 
-const UPDATES: Readonly<Partial<Record<string, Rewrite>>> = {
-  AssignAddVariableOp: (builder, scope, node, name) =>
-    emitUpdate(builder, scope, node, name, "AddV2"),
-  AssignSubVariableOp: (builder, scope, node, name) =>
-    emitUpdate(builder, scope, node, name, "Sub"),
-};
+const UPDATES: ReadonlyMap<string, Rewrite> = new Map(
+  Object.entries<Rewrite>({
+    AssignAddVariableOp: (builder, scope, node, name) =>
+      emitUpdate(builder, scope, node, name, "AddV2"),
+    AssignSubVariableOp: (builder, scope, node, name) =>
+      emitUpdate(builder, scope, node, name, "Sub"),
+  }),
+);
 
 function emitUpdate(
   builder: NodeEmitter,
