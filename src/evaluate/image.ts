@@ -1,7 +1,4 @@
-/**
- * Images as the evaluation sees them: bytes, rows from the top, channels last. Decoding JPEG or PNG is the host's work;
- * what happens to the pixels afterwards is ours.
- */
+/** Images as the evaluation sees them: bytes, rows from the top, channels last. */
 import { UnsupportedError } from "../base/errors.ts";
 
 /** uint8[height, width, channels], channels 1 (grey) or 3 (red, green, blue). */
@@ -12,11 +9,8 @@ export interface Image {
   readonly data: Uint8Array;
 }
 
-/** Decodes one image file to red, green and blue. `name` is for messages. */
-export type ImageDecoder = (bytes: Uint8Array, name: string) => Promise<Image>;
-
 /** Names of the files that are taken for images. */
-export const IMAGE_NAME: RegExp = /\.(jpe?g|png|webp|gif|tiff?|bmp)$/i;
+export const IMAGE_NAME: RegExp = /\.(jpe?g|png)$/i;
 
 /**
  * Changes the number of channels: grey becomes three equal channels, colour becomes its luma

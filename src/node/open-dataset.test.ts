@@ -1,28 +1,22 @@
-import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { copyFile, mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import sharp from "sharp";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { FormatError, IoError, ShapeError } from "../base/errors.ts";
 import { encodeNpy } from "../formats/npy/npy.ts";
 import { openDataset, readDatasetDescription } from "./open-dataset.ts";
 
 let folder: string;
+const fixture = (path: string) =>
+  fileURLToPath(new URL(`../../test/fixtures/${path}`, import.meta.url));
 const at = (...names: string[]) => join(folder, ...names);
 
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), "octavo-dataset-"));
   await mkdir(at("images"));
-  for (const [name, grey] of [
-    ["b.png", 20],
-    ["a.png", 10],
-  ] as const) {
-    const create = { width: 2, height: 2, channels: 3, background: { r: grey, g: grey, b: grey } };
-    await sharp({ create: { ...create, channels: 3 } })
-      .png()
-      .toFile(at("images", name));
-  }
+  await copyFile(fixture("jpeg/dot.jpg"), at("images", "b.jpg"));
+  await copyFile(fixture("png/dot_interlaced.png"), at("images", "a.png"));
   await writeFile(at("images", "notes.txt"), "no image");
   await mkdir(at("raw"));
   await writeFile(at("raw", "one.bin"), new Uint8Array([255, 1]));
@@ -44,8 +38,9 @@ describe("openDataset", () => {
     expect(dataset).toMatchObject({ length: 2, hasLabels: true });
     const first = await dataset.read(0);
     expect(first).toMatchObject({ name: "a.png", label: 1 });
-    expect(first.value).toMatchObject({ width: 2, height: 2, channels: 3 });
-    expect([...first.value.data].map(Number)).toEqual(new Array(12).fill(10));
+    expect(first.value).toMatchObject({ width: 1, height: 1, channels: 3 });
+    expect([...first.value.data].map(Number)).toEqual([9, 8, 7]);
+    expect(await dataset.read(1)).toMatchObject({ name: "b.jpg", label: 0 });
     await dataset.close();
   });
 
@@ -56,8 +51,7 @@ describe("openDataset", () => {
   });
 
   it("reads rows of an array, as the description of the embedded model's test images says", async () => {
-    const path = fileURLToPath(new URL("../../test/fixtures/digits/dataset.json", import.meta.url));
-    const description = await readDatasetDescription(path);
+    const description = await readDatasetDescription(fixture("digits/dataset.json"));
     expect(description.scale).toEqual([1 / 16]);
     const dataset = await openDataset(description);
     expect(dataset.length).toBe(360);

@@ -15,11 +15,11 @@ import {
   parseDatasetDescription,
   type RawDType,
 } from "../evaluate/dataset-description.ts";
+import { decodeImage } from "../evaluate/decode-image.ts";
 import { IMAGE_NAME, type Image } from "../evaluate/image.ts";
 import { type Label, parseLabels, parseNames } from "../evaluate/labels.ts";
 import { openNpy } from "../formats/npy/npy.ts";
 import type { FileTree } from "../io/byte-source.ts";
-import { decodeImage } from "./decode-image.ts";
 import { openFile, readWholeFile } from "./file-source.ts";
 import { fileTree } from "./file-tree.ts";
 import { ioErrorOf } from "./io-error.ts";
