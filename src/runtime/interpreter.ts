@@ -5,13 +5,14 @@
 import type { DType, TensorData } from "../base/dtype.ts";
 import { UsageError } from "../base/errors.ts";
 import type { Shape } from "../base/shape.ts";
-import type { KernelTable } from "../kernels/kernel.ts";
+import type { KernelTable, TensorView } from "../kernels/kernel.ts";
 import type { Model, Quantization, Signature, Subgraph } from "../model/ir.ts";
 import { parseModel } from "../model/read.ts";
 import { fastChoice, type KernelChoice, kernelFinder } from "./kernel-choice.ts";
 import { loadModel } from "./load.ts";
 import { Program } from "./program.ts";
 import type { OperatorEvent, SessionMemory, SubgraphSession } from "./subgraph-session.ts";
+import { allocateData } from "./tensor-data.ts";
 import { copyOf, type InputData, toTensorData } from "./tensor-exchange.ts";
 
 export interface InterpreterOptions {
@@ -53,6 +54,8 @@ export class Interpreter {
   readonly #subgraph: Subgraph;
   readonly #signature: Signature | undefined;
   readonly #signatures: readonly Signature[];
+  /** Inputs that were set while there was no plan. */
+  readonly #waiting = new Map<number, TensorView>();
   #hasRun = false;
   #disposed = false;
 
@@ -133,19 +136,22 @@ export class Interpreter {
    */
   setTensor(tensor: TensorKey, data: InputData): void {
     const index = this.#live().#inputIndex(tensor, "setTensor");
-    this.#session.prepare();
-    const view = this.#session.view(index)!;
-    toTensorData(view, data);
+    toTensorData(this.#session.view(index) ?? this.#waitingInput(index), data);
   }
 
   /**
-   * Gives an input another shape. Takes effect at once; inputs must be set again.
+   * Gives an input another shape. Its elements must be set again; those of other inputs stay.
    *
    * @throws {UsageError} for a tensor that is no input.
    * @throws {ShapeError} for negative dimensions, or another rank than the model's.
    */
   async resizeInput(tensor: TensorKey, shape: Shape): Promise<void> {
     const index = this.#live().#inputIndex(tensor, "resizeInput");
+    for (const input of this.#subgraph.inputs) {
+      const view = this.#session.view(input);
+      if (view !== undefined) toTensorData(this.#waitingInput(input), view.data);
+    }
+    this.#waiting.delete(index);
     this.#session.resizeInput(this.#subgraph.inputs.indexOf(index), shape);
     this.#hasRun = false;
   }
@@ -157,7 +163,8 @@ export class Interpreter {
    * @throws {ShapeError} for input shapes that do not fit the operators.
    */
   async invoke(): Promise<void> {
-    this.#live().#session.execute();
+    this.#live().#prepare();
+    this.#session.execute();
     this.#hasRun = true;
   }
 
@@ -169,7 +176,7 @@ export class Interpreter {
   getTensor(tensor: TensorKey): TensorData {
     const index = this.#live().#tensorIndex(tensor, "getTensor");
     const isInput = this.#subgraph.inputs.includes(index);
-    if (isInput) this.#session.prepare();
+    if (isInput) this.#prepare();
     const view = this.#session.view(index);
     if (view === undefined || !(isInput || view.isConstant || view.isVariable || this.#hasRun)) {
       throw this.#unreadable(index, "no value yet", "Call invoke() first");
@@ -194,6 +201,26 @@ export class Interpreter {
   dispose(): void {
     this.#program.release();
     this.#disposed = true;
+  }
+
+  /** Storage for an input while there is no plan: between a change of shapes and the next run. */
+  #waitingInput(index: number): TensorView {
+    const info = this.#session.tensor(index);
+    const known = this.#waiting.get(index);
+    if (known !== undefined) return known;
+    const waiting = { ...info, data: allocateData(info.name, info.dtype, info.shape) };
+    this.#waiting.set(index, waiting);
+    return waiting;
+  }
+
+  /** Plans for the current shapes and moves waiting inputs to where the plan has them. */
+  #prepare(): void {
+    this.#session.prepare();
+    for (const [index, { data }] of this.#waiting) {
+      const view = this.#session.view(index);
+      if (view !== undefined) toTensorData(view, data);
+    }
+    this.#waiting.clear();
   }
 
   #live(): this {

@@ -101,7 +101,11 @@ export class SubgraphSession implements CallableSubgraph {
 
   /** The tensor as far as it is known: with its current shape once there is a plan. */
   tensor(index: number): TensorInfo {
-    return this.#slots[index] ?? this.#plan?.tensors[index] ?? this.#fileTensor(index);
+    const known = this.#slots[index] ?? this.#plan?.tensors[index];
+    if (known !== undefined) return known;
+    const shape = this.#inputShapes[this.#graph.inputs.indexOf(index)];
+    const tensor = this.#fileTensor(index);
+    return shape === undefined ? tensor : { ...tensor, shape };
   }
 
   /** The tensor with its elements; undefined where it has none (yet). */
