@@ -5,6 +5,7 @@
 import type { Diagnostic } from "../base/errors.ts";
 import type { Graph } from "../graph/ir.ts";
 import type { Model } from "../model/ir.ts";
+import { withVersions } from "../model/versions.ts";
 import { assemble } from "./assemble.ts";
 import { canonicalize } from "./canonicalize.ts";
 import { decompose } from "./decompose.ts";
@@ -12,6 +13,7 @@ import type { Draft } from "./draft.ts";
 import { foldAffine } from "./fold-affine.ts";
 import { foldConstants } from "./fold-constants.ts";
 import { fuseActivations } from "./fuse-activations.ts";
+import { fuseRecurrent } from "./fuse-recurrent.ts";
 import { legalize } from "./legalize.ts";
 import { lowerLoops } from "./lower-loops.ts";
 import { mergeDense } from "./merge-dense.ts";
@@ -36,7 +38,11 @@ export interface ConvertOptions {
   readonly onGraph?: (pass: string, graph: Graph) => void;
 }
 
-type GraphPass = readonly [name: string, run: (graph: Graph) => Graph];
+/** Passes that guess or change behaviour say so through `note`. */
+type GraphPass = readonly [
+  name: string,
+  run: (graph: Graph, note: (diagnostic: Diagnostic) => void) => Graph,
+];
 type DraftPass = readonly [name: string, run: (draft: Draft) => Draft];
 
 const GRAPH_PASSES: readonly GraphPass[] = [
@@ -44,6 +50,8 @@ const GRAPH_PASSES: readonly GraphPass[] = [
   ["fold constants", foldConstants],
   ["canonicalize", canonicalize],
   ["lower loops", lowerLoops],
+  ["simplify arithmetic", simplifyArithmetic],
+  ["fuse recurrent", fuseRecurrent],
   ["simplify arithmetic", simplifyArithmetic],
   ["recognize patterns", recognizePatterns],
   ["decompose", decompose],
@@ -69,9 +77,14 @@ export function convertGraph(
   options: ConvertOptions = {},
 ): { model: Model; report: ConversionReport } {
   const passes: PassReport[] = [];
+  const diagnostics: Diagnostic[] = [...(options.diagnostics ?? [])];
   let current = graph;
   for (const [pass, run] of GRAPH_PASSES) {
-    const next = everywhere(current, run);
+    const next = everywhere(
+      current,
+      (each) => run(each, (remark) => diagnostics.push(remark)),
+      run === lowerLoops,
+    );
     note(passes, pass, nodeCount(current), nodeCount(next));
     options.onGraph?.(pass, next);
     current = next;
@@ -82,8 +95,8 @@ export function convertGraph(
     note(passes, pass, operatorCount(drafts), operatorCount(next));
     drafts = next;
   }
-  const model = assemble(drafts, current);
-  return { model, report: reportOn(graph, model, passes, options.diagnostics ?? []) };
+  const model = withVersions(assemble(drafts, current));
+  return { model, report: reportOn(graph, model, passes, diagnostics) };
 }
 
 function note(passes: PassReport[], pass: string, before: number, after: number): void {
@@ -91,9 +104,9 @@ function note(passes: PassReport[], pass: string, before: number, after: number)
 }
 
 /** Runs a pass over the graph and over the functions of its loops and branches. */
-function everywhere(graph: Graph, run: GraphPass[1]): Graph {
+function everywhere(graph: Graph, run: (graph: Graph) => Graph, mainOnly: boolean): Graph {
   const main = run(graph);
-  if (run === lowerLoops) return main;
+  if (mainOnly) return main;
   const functions = new Map<string, Graph>();
   for (const [name, body] of main.functions) {
     const result = run({ ...body, functions: main.functions });

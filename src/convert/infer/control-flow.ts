@@ -3,7 +3,14 @@
  * outputs in attributes, which the pass that specializes its functions sets.
  */
 import type { DType } from "../../base/dtype.ts";
-import { intAttr, shapeAttr, tensorAttr, typeAttr, typesAttr } from "../../graph/attrs.ts";
+import {
+  boolAttr,
+  intAttr,
+  shapeAttr,
+  tensorAttr,
+  typeAttr,
+  typesAttr,
+} from "../../graph/attrs.ts";
 import type { PartialShape } from "../../graph/ir.ts";
 import { hasAttr, shapesOrNone } from "../attributes.ts";
 import {
@@ -115,6 +122,16 @@ const multinomial: TypeRule = (typed) =>
     constantInts(typed, 1)?.[0] ?? -1,
   ]);
 
+/** The whole sequence with the cell's outputs last: rows of the projection, or of the first gate's weights. */
+const sequence: TypeRule = (typed) => {
+  const { dtype, shape } = inputType(typed, 0);
+  const source =
+    hasAttr(typed.node, "projection") && boolAttr(typed.node, "projection")
+      ? typed.inputs.length - 1
+      : 1;
+  return one(dtype, shape && [...shape.slice(0, 2), inputShape(typed, source)?.[0] ?? -1]);
+};
+
 const tableFind: TypeRule = (typed) => one(inputType(typed, 2).dtype, inputShape(typed, 1));
 
 export const CONTROL_FLOW_TYPES: ReadonlyMap<string, TypeRule> = new Map<string, TypeRule>([
@@ -136,6 +153,8 @@ export const CONTROL_FLOW_TYPES: ReadonlyMap<string, TypeRule> = new Map<string,
   ["TensorListStack", listStack],
   ["TensorListGather", listGather],
   ["TensorListLength", () => one("int32", [])],
+  ["SequenceRnn", sequence],
+  ["SequenceLstm", sequence],
   ["RandomUniform", random],
   ["RandomStandardNormal", random],
   ["Multinomial", multinomial],

@@ -4,6 +4,7 @@ import { CONVOLUTION_ROWS } from "./convolution.ts";
 import { DATA_MOVEMENT_ROWS } from "./data-movement.ts";
 import { ELEMENTWISE_ROWS } from "./elementwise.ts";
 import type { LegalizationRow } from "./lowering.ts";
+import { RECURRENT_ROWS } from "./recurrent.ts";
 import { REDUCTION_ROWS } from "./reductions.ts";
 
 export const LEGALIZATION_ROWS: ReadonlyMap<string, LegalizationRow> = new Map([
@@ -11,5 +12,6 @@ export const LEGALIZATION_ROWS: ReadonlyMap<string, LegalizationRow> = new Map([
   ...CONVOLUTION_ROWS,
   ...DATA_MOVEMENT_ROWS,
   ...REDUCTION_ROWS,
+  ...RECURRENT_ROWS,
   ...CONTROL_FLOW_ROWS,
 ]);
