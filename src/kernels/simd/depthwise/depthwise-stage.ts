@@ -5,7 +5,8 @@
  * - f32 [bias]: clamp(sum + bias);
  * - qd8 [scales, bias]: clamp((sum · parameter) · scale + bias), parameter = scale of the input;
  * - qs8, qu8 [multipliers, exponents, bias], all int32: clamp(requantize(sum + bias) + parameter) as bytes,
- *   parameter = zero point of the output (`emit-requantize.ts`).
+ *   parameter = zero point of the output (`emit-requantize.ts`). Ties of the second rounding go up in qs8 for channels
+ *   in groups of eight, and away from zero for the rest of them and in qu8 (`reference/output-stage.ts`).
  */
 import type { FunctionBuilder, Local } from "../../../wasm/function-builder.ts";
 import { emitHighMultiply, emitIntegerClamp, emitNarrow } from "../emit-requantize.ts";
@@ -119,10 +120,12 @@ function integerStage(
         f.op("i32x4.add");
         f.set(sum);
       });
+      const isAway = data === "qu8" || lanes < 8;
       for (const column of [0, step]) {
         loadColumn(f, operands, column, lanes, operand);
         forEachSum(sums, (sum, vector) => {
           f.get(sum);
+          if (isAway && column === step) emitTowardsAway(f, sum);
           f.get(operand[vector]);
           emitHighMultiply(f, wide);
           f.set(sum);
@@ -143,6 +146,14 @@ function integerStage(
       });
     },
   };
+}
+
+/** [p] → p − (p < 0 ? 1 : 0), so that rounding half up afterwards rounds half away from zero. `p` holds it too. */
+function emitTowardsAway(f: FunctionBuilder, p: Local): void {
+  f.get(p);
+  f.i32(31);
+  f.op("i32x4.shr_s");
+  f.op("i32x4.add");
 }
 
 function truncated(f: FunctionBuilder, value: Local): Local {

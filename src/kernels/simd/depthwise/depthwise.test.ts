@@ -1,6 +1,10 @@
 import { describe, expect, it } from "vitest";
 import { ModuleBuilder } from "../../../wasm/module-builder.ts";
-import { multiplyRoundingUp, quantizeMultiplier } from "../../reference/fixed-point.ts";
+import {
+  multiplyByQuantizedMultiplier,
+  multiplyRoundingUp,
+  quantizeMultiplier,
+} from "../../reference/fixed-point.ts";
 import { columnBytes } from "./depthwise-stage.ts";
 import {
   type DepthwiseData,
@@ -114,7 +118,9 @@ function finish(kind: DepthwiseData, d: Data, sum: number, c: number): number {
   if (kind === "f32") return f(sum + d.bias[c]);
   if (kind === "qd8") return f(f(f(sum * INPUT_SCALE) * d.scales[c]) + d.bias[c]);
   const { multiplier, shift } = d.fixed[c];
-  return multiplyRoundingUp(sum + d.integerBias[c], multiplier, shift) + ZERO_POINT;
+  const isGrouped = c < d.bias.length - (d.bias.length % 8);
+  const multiply = kind === "qs8" && isGrouped ? multiplyRoundingUp : multiplyByQuantizedMultiplier;
+  return multiply(sum + d.integerBias[c], multiplier, shift) + ZERO_POINT;
 }
 
 function sumOf(s: DepthwiseShape, d: Data, y: number, x: number, c: number): number {
