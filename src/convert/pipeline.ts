@@ -50,6 +50,7 @@ const GRAPH_PASSES: readonly GraphPass[] = [
   ["fold constants", foldConstants],
   ["canonicalize", canonicalize],
   ["lower loops", lowerLoops],
+  ["merge equal nodes", mergeEqual],
   ["simplify arithmetic", simplifyArithmetic],
   ["fuse recurrent", fuseRecurrent],
   ["simplify arithmetic", simplifyArithmetic],
