@@ -26,6 +26,8 @@ export interface Buffer {
   readonly bytes?: Uint8Array;
   /** The data, from memory or from wherever it is. Callers must not change it. */
   load(): Promise<Uint8Array>;
+  /** Bytes `start` to `end` (exclusive) alone, where the data is not in memory. */
+  readonly loadRange?: (start: number, end: number) => Promise<Uint8Array>;
 }
 
 /** real = scale × (q − zeroPoint). Empty arrays mean that the table says nothing of the kind. */

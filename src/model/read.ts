@@ -88,7 +88,11 @@ function rangeOf(
   const isResident = segment !== undefined && end <= segment.start + segment.bytes.byteLength;
   return isResident
     ? residentBuffer(segment.bytes.subarray(start - segment.start, end - segment.start))
-    : { byteLength, load: () => source.read(start, end) };
+    : {
+        byteLength,
+        load: () => source.read(start, end),
+        loadRange: (from, to) => source.read(start + from, start + to),
+      };
 }
 
 /** The IR of the decoded records, and where the file's last byte is that belongs to it. */

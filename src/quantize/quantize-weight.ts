@@ -43,11 +43,15 @@ export interface Unquantizable {
 /** Largest integer of each symmetric type; the one below −qmax is never used, so that kernels may negate. */
 const QMAX = { int8: 127, int4: 7 } as const;
 
-/** Stores `values`, row-major with the given shape, in the given format. */
+/**
+ * Stores `values`, row-major with the given shape, in the given format. `known` are the magnitudes of a larger whole
+ * that the values are a part of. Scales are not repeated here, see `quantizeConstant`.
+ */
 export function quantizeWeight(
   values: Float32Array,
   shape: Shape,
   format: WeightFormat,
+  known?: Magnitudes,
 ): QuantizedWeight | Unquantizable {
   if (format.dtype === "float16") {
     const half = toHalfFloats(values);
@@ -55,7 +59,7 @@ export function quantizeWeight(
   }
   const slices =
     format.dtype === "uint8" ? tensorSlices(shape) : slicesOf(shape, format.granularity);
-  const magnitudes = measureMagnitudes(values, slices);
+  const magnitudes = known ?? measureMagnitudes(values, slices);
   const { nan, infinite } = magnitudes;
   if (infinite > 0) return { infinite };
   const finite = nan === 0 ? values : values.map((value) => (Number.isNaN(value) ? 0 : value));
@@ -63,7 +67,7 @@ export function quantizeWeight(
   if (format.dtype === "uint8") {
     return { ...quantizeAsymmetricR113(finite), ...found, quantizedDimension: 0 };
   }
-  return { ...storeSymmetric(finite, shape, slices, magnitudes, format), ...found };
+  return { ...storeSymmetric(finite, slices, magnitudes, format), ...found };
 }
 
 /** The slices that share a scale. */
@@ -80,7 +84,6 @@ export function slicesOf(shape: Shape, granularity: Granularity): Slices {
 
 function storeSymmetric(
   values: Float32Array,
-  shape: Shape,
   slices: Slices,
   { largest }: Magnitudes,
   format: SymmetricFormat,
@@ -98,15 +101,11 @@ function storeSymmetric(
     tally = quantizeSymmetric(values, slices, scales, qmax, q);
     scale = Float32Array.from(scales);
   }
-  if (format.repeatAlong !== undefined) {
-    scale = new Float32Array(shape[format.repeatAlong] ?? 1).fill(scale[0]!);
-  }
   return {
     bytes: format.dtype === "int4" ? packInt4(q) : new Uint8Array(q.buffer),
     scale,
     zeroPoint: new Array<number>(scale.length).fill(0),
-    quantizedDimension:
-      format.repeatAlong ?? (format.granularity.kind === "channel" ? format.granularity.axis : 0),
+    quantizedDimension: format.granularity.kind === "channel" ? format.granularity.axis : 0,
     tally,
   };
 }

@@ -1,15 +1,15 @@
 /**
- * Does second: loads each planned constant once, stores it in its new forms and lets the floats go before the next one
- * is loaded. Constants that share a buffer are stored once.
+ * Does second: stores each planned constant in its new forms, one after the other, and keeps nothing of the floats.
+ * Constants that share a buffer are stored once.
  */
-import { viewAs } from "../base/dtype.ts";
 import { QuantizeError } from "../base/errors.ts";
 import { formatShape } from "../base/shape.ts";
 import type { Model } from "../model/ir.ts";
 import type { FloatConstant } from "./constants.ts";
 import { infiniteValues, type KeepReason } from "./keep-reason.ts";
 import type { ConstantPlan, SubgraphPlan } from "./plan.ts";
-import { type QuantizedWeight, quantizeWeight } from "./quantize-weight.ts";
+import { quantizeConstant } from "./quantize-constant.ts";
+import type { QuantizedWeight } from "./quantize-weight.ts";
 import { formatKey, type WeightFormat } from "./weight-format.ts";
 
 /** Called after each stored constant with the float bytes done and to do. */
@@ -60,18 +60,17 @@ export class WeightStore {
     const missing = forms.filter(({ format }) => !this.find(constant, format));
     if (missing.length === 0) return true;
     const { tensor, elements } = constant;
-    const bytes = await this.#model.buffers[tensor.buffer]!.load();
-    if (bytes.byteLength !== 4 * elements) {
+    const buffer = this.#model.buffers[tensor.buffer]!;
+    if (buffer.byteLength !== 4 * elements) {
       throw new QuantizeError({
         where: `subgraph ${constant.subgraph}, tensor ${constant.index} "${tensor.name}"`,
-        found: `${bytes.byteLength} bytes of data`,
+        found: `${buffer.byteLength} bytes of data`,
         expected: `${4 * elements} for float32${formatShape(tensor.shape)}`,
         tensor: tensor.name,
       });
     }
-    const values = viewAs("float32", bytes) as Float32Array;
     for (const { format } of missing) {
-      const stored = quantizeWeight(values, tensor.shape, format);
+      const stored = await quantizeConstant(buffer, tensor.shape, format);
       if (stored.bytes === undefined) {
         this.#obstacles.set(dataKey(constant), infiniteValues(stored.infinite));
         return false;
