@@ -4,6 +4,7 @@
  */
 import { GraphError } from "../base/errors.ts";
 import type { Model, Operator, Signature, Subgraph } from "./ir.ts";
+import { operatorInfo } from "./op-table.ts";
 import { verifyTensor } from "./verify-tensor.ts";
 
 /**
@@ -87,6 +88,11 @@ function verifyOperator(operator: Operator, tensorCount: number, fail: Fail): vo
   const mutating = operator.mutatingVariableInputs?.length ?? 0;
   if (mutating !== 0 && mutating !== operator.inputs.length) {
     fail("mutating inputs", `${mutating} entries`, `0 or ${operator.inputs.length}`);
+  }
+  const wanted = operatorInfo(operator.op)?.options;
+  const type = operator.options?.type ?? operator.options2?.type;
+  if (wanted !== undefined && type !== undefined && type !== wanted) {
+    fail("options", type, wanted);
   }
   if (operator.op === "CUSTOM" && operator.customCode === undefined) {
     fail("", "no name", "a custom operator with a name");
