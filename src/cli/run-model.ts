@@ -44,7 +44,7 @@ export async function runModel(
     const inputs = portsOf(interpreter.getInputDetails(), signature?.inputs);
     await feed(interpreter, assign(inputs, files, path));
     await interpreter.invoke();
-    const outputs = portsOf(interpreter.getOutputDetails(), signature?.outputs);
+    const outputs = outputPorts(interpreter.getOutputDetails(), signature?.outputs);
     return await writeOutputs(interpreter, outputs, flags.outputDir);
   } finally {
     interpreter.dispose();
@@ -56,6 +56,19 @@ function portsOf(details: readonly TensorDetails[], maps: readonly TensorMap[] =
     details: tensor,
     name: maps.find(({ tensorIndex }) => tensorIndex === tensor.index)?.name ?? tensor.name,
   }));
+}
+
+/**
+ * Callers know outputs by the signature: they come in its order, which need not be the subgraph's. Outputs that the
+ * signature does not name come last.
+ */
+function outputPorts(details: readonly TensorDetails[], maps: readonly TensorMap[] = []): Port[] {
+  const named = maps.flatMap(({ name, tensorIndex }): Port[] => {
+    const tensor = details.find(({ index }) => index === tensorIndex);
+    return tensor === undefined ? [] : [{ details: tensor, name }];
+  });
+  const others = details.filter(({ index }) => !maps.some((map) => map.tensorIndex === index));
+  return [...named, ...portsOf(others)];
 }
 
 /** Finds the file of every input. */

@@ -15,7 +15,7 @@ NAME is the name of an input in the model's signature, or of its tensor ("octavo
 order of the inputs counts. The file's type must be the input's. Its shape must be, too, except in the first dimension
 and where the model says that a dimension may vary.
 
-Writes one INDEX_NAME.npy per output into the folder.
+Writes one INDEX_NAME.npy per output into the folder, numbered from 0 in the order of the model's signature.
 
 Examples:
   $ octavo run model.tflite --input image.npy --output-dir out
