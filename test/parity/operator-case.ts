@@ -104,7 +104,12 @@ function nodeOf(recorded: RecordedCase): KernelNode {
       : { customOptions: Uint8Array.from(Buffer.from(customOptions, "base64")) }),
   };
   if (options === undefined) return node;
-  const value = { ...defaultsOf(options.type as "AddOptions"), ...options.value };
+  const defaults = defaultsOf(options.type as "AddOptions") as unknown as Record<string, unknown>;
+  const given = Object.entries(options.value).map(([name, value]) => [
+    name,
+    typeof defaults[name] === "bigint" ? BigInt(value as number) : value,
+  ]);
+  const value = { ...defaults, ...Object.fromEntries(given) };
   const union = { type: options.type, value };
   return recorded.second
     ? { ...node, options2: union as unknown as BuiltinOptions2 }

@@ -38,16 +38,15 @@ class CandidateHeap {
   }
 
   pop(): Candidate | undefined {
-    const [top] = this.#heap;
-    const last = this.#heap.pop();
-    if (last === undefined || this.#heap.length === 0) return last;
+    const heap = this.#heap;
+    const [top] = heap;
+    const last = heap.pop();
+    if (last === undefined || heap.length === 0) return last;
     // The hole sinks to a leaf along the larger children; the last candidate then rises from there.
-    const length = this.#heap.length;
     let hole = 0;
-    for (let child = 2; ; child = 2 * hole + 2) {
-      if (child > length) break;
-      if (child === length || this.#heap[child].score < this.#heap[child - 1].score) child--;
-      this.#heap[hole] = this.#heap[child];
+    for (let child = 2; child <= heap.length; child = 2 * hole + 2) {
+      if (child === heap.length || heap[child].score < heap[child - 1].score) child--;
+      heap[hole] = heap[child];
       hole = child;
     }
     this.#rise(hole, last);

@@ -20,10 +20,11 @@ import { float32, present } from "../views.ts";
 import { PhiloxSequence, philox, threefry, type Words4 } from "./counter-generators.ts";
 import { type Elements, elementsOf, integersOf } from "./elements.ts";
 
-/** A fresh sequence for the operator's seeds. */
+/** A fresh sequence for the operator's seeds, of which the official runtime keeps 32 bits. */
 function sequenceFor(node: KernelNode): PhiloxSequence {
   const { seed, seed2 } = optionsOf(node, "RandomOptions");
-  if (seed !== 0n || seed2 !== 0n) return new PhiloxSequence(seed, seed2);
+  if (seed !== 0n || seed2 !== 0n)
+    return new PhiloxSequence(BigInt.asIntN(32, seed), BigInt.asIntN(32, seed2));
   const [fresh, fresh2] = crypto.getRandomValues(new BigUint64Array(2));
   return new PhiloxSequence(fresh, fresh2);
 }
@@ -50,6 +51,7 @@ function shapeFrom(node: KernelNode, view: TensorView): number[] {
 /** A kernel that fills float32 of a given shape with what `fill` makes of four words. */
 function randomKernel(fill: (words: Words4) => readonly number[]): Kernel {
   return {
+    stateful: true,
     check(node) {
       requireOperands(node, [1, 1]);
       requireType(node, inputAt(node, 0), ["int32"], "shape");
@@ -94,6 +96,7 @@ function sampleCount(node: KernelNode, view: TensorView | undefined): number {
 }
 
 const MULTINOMIAL: Kernel = {
+  stateful: true,
   check(node) {
     requireOperands(node, [2, 2]);
     requireType(node, inputAt(node, 0), ["float32"], "logits");

@@ -129,6 +129,7 @@ const BITCAST: Kernel = {
 };
 
 const SHAPE: Kernel = {
+  readsOnlyShapes: true,
   check(node) {
     requireOperands(node, [1, 1]);
     const { out_type } = optionsOf(node, "ShapeOptions");
@@ -146,6 +147,7 @@ const SHAPE: Kernel = {
 };
 
 const RANK: Kernel = {
+  readsOnlyShapes: true,
   check(node) {
     requireOperands(node, [1, 1]);
     requireType(node, outputAt(node, 0), ["int32"], "output");
@@ -157,6 +159,7 @@ const RANK: Kernel = {
 };
 
 const ZEROS_LIKE: Kernel = {
+  readsOnlyShapes: true,
   check(node) {
     requireOperands(node, [1, 1]);
     requireSameType(node, inputAt(node, 0), outputAt(node, 0), "output");

@@ -168,10 +168,12 @@ function floatMix(corners: readonly number[], y: number, x: number): number {
 /** uint8 is mixed in float32, each step rounded; the result is rounded half up when it is stored. */
 function roundedMix(corners: readonly number[], y: number, x: number): number {
   const [aboveY, aboveX] = [fround(1 - y), fround(1 - x)];
-  const term = (corner: number, p: number, q: number) => fround(fround(corner * p) * q);
-  const left = fround(term(corners[0], aboveY, aboveX) + term(corners[2], y, aboveX));
-  const most = fround(left + term(corners[1], aboveY, x));
-  return Math.floor(fround(fround(most + term(corners[3], y, x)) + 0.5));
+  const weights = [aboveY * aboveX, aboveY * x, y * aboveX, y * x];
+  let sum = 0;
+  corners.forEach((corner, k) => {
+    sum = fround(sum + fround(corner * fround(weights[k])));
+  });
+  return Math.floor(fround(sum + 0.5));
 }
 
 const RESIZE_BILINEAR = resizeKernel(

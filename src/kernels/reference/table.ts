@@ -40,9 +40,11 @@ import { SEGMENTS } from "./segments.ts";
 import { SELECTION } from "./selection.ts";
 import { SLICING } from "./slicing.ts";
 import { SOFTMAX } from "./softmax.ts";
+import { STABLEHLO } from "./stablehlo.ts";
 import { SVDF } from "./svdf.ts";
 import { TRANSPOSE_CONV } from "./transpose-conv.ts";
 import { UNARY } from "./unary.ts";
+import { WINDOWS } from "./windows.ts";
 
 export const REFERENCE_KERNELS: KernelTable = {
   ...ACTIVATIONS,
@@ -84,6 +86,8 @@ export const REFERENCE_KERNELS: KernelTable = {
   ...RANDOM,
   ...FOURIER,
   ...CONV_3D_FAMILY,
+  ...WINDOWS,
+  ...STABLEHLO,
   ...UNARY,
 };
 
