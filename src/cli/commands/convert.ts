@@ -131,6 +131,8 @@ async function openConverter(
   }
 }
 
+const READABLE: readonly SourceKind[] = ["saved_model", "frozen_graph", "tflite"];
+
 /** Options that say something about one kind of source only. */
 const READ_BY: Readonly<Record<string, readonly SourceKind[]>> = {
   tags: ["saved_model"],
@@ -144,7 +146,7 @@ const READ_BY: Readonly<Record<string, readonly SourceKind[]>> = {
 /** An option that would have no effect is a mistake. */
 function refuseUnread(kind: SourceKind, path: string, flags: ConvertFlags): void {
   for (const [name, kinds] of Object.entries(READ_BY)) {
-    if (!(name in flags) || kinds.includes(kind)) continue;
+    if (!(name in flags) || kinds.includes(kind) || !READABLE.includes(kind)) continue;
     const option = `--${name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
     throw new UsageError({
       where: option,
