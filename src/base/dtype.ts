@@ -5,6 +5,7 @@
  */
 import { assert } from "./errors.ts";
 
+/** Name of an element type. */
 export type DType =
   | "float32"
   | "float16"
@@ -43,6 +44,7 @@ export type TypedArray =
 
 /** Strings are bytes: TensorFlow Lite does not say in which encoding. */
 export type StringData = Uint8Array[];
+/** Elements of a tensor in memory: numbers, or strings as bytes. */
 export type TensorData = TypedArray | StringData;
 
 interface Storage {

@@ -13,6 +13,7 @@ export interface PassReport {
   readonly after: number;
 }
 
+/** Counts of operations before and after, what each pass changed, and remarks. */
 export interface ConversionReport {
   /** TensorFlow ops of the source graph and its functions, constants and inputs left out. */
   readonly source: OpCounts;

@@ -18,6 +18,7 @@ import { isVariable, type Program, Resolver } from "./resolver.ts";
 import { mainScope, parseInput, type Scope } from "./scope.ts";
 import { cutsOf, placeholderName } from "./signature-plan.ts";
 
+/** How a frozen graph is read. */
 export interface GraphDefOptions extends ShapeOptions {
   /** Tensor names ("x", "node:1"), in the order wanted; else every Placeholder that the outputs need. */
   readonly inputs?: readonly string[];

@@ -22,6 +22,7 @@ import { followRestore, VariableReader } from "./variables.ts";
 const MODEL_FILE = "saved_model.pb";
 const VARIABLES_PREFIX = "variables/variables";
 
+/** How a SavedModel is read. */
 export interface SavedModelOptions extends ShapeOptions {
   /** The graph with exactly these tags; else the only one, or the one tagged "serve". */
   readonly tags?: readonly string[];

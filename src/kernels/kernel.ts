@@ -104,6 +104,7 @@ export type KernelRun = (
   outputs: readonly OutputView[],
 ) => void;
 
+/** The definition of one operator, or of a custom one. */
 export interface Kernel {
   /**
    * The result depends on more than the inputs (variables, tables, random numbers, other subgraphs), so that the

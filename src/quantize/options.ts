@@ -10,8 +10,10 @@ import { DEFAULT_MIN_ELEMENTS, float16Policy, r113Policy, weightPolicy } from ".
 
 /** The modes that need no data: what happens to weights only. */
 export const WEIGHT_MODES = ["dynamic_range", "weight_only", "float16"] as const;
+/** One of the modes. */
 export type WeightMode = (typeof WEIGHT_MODES)[number];
 
+/** What the quantizer does, and to which weights. */
 export interface QuantizeOptions {
   /**
    * "dynamic_range": int8 weights that kernels multiply with activations quantized on the fly.

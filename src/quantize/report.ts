@@ -54,6 +54,7 @@ export interface KeptTensorEntry {
   }[];
 }
 
+/** The outcome as a whole. */
 export interface QuantizationReport {
   readonly mode: string;
   readonly quantized: readonly QuantizedTensorEntry[];
