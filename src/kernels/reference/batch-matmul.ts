@@ -180,7 +180,7 @@ function createInteger(node: KernelNode): KernelRun {
           output,
           channels: columns,
           precision: "per-tensor",
-          law: lawFor(input, undefined, "ties-up"),
+          law: lawFor(input, undefined, "ties-away"),
         })(biasValues(undefined, columns));
   return createMatmul(node, ([x, y]) => ({
     weights: centeredWeights(present(y)),

@@ -125,7 +125,8 @@ function createInteger(node: KernelNode, options: FullyConnectedOptions): Kernel
     output,
     channels: units,
     precision: isPerChannel ? "per-channel" : "per-tensor",
-    law: input.dtype === "int16" ? "real" : "ties-up",
+    // Dense int16 layers with a bias are computed by the plain kernel, in double; without one by the matrix product.
+    law: input.dtype === "int16" && node.inputs[2] !== undefined ? "real" : "ties-up",
   });
   const row = new Float64Array(depth);
   const sums = new Float64Array(units);

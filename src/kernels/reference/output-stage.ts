@@ -103,7 +103,7 @@ export type FactorPrecision = "per-channel" | "per-tensor";
  * - "ties-up-by-8": half up for whole groups of 8 channels, half away for the channels left over: vector code with a
  *   scalar rest.
  * - "wide": 64-bit sums and a mantissa of 15 bits: convolutions of int16 with an int64 bias.
- * - "real": in double, half away from zero: fully connected layers of int16.
+ * - "real": in double, half away from zero: fully connected layers of int16 that have a bias.
  */
 export type RequantizationLaw = "ties-up" | "ties-away" | "ties-up-by-8" | "wide" | "real";
 
