@@ -46,7 +46,7 @@ function measure(args) {
   );
   const wallMs = performance.now() - startedAt;
   if (status !== 0) throw new Error(`octavo ${args.join(" ")} ended with ${status}: ${stderr}`);
-  return { wallMs, peakBytes: Number(readFileSync(peakFile, "utf8")) };
+  return { wallMs, peakBytes: JSON.parse(readFileSync(peakFile, "utf8")).peakBytes };
 }
 
 function summarize(samples) {

@@ -112,7 +112,7 @@ function measure() {
       );
       return {
         wallMs: performance.now() - startedAt,
-        peakBytes: Number(readFileSync(peakFile, "utf8")),
+        ...JSON.parse(readFileSync(peakFile, "utf8")),
       };
     });
     const inputBytes = statSync(input).size;
@@ -126,6 +126,7 @@ function measure() {
       largestTensorBytes: TENSOR_BYTES,
       wallMsMedian: Math.round(wallMs),
       wallMsAll: samples.map((sample) => Math.round(sample.wallMs)),
+      cpuMsMedian: median(samples.map(({ cpuMs }) => cpuMs)),
       inputMegabytesPerSecond: Math.round(inputBytes / 1e3 / wallMs),
       peakBytes,
       peakBytesAllowed: outputBytes + 1.5 * TENSOR_BYTES,
