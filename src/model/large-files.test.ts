@@ -105,6 +105,13 @@ describe("writing a large model", () => {
     expect(exceeds.head.byteLength % 16).toBe(0);
   });
 
+  it("is refused in memory beyond 4 GiB, before anything is loaded", async () => {
+    const model = withBuffers([unloadable(2 * GIB), unloadable(2 * GIB)]);
+    await expect(encodeModel(model)).rejects.toThrow(
+      /a file of \d+ bytes, expected at most 4294967295/,
+    );
+  });
+
   it("loads one buffer at a time, after the one before it is written", async () => {
     const events: string[] = [];
     const buffers = [1, 2, 3].map((value): Buffer => {

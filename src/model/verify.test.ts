@@ -77,11 +77,12 @@ function calling(body: number): Subgraph {
 }
 
 describe("verifyModel", () => {
-  it.each(
-    readdirSync(folder).filter((name) => name.endsWith(".tflite") && name !== "unusual.tflite"),
-  )("accepts %s", (name) => {
-    verifyModel(parseModel(readFileSync(`${folder}${name}`)).model, name);
-  });
+  it.each(readdirSync(folder).filter((name) => /^(cnn.*|while|lstm)\.tflite$/.test(name)))(
+    "accepts %s",
+    (name) => {
+      verifyModel(parseModel(readFileSync(`${folder}${name}`)).model, name);
+    },
+  );
 
   it("accepts the model that the next tests break", () => {
     verifyModel(tiny());

@@ -5,7 +5,7 @@
  * A file is the metadata, then each buffer's bytes at a multiple of 16. They are byte vectors of the flatbuffer, which
  * cannot reach further than 2 GiB; larger models have them outside of it, as `Buffer.offset` and `size`.
  */
-import { assert } from "../base/errors.ts";
+import { assert, LimitError } from "../base/errors.ts";
 import { encodeFlatbuffer, TAIL_ALIGNMENT, TailVector } from "../formats/flatbuffer/encode.ts";
 import { relocateArchive } from "../formats/tflite/associated-files.ts";
 import { TFLITE_SCHEMA } from "../formats/tflite/schema.gen.ts";
@@ -15,6 +15,8 @@ import { type BufferPlace, modelToRecord } from "./to-record.ts";
 
 /** A flatbuffer's offsets are signed 32-bit numbers in its readers. */
 const MAX_FLATBUFFER_BYTES = 2 ** 31 - 1;
+/** Typed arrays beyond this exist in some engines only. */
+const MAX_ARRAY_BYTES = 2 ** 32 - 1;
 /** Zero bytes behind data outside the flatbuffer: readers may look a vector's width further. */
 const END_PADDING = 16;
 const LOCATION_NAME = "buffer_location";
@@ -45,9 +47,24 @@ export interface WriteOptions {
   readonly maxFlatbufferBytes?: number;
 }
 
-/** Encodes the model as one array. Models over 2 GiB may not fit into one; use `writeModel`. */
+/**
+ * Encodes the model as one array.
+ *
+ * @throws {LimitError} when the file is too long for an array on every engine; use `writeModel`
+ */
 export async function encodeModel(model: Model, options: WriteOptions = {}): Promise<Uint8Array> {
   const plan = planWrite(model, options);
+  if (plan.byteLength > MAX_ARRAY_BYTES) {
+    throw new LimitError({
+      where: "encoding a model",
+      found: `a file of ${plan.byteLength} bytes`,
+      expected: `at most ${MAX_ARRAY_BYTES}`,
+      remedy: "Write it to a file instead",
+      limit: "array bytes",
+      value: plan.byteLength,
+      max: MAX_ARRAY_BYTES,
+    });
+  }
   const bytes = new Uint8Array(plan.byteLength);
   let offset = 0;
   for await (const chunk of chunksOf(plan)) {

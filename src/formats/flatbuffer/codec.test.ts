@@ -33,20 +33,22 @@ function fieldAsJson(field: FieldDescriptor, value: unknown): unknown {
   if (value instanceof Uint8Array) {
     return { bytes: value.length, sha256: createHash("sha256").update(value).digest("hex") };
   }
-  if (field.kind === "enum") return TFLITE_SCHEMA.enums[field.of]?.names.indexOf(String(value));
+  if (field.kind === "enum") return codeOf(field.of, value);
   if (field.kind === "table") return asJson(field.of, value as object);
   if (field.kind === "union") {
     const { type, value: member } = value as { type: string; value: object };
     return { type, value: asJson(type, member) };
   }
   if (field.kind !== "vector") return typeof value === "bigint" ? Number(value) : value;
-  return [...(value as readonly unknown[])].map((element) =>
-    field.element === "table"
-      ? asJson(field.of, element as object)
-      : typeof element === "bigint"
-        ? Number(element)
-        : element,
-  );
+  return [...(value as readonly unknown[])].map((element) => {
+    if (field.element === "table") return asJson(field.of, element as object);
+    if (field.element === "enum") return codeOf(field.of, element);
+    return typeof element === "bigint" ? Number(element) : element;
+  });
+}
+
+function codeOf(type: string, name: unknown): number | undefined {
+  return TFLITE_SCHEMA.enums[type]?.names.indexOf(String(name));
 }
 
 describe("the FlatBuffers decoder", () => {
