@@ -15,6 +15,7 @@ import { CONV } from "./conv.ts";
 import { CONV_3D_FAMILY } from "./conv-3d.ts";
 import { DEPTHWISE_CONV } from "./depthwise-conv.ts";
 import { DEQUANTIZE } from "./dequantize.ts";
+import { DETECTION_POSTPROCESS } from "./detection-postprocess.ts";
 import { EMBEDDING_LOOKUP } from "./embedding-lookup.ts";
 import { FILLING } from "./filling.ts";
 import { FOURIER } from "./fourier.ts";
@@ -97,7 +98,9 @@ export function referenceKernel(op: string): Kernel | undefined {
 }
 
 /** Custom operators that are built in, by custom code. */
-export const REFERENCE_CUSTOM_KERNELS: KernelTable = {};
+export const REFERENCE_CUSTOM_KERNELS: KernelTable = {
+  TFLite_Detection_PostProcess: DETECTION_POSTPROCESS,
+};
 
 /** The built-in kernel of a custom operator; undefined for one that is not there. */
 export function referenceCustomKernel(op: string): Kernel | undefined {
