@@ -95,6 +95,12 @@ export class DraftEditor {
     for (const input of operator.inputs) this.#count(input, -1);
   }
 
+  /** Like `remove`, for a producer whose operands the operator at hand will read in its place. */
+  absorb(producer: DraftOperator): void {
+    this.remove(producer);
+    for (const input of producer.inputs) this.#count(input, 1);
+  }
+
   /** Puts `replacements` in place of `operator` and keeps the use counts right. */
   place(operator: DraftOperator, replacements: readonly DraftOperator[]): void {
     for (const input of operator.inputs) this.#count(input, -1);

@@ -1,7 +1,7 @@
 /**
  * Loops that are recurrent networks become UNIDIRECTIONAL_SEQUENCE_LSTM and _RNN, stacked cells one operator each. A
  * loop is left alone when anything in it is not accounted for: masks, other activations, states that do not start at
- * zero, final cell states that are used. Loops over batch-major data are fused without their transposes.
+ * zero, final cell states that are used, an unknown batch size. Loops over batch-major data are fused without their transposes.
  */
 import type { Diagnostic } from "../base/errors.ts";
 import type { Graph, GraphNode, ValueRef } from "../graph/ir.ts";
@@ -50,7 +50,8 @@ interface MatchedCell {
 /** Finds the cells one after the other: each takes the sequence or the state of one found before. */
 function matchCells(loop: SequenceLoop, build: GraphBuilder): MatchedCell[] | undefined {
   const outside = new Matcher(build);
-  if (loop.states.length === 0) return undefined;
+  const knowsBatch = loop.inputs.every(({ outside: x }) => (build.shape(x)?.[1] ?? -1) >= 0);
+  if (loop.states.length === 0 || !knowsBatch) return undefined;
   if (!loop.states.every(({ initial }) => isZero(initial, outside))) return undefined;
   let open: LoopState[] = [...loop.states];
   let sources = loop.inputs.map(({ element }) => element);

@@ -21,6 +21,9 @@ const SHAPE_ARITHMETIC: ReadonlySet<string> = new Set(
   ),
 );
 
+/** Ops that stay for what they do. */
+const EFFECTS: ReadonlySet<string> = new Set(["AssignVariableOp"]);
+
 /** Shape vectors are short; longer integer tensors are data. */
 const MAX_TRACKED_ELEMENTS = 64;
 
@@ -162,7 +165,12 @@ export class GraphBuilder {
   /** The graph with the given inputs and outputs, without the nodes that nothing needs. */
   finish(graph: Pick<Graph, "signatureKey" | "inputs" | "outputs">): Graph {
     const needed = new Set<string>(graph.inputs.map(({ node }) => node));
-    const open = [...needed, ...graph.outputs.map(({ value }) => value.node)];
+    const effects = [...this.#nodes.values()].filter(({ op }) => EFFECTS.has(op));
+    const open = [
+      ...needed,
+      ...effects.map(({ name }) => name),
+      ...graph.outputs.map(({ value }) => value.node),
+    ];
     for (let name = open.pop(); name !== undefined; name = open.pop()) {
       needed.add(name);
       for (const { node } of this.#nodes.get(name)?.inputs ?? []) {

@@ -12,11 +12,15 @@ import { decompose } from "./decompose.ts";
 import type { Draft } from "./draft.ts";
 import { foldAffine } from "./fold-affine.ts";
 import { foldConstants } from "./fold-constants.ts";
+import { foldIntoDense } from "./fold-into-dense.ts";
 import { fuseActivations } from "./fuse-activations.ts";
 import { fuseRecurrent } from "./fuse-recurrent.ts";
+import { hoistElementwise } from "./hoist-elementwise.ts";
+import { initializeVariables } from "./initialize-variables.ts";
 import { legalize } from "./legalize.ts";
 import { lowerLoops } from "./lower-loops.ts";
 import { mergeDense } from "./merge-dense.ts";
+import { mergeDilation } from "./merge-dilation.ts";
 import { mergeEqual } from "./merge-equal.ts";
 import { expandExplicitPadding, mergePadding } from "./padding.ts";
 import { recognizePatterns } from "./recognize-patterns.ts";
@@ -64,12 +68,16 @@ const GRAPH_PASSES: readonly GraphPass[] = [
   ["merge equal nodes", mergeEqual],
   ["simplify arithmetic", simplifyArithmetic],
   ["merge dense layers", mergeDense],
+  ["merge dilation", mergeDilation],
   ["merge padding", mergePadding],
+  ["hoist elementwise", hoistElementwise],
+  ["simplify movement", simplifyMovement],
 ];
 
 const DRAFT_PASSES: readonly DraftPass[] = [
   ["fold affine", foldAffine],
   ["fuse activations", fuseActivations],
+  ["fold into dense layers", foldIntoDense],
 ];
 
 /** Converts a graph to a float model. Throws UnsupportedError with every operation that cannot be lowered. */
@@ -90,7 +98,7 @@ export function convertGraph(
     options.onGraph?.(pass, next);
     current = next;
   }
-  let drafts = legalize(current);
+  let drafts = initializeVariables(legalize(current), current);
   for (const [pass, run] of DRAFT_PASSES) {
     const next = drafts.map(run);
     note(passes, pass, operatorCount(drafts), operatorCount(next));

@@ -133,6 +133,12 @@ const argMax: Pattern = (node, match) => {
   return match.build.add(node.name, node.op, [logits, axis], Object.fromEntries(node.attrs));
 };
 
+/** Real and Imag of a number put together from its parts. */
+const partOfComplex =
+  (part: number): Pattern =>
+  (node, match) =>
+    match.inputs(node.inputs[0], "Complex")?.[part];
+
 const RULES: Readonly<Record<string, Pattern>> = {
   Add: add,
   Sub: sub,
@@ -142,4 +148,6 @@ const RULES: Readonly<Record<string, Pattern>> = {
   LogicalAnd: logical,
   LogicalOr: logical,
   ArgMax: argMax,
+  Real: partOfComplex(0),
+  Imag: partOfComplex(1),
 };

@@ -2,7 +2,7 @@
 import { isStatic } from "../../base/shape.ts";
 import { intAttr } from "../../graph/attrs.ts";
 import type { ValueRef } from "../../graph/ir.ts";
-import { attr } from "../attributes.ts";
+import { attr, flagAttr } from "../attributes.ts";
 import { normalizeAxis } from "../broadcast.ts";
 import { integersOf } from "../fold/values.ts";
 import type { GraphBuilder } from "../graph-builder.ts";
@@ -123,22 +123,16 @@ const size: Decomposition = (node, build) => {
   return [w.reduce("Prod", w.node("Shape", [x], { out_type: out }), [0], false)];
 };
 
-/** Counts of values below `size`, weights left out: a sum over one-hot rows. */
+/** Counts of the values below `size`, without weights: a sum over one-hot rows. */
 const bincount: Decomposition = (node, build) => {
-  const [x, sizeRef, weights] = node.inputs;
-  const depth = integersOf(build.value(sizeRef))?.[0];
-  const shape = x && build.shape(x);
-  const weightCount = weights && build.shape(weights)?.[0];
-  if (!x || depth === undefined || shape?.length !== 1 || weightCount !== 0) return undefined;
-  const dtype = build.type(weights ?? x).dtype;
+  const [x, depth, weights] = node.inputs;
+  if (!x || !depth || !weights || build.shape(x)?.length !== 1 || build.shape(weights)?.[0] !== 0)
+    return undefined;
+  const { dtype } = build.type(weights);
   const w = new NodeWriter(build, node.name);
-  const one = build.scalarOf(1, dtype);
-  const rows = w.node("OneHot", [x, build.int(depth), one, build.scalarOf(0, dtype)], {
-    axis: attr.int(-1),
-  });
-  return [
-    w.reduce(node.attrs.get("binary_output")?.value === true ? "Max" : "Sum", rows, [0], false),
-  ];
+  const levels = [build.scalarOf(1, dtype), build.scalarOf(0, dtype)];
+  const rows = w.node("OneHot", [x, depth, ...levels], { axis: attr.int(-1) });
+  return [w.reduce(flagAttr(node, "binary_output") ? "Max" : "Sum", rows, [0], false)];
 };
 
 /** Interleaves pieces at constant places. */

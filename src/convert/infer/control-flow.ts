@@ -5,6 +5,7 @@
 import type { DType } from "../../base/dtype.ts";
 import {
   boolAttr,
+  findAttr,
   intAttr,
   shapeAttr,
   tensorAttr,
@@ -132,6 +133,13 @@ const sequence: TypeRule = (typed) => {
   return one(dtype, shape && [...shape.slice(0, 2), inputShape(typed, source)?.[0] ?? -1]);
 };
 
+/** The handle knows the shape of what it holds: the start value's, or the declared one. */
+const varHandle: TypeRule = ({ node }) => {
+  const declared = hasAttr(node, "shape") ? shapeAttr(node, "shape") : undefined;
+  const variable = findAttr(node, "initial_value", "tensor")?.shape ?? declared;
+  return [{ dtype: "resource", shape: [], ...(variable && { variable }) }];
+};
+
 const tableFind: TypeRule = (typed) => one(inputType(typed, 2).dtype, inputShape(typed, 1));
 
 export const CONTROL_FLOW_TYPES: ReadonlyMap<string, TypeRule> = new Map<string, TypeRule>([
@@ -160,7 +168,8 @@ export const CONTROL_FLOW_TYPES: ReadonlyMap<string, TypeRule> = new Map<string,
   ["Multinomial", multinomial],
   ["LookupTableFindV2", tableFind],
   ["LookupTableSizeV2", () => one("int64", [])],
-  ["VarHandleOp", () => one("resource", [])],
+  ["VarHandleOp", varHandle],
   ["HashTableV2", () => one("resource", [])],
-  ["ReadVariableOp", (typed) => one(typeAttr(typed.node, "dtype"), undefined)],
+  ["ReadVariableOp", (typed) => one(typeAttr(typed.node, "dtype"), inputType(typed, 0).variable)],
+  ["AssignVariableOp", () => []],
 ]);

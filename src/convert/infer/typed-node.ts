@@ -10,6 +10,8 @@ export interface ValueType {
   readonly dtype: DType;
   readonly shape: PartialShape;
   readonly list?: ListType;
+  /** Of a variable's handle: the shape of the variable. */
+  readonly variable?: Shape;
 }
 
 /** A tensor list: `length` elements (-1 when unknown) of one type. */

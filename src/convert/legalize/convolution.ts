@@ -140,9 +140,14 @@ const pool =
     );
   };
 
-/** FULLY_CONNECTED with weights [out, in] and the bias operand left out. */
+/** FULLY_CONNECTED with weights [out, in] and the bias operand left out; BATCH_MATMUL for computed weights. */
 const matMul: LegalizationRow = (lowering) => {
   const { node } = lowering;
+  if (lowering.value(1) === undefined) {
+    const adjoint = { adj_x: boolAttr(node, "transpose_a"), adj_y: boolAttr(node, "transpose_b") };
+    lowering.emit("BATCH_MATMUL", lowering.inputs(), makeOptions("BatchMatMulOptions", adjoint));
+    return;
+  }
   const x = boolAttr(node, "transpose_a") ? lowering.transposed(0, [1, 0]) : lowering.input(0);
   const weights = boolAttr(node, "transpose_b")
     ? lowering.input(1)

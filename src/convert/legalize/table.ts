@@ -6,6 +6,7 @@ import { ELEMENTWISE_ROWS } from "./elementwise.ts";
 import type { LegalizationRow } from "./lowering.ts";
 import { RECURRENT_ROWS } from "./recurrent.ts";
 import { REDUCTION_ROWS } from "./reductions.ts";
+import { RESOURCE_ROWS } from "./resources.ts";
 
 export const LEGALIZATION_ROWS: ReadonlyMap<string, LegalizationRow> = new Map([
   ...ELEMENTWISE_ROWS,
@@ -13,5 +14,6 @@ export const LEGALIZATION_ROWS: ReadonlyMap<string, LegalizationRow> = new Map([
   ...DATA_MOVEMENT_ROWS,
   ...REDUCTION_ROWS,
   ...RECURRENT_ROWS,
+  ...RESOURCE_ROWS,
   ...CONTROL_FLOW_ROWS,
 ]);

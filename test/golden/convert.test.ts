@@ -1,0 +1,83 @@
+/**
+ * Conversion held to TensorFlow: every SavedModel of the reference cases converts, the float file computes what
+ * TensorFlow computes (1e-5 of the largest value; integers exactly), and it has at most as many operators as the
+ * official converter's. What is different is listed here, each with its reason.
+ */
+import { readFileSync } from "node:fs";
+import { describe, expect, it } from "vitest";
+import { convertGraph } from "../../src/convert/pipeline.ts";
+import { verifyGraph } from "../../src/graph/verify.ts";
+import { importSavedModel } from "../../src/import/saved-model.ts";
+import type { Model } from "../../src/model/ir.ts";
+import { parseModel } from "../../src/model/read.ts";
+import { verifyModel } from "../../src/model/verify.ts";
+import { fileTree } from "../../src/node/file-tree.ts";
+import { Interpreter } from "../../src/runtime/interpreter.ts";
+import { describeWithShared } from "../shared.ts";
+import { caseNames, type GoldenCase, loadArray, readCase, relativeError } from "./golden-case.ts";
+
+const FAMILIES = ["keras", "keras2", "ops", "tf1"];
+const TOLERANCE = 1e-5;
+
+/** Cases that do not convert. */
+const NOT_CONVERTED: ReadonlyMap<string, RegExp> = new Map([]);
+
+/** Cases whose outputs differ from TensorFlow's by design. */
+const DIFFERENT: ReadonlyMap<string, string> = new Map([]);
+
+/** Cases with more operators than the official file: how many more, and why. */
+const LARGER: ReadonlyMap<string, number> = new Map([]);
+
+const operatorCount = (model: Model): number =>
+  model.subgraphs.reduce((sum, { operators }) => sum + operators.length, 0);
+
+async function convert(golden: GoldenCase): Promise<Model> {
+  const inputShapes = (golden.steps[0] ?? []).map(({ name, shape }) => ({ name, shape }));
+  const tree = fileTree(`${golden.folder}/${golden.source.path}`);
+  const { graph } = await importSavedModel(tree, { inputShapes });
+  return convertGraph(graph, { onGraph: (_, each) => verifyGraph(each) }).model;
+}
+
+async function worstError(golden: GoldenCase, model: Model): Promise<number> {
+  const interpreter = await Interpreter.create(model, { kernels: "reference" });
+  let worst = 0;
+  for (const [step, inputs] of golden.steps.entries()) {
+    for (const input of inputs) interpreter.setTensor(input.name, loadArray(golden, input).data);
+    await interpreter.invoke();
+    for (const output of golden.expected[step] ?? []) {
+      const actual = interpreter.getTensor(output.name);
+      worst = Math.max(worst, relativeError(loadArray(golden, output).data, actual));
+    }
+  }
+  interpreter.dispose();
+  return worst;
+}
+
+describeWithShared("conversion of the reference cases", () => {
+  for (const family of FAMILIES) {
+    describe(family, () => {
+      for (const name of caseNames(family)) {
+        const key = `${family}/${name}`;
+        const refused = NOT_CONVERTED.get(key);
+        if (refused !== undefined) {
+          it(`${name} is refused with its operations named`, async () => {
+            await expect(convert(readCase(family, name))).rejects.toThrow(refused);
+          });
+          continue;
+        }
+        it(`${name} computes what TensorFlow computes, with no more operators than the official file`, async () => {
+          const golden = readCase(family, name);
+          const model = await convert(golden);
+          verifyModel(model);
+          if (!DIFFERENT.has(key))
+            expect(await worstError(golden, model)).toBeLessThanOrEqual(TOLERANCE);
+          const official = golden.variants.find(({ mode }) => mode === "float");
+          if (official === undefined) return;
+          const bytes = new Uint8Array(readFileSync(`${golden.folder}/${official.path}`));
+          const limit = operatorCount(parseModel(bytes).model) + (LARGER.get(key) ?? 0);
+          expect(operatorCount(model)).toBeLessThanOrEqual(limit);
+        });
+      }
+    });
+  }
+});
