@@ -8,18 +8,26 @@ import type { Shape } from "../base/shape.ts";
 import type { KernelTable, TensorView } from "../kernels/kernel.ts";
 import type { Model, Quantization, Signature, Subgraph } from "../model/ir.ts";
 import { parseModel } from "../model/read.ts";
+import { verifyModel } from "../model/verify.ts";
 import { fastChoice, type KernelChoice, kernelFinder } from "./kernel-choice.ts";
 import { loadModel } from "./load.ts";
 import { Program } from "./program.ts";
 import type { OperatorEvent, SessionMemory, SubgraphSession } from "./subgraph-session.ts";
 import { allocateData } from "./tensor-data.ts";
 import { copyOf, type InputData, toTensorData } from "./tensor-exchange.ts";
+import type { WorkerHost } from "./worker-host.ts";
 
+/** How a model is opened. */
 export interface InterpreterOptions {
   /** "auto" takes the fastest kernels there are; "reference" the definitions in plain TypeScript. Default "auto". */
   readonly kernels?: KernelChoice;
-  /** Upper bound on threads; 1 by default. Kernels in plain TypeScript run on the calling thread. */
+  /**
+   * Threads for emitted kernels, the calling one included; 1 by default. Results do not depend on it. More than one
+   * needs shared memory: in pages, cross-origin isolation. Kernels in plain TypeScript run on the calling thread.
+   */
   readonly threads?: number;
+  /** How to start workers, where the way that fits the host is not wanted. */
+  readonly workerHost?: WorkerHost;
   /** Kernels for custom operators, by custom code. They go before the built-in ones of the same name. */
   readonly customOperators?: KernelTable;
   /** Which subgraph to run, by index; 0 by default. */
@@ -32,6 +40,7 @@ export interface InterpreterOptions {
   readonly observe?: (event: OperatorEvent) => void;
 }
 
+/** What is known of a tensor. */
 export interface TensorDetails {
   /** What `setTensor`, `getTensor` and `resizeInput` take; the tensor's index in its subgraph. */
   readonly index: number;
@@ -48,6 +57,16 @@ export interface TensorDetails {
 /** A tensor by index, by name, or by its name in a signature of the model. */
 export type TensorKey = number | string;
 
+/**
+ * Runs one subgraph of a model.
+ *
+ * @example
+ * const interpreter = await Interpreter.create(bytes);
+ * const [input] = interpreter.getInputDetails();
+ * interpreter.setTensor(input.index, new Float32Array(784));
+ * await interpreter.invoke();
+ * const scores = interpreter.getTensor("scores");
+ */
 export class Interpreter {
   readonly #program: Program;
   readonly #session: SubgraphSession;
@@ -86,6 +105,7 @@ export class Interpreter {
   ): Promise<Interpreter> {
     checkThreads(options.threads);
     const parsed = model instanceof Uint8Array ? parseModel(model).model : model;
+    verifyModel(parsed);
     const signature = findSignature(parsed, options.signature);
     const index = signature?.subgraphIndex ?? options.subgraph ?? 0;
     if (parsed.subgraphs[index] === undefined) {
@@ -97,7 +117,7 @@ export class Interpreter {
       });
     }
     const finder = kernelFinder(options.customOperators);
-    const fast = fastChoice(options.kernels ?? "auto");
+    const fast = fastChoice(options.kernels ?? "auto", options.threads, options.workerHost);
     const program = new Program(await loadModel(parsed, finder), {
       preserveAll: options.preserveAllTensors ?? false,
       ...(fast === undefined ? {} : { fast }),

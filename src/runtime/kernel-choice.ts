@@ -6,6 +6,7 @@ import { probeFeatures } from "../kernels/simd/probe.ts";
 import { fastKernel } from "../kernels/simd/table.ts";
 import type { FastChoice } from "./linear-memory.ts";
 import type { KernelFinder } from "./load.ts";
+import { findWorkerHost, type WorkerHost } from "./worker-host.ts";
 
 /**
  * "reference": definitions in plain TypeScript; "simd": emitted WebAssembly where there is some, an error where the
@@ -22,14 +23,23 @@ export function kernelFinder(customOperators: KernelTable = {}): KernelFinder {
 }
 
 /**
- * Emitted kernels for a choice; undefined where none are wanted, or "auto" finds none that the engine can run.
+ * Emitted kernels for a choice; undefined where none are wanted, or "auto" finds none that the engine can run. Where
+ * memory cannot be shared there is one thread, whatever `threads` says.
  *
  * @throws {UnsupportedError} for "simd" in an engine without WebAssembly SIMD.
  */
-export function fastChoice(choice: KernelChoice): FastChoice | undefined {
+export function fastChoice(
+  choice: KernelChoice,
+  threads = 1,
+  workerHost: WorkerHost | undefined = findWorkerHost(),
+): FastChoice | undefined {
   if (choice === "reference") return undefined;
   const features = probeFeatures();
-  if (features !== undefined) return { features, find: fastKernel };
+  if (features !== undefined) {
+    const host = threads > 1 ? workerHost : undefined;
+    const workers = host === undefined ? {} : { workers: { host, count: threads - 1 } };
+    return { features, find: fastKernel, ...workers };
+  }
   if (choice === "auto") return undefined;
   throw new UnsupportedError({
     where: "Interpreter.create",

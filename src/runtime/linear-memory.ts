@@ -4,7 +4,8 @@
  *
  *   [reserved | activations | each kernel's own bytes … | scratch shared by all kernels]
  *
- * Without any emitted kernel the activations get a plain ArrayBuffer instead.
+ * With more than one thread that memory is shared with workers. Without any emitted kernel the activations get a plain
+ * ArrayBuffer instead.
  */
 import { LimitError } from "../base/errors.ts";
 import type { KernelRun } from "../kernels/kernel.ts";
@@ -19,15 +20,19 @@ import { ModuleBuilder } from "../wasm/module-builder.ts";
 import { allocateBytes } from "./limits.ts";
 import type { LoadedSubgraph } from "./load.ts";
 import { nodeWith, type Plan } from "./plan.ts";
+import { ThreadPool } from "./thread-pool.ts";
+import type { WorkerHost } from "./worker-host.ts";
 
 /** Emitted kernels that a session may use. */
 export interface FastChoice {
   readonly features: FastFeatures;
+  /** How to start workers; absent where one thread does everything. */
+  readonly workers?: { readonly host: WorkerHost; readonly count: number };
   find(op: string): FastKernel | undefined;
 }
 
 export interface LinearMemory {
-  readonly buffer: ArrayBuffer;
+  readonly buffer: ArrayBufferLike;
   /** Byte offset of the activations in `buffer`. */
   readonly arenaStart: number;
   /** Bytes beside the activations: packed weights and scratch. */
@@ -36,12 +41,15 @@ export interface LinearMemory {
   bind(operator: number): KernelRun | undefined;
   /** Name of the emitted variant that serves an operator. */
   variantOf(operator: number): string | undefined;
+  /** Ends the threads. */
+  dispose(): void;
 }
 
 const PAGE_BYTES = 65536;
 /** Address 0 stays unused, so that it can stand for "no operand". */
 const RESERVED_BYTES = 64;
-const MAX_MEMORY_BYTES = 2 ** 32 - PAGE_BYTES;
+const MAX_PAGES = 65536;
+const MAX_MEMORY_BYTES = (MAX_PAGES - 1) * PAGE_BYTES;
 
 /** Lays out memory for the plan and builds the module. */
 export function openLinearMemory(
@@ -54,7 +62,8 @@ export function openLinearMemory(
   if (fast.size === 0) {
     const buffer = allocateBytes(where, plan.arenaByteLength);
     const none = () => undefined;
-    return { buffer, arenaStart: 0, kernelBytes: 0, bind: none, variantOf: none };
+    const plain = { buffer, arenaStart: 0, kernelBytes: 0 };
+    return { ...plain, bind: none, variantOf: none, dispose: none };
   }
   const region = new Region(RESERVED_BYTES);
   const arenaStart = region.take(plan.arenaByteLength);
@@ -64,20 +73,26 @@ export function openLinearMemory(
   }
   const scratch = region.take(Math.max(...[...fast.values()].map((entry) => entry.scratchBytes)));
   const totalBytes = RESERVED_BYTES + region.byteLength;
-  const memory = allocateMemory(where, totalBytes);
-  const exports = instantiate([...fast.values()], memory);
+  const memory = allocateMemory(where, totalBytes, choice?.workers !== undefined);
+  const { exports, pool } = instantiate([...fast.values()], memory, choice?.workers);
   const place = {
     memory,
     scratch,
+    threads: pool?.threads ?? 1,
     call: <Call extends (...args: never[]) => void>(name: string) => exports[name] as Call,
+    callAll(name, calls) {
+      if (pool !== undefined && calls.length > 1) pool.run(name, calls);
+      else for (const args of calls) (exports[name] as (...args: number[]) => void)(...args);
+    },
   } satisfies Omit<FastPlace, "persistent">;
   return {
-    buffer: memory.buffer as ArrayBuffer,
+    buffer: memory.buffer,
     arenaStart,
     kernelBytes: totalBytes - plan.arenaByteLength,
     bind: (operator) =>
       fast.get(operator)?.bind({ ...place, persistent: persistent.get(operator) ?? 0 }),
     variantOf: (operator) => fast.get(operator)?.variant,
+    dispose: () => pool?.dispose(),
   };
 }
 
@@ -108,10 +123,14 @@ function planFast(
   return plans;
 }
 
-function allocateMemory(where: string, byteLength: number): WebAssembly.Memory {
+/** A shared memory needs a maximum; it never grows here. */
+function allocateMemory(where: string, byteLength: number, shared: boolean): WebAssembly.Memory {
+  const pages = Math.ceil(byteLength / PAGE_BYTES);
   if (byteLength <= MAX_MEMORY_BYTES) {
     try {
-      return new WebAssembly.Memory({ initial: Math.ceil(byteLength / PAGE_BYTES) });
+      return new WebAssembly.Memory(
+        shared ? { initial: pages, maximum: pages, shared } : { initial: pages },
+      );
     } catch (cause) {
       if (!(cause instanceof RangeError)) throw cause;
     }
@@ -127,15 +146,33 @@ function allocateMemory(where: string, byteLength: number): WebAssembly.Memory {
   });
 }
 
-function instantiate(plans: readonly FastPlan[], memory: WebAssembly.Memory): WebAssembly.Exports {
-  const module = new ModuleBuilder();
-  module.importMemory("env", "memory", { initial: 1 });
+interface Instantiated {
+  readonly exports: WebAssembly.Exports;
+  readonly pool: ThreadPool | undefined;
+}
+
+function instantiate(
+  plans: readonly FastPlan[],
+  memory: WebAssembly.Memory,
+  workers: FastChoice["workers"],
+): Instantiated {
+  const builder = new ModuleBuilder();
+  const shared = workers !== undefined;
+  builder.importMemory(
+    "env",
+    "memory",
+    shared ? { initial: 1, maximum: MAX_PAGES, shared } : { initial: 1 },
+  );
   const emitted = new Set<string>();
   for (const entry of plans.flatMap((plan) => plan.functions)) {
     if (emitted.has(entry.name)) continue;
     emitted.add(entry.name);
-    entry.emit(module);
+    entry.emit(builder);
   }
-  const compiled = new WebAssembly.Module(module.finish());
-  return new WebAssembly.Instance(compiled, { env: { memory } }).exports;
+  const module = new WebAssembly.Module(builder.finish());
+  const { exports } = new WebAssembly.Instance(module, { env: { memory } });
+  const functions = Object.keys(exports);
+  const pool =
+    workers && new ThreadPool(workers.host, workers.count, { module, memory, functions }, exports);
+  return { exports, pool };
 }

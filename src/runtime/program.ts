@@ -85,6 +85,7 @@ export class Program {
 
   /** Lets go of all sessions. */
   release(): void {
+    for (const session of this.#sessions.values()) session.release();
     this.#sessions.clear();
     this.#resources.clear();
   }

@@ -136,7 +136,7 @@ export class SubgraphSession implements CallableSubgraph {
     const { name, dtype } = this.#fileTensor(this.#graph.inputs[position]!);
     checkedByteLength(`input ${JSON.stringify(name)}`, dtype, shape);
     this.#inputShapes[position] = [...shape];
-    this.#release();
+    this.release();
   }
 
   /** Plans and binds, unless that is done. */
@@ -189,8 +189,7 @@ export class SubgraphSession implements CallableSubgraph {
 
   /** Sets all variable tensors to zero. */
   resetVariables(): void {
-    for (const { data } of this.#variables.values())
-      if (!Array.isArray(data)) data.fill(0 as never);
+    for (const slot of this.#variables.values()) clearVariable(slot);
   }
 
   memory(): SessionMemory {
@@ -233,7 +232,7 @@ export class SubgraphSession implements CallableSubgraph {
         return dynamic ? { operator, dynamic } : this.#bind(operator, memory);
       });
     } catch (error) {
-      this.#release();
+      this.release();
       throw error;
     }
     this.#plan = plan;
@@ -259,7 +258,9 @@ export class SubgraphSession implements CallableSubgraph {
     return new GraphError({ where: `subgraph ${this.#graph.index}`, found, expected });
   }
 
-  #release(): void {
+  /** Lets go of memory and threads; the next run plans anew. */
+  release(): void {
+    this.#memory?.dispose();
     this.#plan = undefined;
     this.#slots = [];
     this.#steps = [];
@@ -299,6 +300,7 @@ export class SubgraphSession implements CallableSubgraph {
     let slot = this.#variables.get(index);
     if (slot === undefined) {
       slot = new TensorSlot(tensor, allocateData(tensor.name, tensor.dtype, tensor.shape));
+      clearVariable(slot);
       this.#variables.set(index, slot);
     }
     return slot;
@@ -400,4 +402,11 @@ export class SubgraphSession implements CallableSubgraph {
     const variant = this.#memory?.variantOf(operator);
     observe({ subgraph: this.#graph.index, operator, op, variant, milliseconds, inputs, outputs });
   }
+}
+
+/** Sets a variable to the value that stands for zero. TensorFlow Lite looks at the zero point of int8 only. */
+function clearVariable({ data, dtype, quantization }: TensorSlot): void {
+  if (data instanceof Int8Array) data.fill(dtype === "int8" ? (quantization?.zeroPoint[0] ?? 0) : 0);
+  else if (data instanceof BigInt64Array || data instanceof BigUint64Array) data.fill(0n);
+  else if (!Array.isArray(data)) data.fill(0);
 }

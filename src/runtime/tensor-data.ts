@@ -11,7 +11,7 @@ export function livesInArena(dtype: DType): boolean {
 
 /** Views `byteLength` bytes of `buffer` as elements of `dtype`; handles of resources are int32. */
 export function dataOn(
-  buffer: ArrayBuffer,
+  buffer: ArrayBufferLike,
   byteOffset: number,
   byteLength: number,
   dtype: DType,

@@ -12,14 +12,15 @@ export interface EmittedFunction {
   emit(module: ModuleBuilder): void;
 }
 
-/** Calls an emitted function; what its numbers mean is said where it is emitted. */
-export type EmittedCall = (...args: number[]) => void;
-
 /** Where a bound kernel works. */
 export interface FastPlace {
   readonly memory: WebAssembly.Memory;
   /** The exported function of that name. */
   call<Call extends (...args: never[]) => void>(name: string): Call;
+  /** Threads that `callAll` uses. */
+  readonly threads: number;
+  /** Makes calls of the function that do not touch each other's results, in any order. */
+  callAll(name: string, calls: readonly (readonly number[])[]): void;
   /** `persistentBytes` bytes of its own, kept from run to run; zero at first. 64-byte aligned. */
   readonly persistent: number;
   /** `scratchBytes` bytes that other kernels use too. 64-byte aligned. */

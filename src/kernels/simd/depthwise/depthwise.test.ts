@@ -5,17 +5,16 @@ import {
   multiplyRoundingUp,
   quantizeMultiplier,
 } from "../../reference/fixed-point.ts";
+import { type DepthwiseShape, depthwiseCalls, rowTableBytes } from "./depthwise-calls.ts";
 import { columnBytes } from "./depthwise-stage.ts";
 import {
   type DepthwiseData,
-  type DepthwiseFunction,
   type DepthwiseGeometry,
   depthwiseName,
   edgeName,
   emitDepthwise,
 } from "./emit-depthwise.ts";
 import { planColumns } from "./plan-columns.ts";
-import { type DepthwiseShape, runDepthwise } from "./run-depthwise.ts";
 
 const f = Math.fround;
 
@@ -179,7 +178,7 @@ async function run(
     input: place(d.input),
     weights: place(d.weights),
     zeroRow: place(new Float32Array(s.inputWidth * s.channels)),
-    rowTable: place(new Float32Array(16)),
+    rowTable: place(new Uint8Array(rowTableBytes(s))),
     output: place(new Uint8Array((outLength + 1) * 4)),
     outputBytes: isInteger ? 1 : 4,
     low,
@@ -187,11 +186,12 @@ async function run(
   };
   const Result = { f32: Float32Array, qd8: Float32Array, qs8: Int8Array, qu8: Uint8Array }[g.data];
   const result = new Result(memory.buffer, at.output, outLength + 1).fill(77);
-  const [inner, edge] = [depthwiseName(g), edgeName(g)].map(
-    (name) => instance.exports[name] as unknown as DepthwiseFunction,
-  );
   const parameter = isInteger ? ZERO_POINT : INPUT_SCALE;
-  runDepthwise(s, at, parameter, new Int32Array(memory.buffer), inner, edge);
+  const calls = depthwiseCalls(s, at, parameter, new Int32Array(memory.buffer));
+  const call = (name: string, args: readonly number[]) =>
+    (instance.exports[name] as (...args: readonly number[]) => void)(...args);
+  for (const args of calls.edge) call(edgeName(g), args);
+  for (const args of calls.inner) call(depthwiseName(g), args);
   return [...result];
 }
 

@@ -1,4 +1,4 @@
-/** How many rows of A a multiplication takes at a time. */
+/** How a multiplication is cut into calls. */
 
 /** Bytes of A that should stay in the first-level cache beside a panel of weights. */
 const BLOCK_BYTES = 16 * 1024;
@@ -7,4 +7,15 @@ const BLOCK_BYTES = 16 * 1024;
 export function blockRows(rows: number, rowBytes: number, mr: number): number {
   const fitting = Math.floor(BLOCK_BYTES / Math.max(rowBytes, 1) / mr) * mr;
   return Math.min(Math.max(fitting, mr), Math.ceil(rows / mr) * mr);
+}
+
+/**
+ * Columns per call: all of them, unless there are fewer blocks of rows than twice the threads; then panels are shared
+ * out too. A multiple of nr.
+ */
+export function blockColumns(n: number, nr: number, rowBlocks: number, threads: number): number {
+  const panels = Math.ceil(n / nr);
+  if (threads === 1 || rowBlocks >= 2 * threads) return panels * nr;
+  const groups = Math.min(panels, Math.ceil((2 * threads) / rowBlocks));
+  return Math.ceil(panels / groups) * nr;
 }

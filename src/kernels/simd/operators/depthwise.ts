@@ -10,15 +10,18 @@ import { type DepthwiseGeometry, depthwiseGeometry } from "../../reference/depth
 import { channelScales } from "../../reference/output-stage.ts";
 import { centeredWeights, hybridWeights } from "../../reference/weights.ts";
 import { inputAt, perTensorQuantization } from "../../require.ts";
+import {
+  type DepthwiseShape,
+  depthwiseCalls,
+  rowTableBytes,
+} from "../depthwise/depthwise-calls.ts";
 import { columnBytes } from "../depthwise/depthwise-stage.ts";
 import {
   type DepthwiseData,
-  type DepthwiseFunction,
   depthwiseName,
   edgeName,
   emitDepthwise,
 } from "../depthwise/emit-depthwise.ts";
-import { type DepthwiseShape, rowTableBytes, runDepthwise } from "../depthwise/run-depthwise.ts";
 import { addressOf, type FastKernel, type FastRequest, Region } from "../fast-kernel.ts";
 import {
   type ActivationPass,
@@ -85,8 +88,6 @@ export const fastDepthwise: FastKernel = (request) => {
         else new Int32Array(buffer, at, channels).set(values);
       }
       const at = layScratch(new Region(place.scratch));
-      const inner = place.call<DepthwiseFunction>(name);
-      const edge = place.call<DepthwiseFunction>(edgeName(code));
       const heap = new Int32Array(buffer);
       const pass = kind.pass?.bind(place, at.pass);
       const { low, high, elementBytes: outputBytes } = kind;
@@ -99,7 +100,9 @@ export const fastDepthwise: FastKernel = (request) => {
           const target = addressOf(output) + b * geometry.outElements * kind.elementBytes;
           const parameter = kind.data === "qd8" ? scale : kind.zeroPoint;
           const operands = { ...fixed, input: image, output: target };
-          runDepthwise(shape, operands, parameter, heap, inner, edge);
+          const calls = depthwiseCalls(shape, operands, parameter, heap);
+          place.callAll(name, calls.inner);
+          place.callAll(edgeName(code), calls.edge);
         }
       };
     },

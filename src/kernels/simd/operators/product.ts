@@ -12,7 +12,7 @@ import { centeredWeights, hybridWeights } from "../../reference/weights.ts";
 import { inputAt, perTensorQuantization } from "../../require.ts";
 import type { ByteType } from "../activations/emit-widen.ts";
 import { type EmittedFunction, type FastPlace, type FastRequest, Region } from "../fast-kernel.ts";
-import { blockRows } from "../gemm/blocks.ts";
+import { blockColumns, blockRows } from "../gemm/blocks.ts";
 import { emitGemm, type GemmCommon } from "../gemm/emit-gemm.ts";
 import type { FloatGemm, HybridGemm } from "../gemm/float-stage.ts";
 import type { IntegerGemm } from "../gemm/integer-stage.ts";
@@ -65,11 +65,13 @@ interface Constants {
   readonly columns: readonly (Float32Array | Int32Array)[];
 }
 
-type BindStage = (
-  call: (...args: number[]) => void,
-  columns: readonly number[],
-  scales: RowScales,
-) => (common: GemmCommon, row: number) => void;
+/** The stage's arguments for a block of rows from `row` on and columns from `column` on. */
+type StageArguments = (row: number, column: number) => readonly number[];
+type BindStage = (columns: readonly number[], scales: RowScales) => StageArguments;
+
+/** A stage's own arguments: those behind the common ones. */
+type StageOf<Gemm extends (...args: never[]) => void> =
+  Parameters<Gemm> extends [...GemmCommon, ...infer Rest] ? Rest : never;
 
 /** A kind of product: its constants, what comes before it, and how its function is called. */
 interface ProductKind extends Constants {
@@ -107,15 +109,30 @@ export function planProduct(fast: FastRequest, request: ProductRequest): Product
       for (const [index, values] of kind.columns.entries()) {
         storeColumn(place.memory.buffer, values, at.columns[index] ?? 0);
       }
-      const call = kind.bindStage(place.call(variant.name), at.columns, scales);
+      const stage = kind.bindStage(at.columns, scales);
+      const panelBytes = packedByteLength(variant, variant.nr, k);
+      const cStride = n * kind.elementBytes;
       return (a, aStride, rows, out) => {
         const block = blockRows(rows, aStride, variant.mr);
-        const cStride = n * kind.elementBytes;
-        for (let row = 0; row < rows; row += block) {
-          const count = Math.min(block, rows - row);
-          const [from, to] = [a + row * aStride, out + row * cStride];
-          call([from, aStride, at.weights, to, cStride, count, n, steps], row);
+        const columns = blockColumns(n, variant.nr, Math.ceil(rows / block), place.threads);
+        const calls: number[][] = [];
+        for (let column = 0; column < n; column += columns) {
+          const weights = at.weights + (column / variant.nr) * panelBytes;
+          for (let row = 0; row < rows; row += block) {
+            const common: GemmCommon = [
+              a + row * aStride,
+              aStride,
+              weights,
+              out + row * cStride + column * kind.elementBytes,
+              cStride,
+              Math.min(block, rows - row),
+              Math.min(columns, n - column),
+              steps,
+            ];
+            calls.push([...common, ...stage(row, column)]);
+          }
         }
+        place.callAll(variant.name, calls);
       };
     },
   };
@@ -164,9 +181,8 @@ function floatKind(
     columns: [floatBias(bias, n)],
     pass: undefined,
     elementBytes: 4,
-    bindStage(call, [biasAt = 0]) {
-      const gemm: FloatGemm = call;
-      return (common) => gemm(...common, biasAt, min, max);
+    bindStage: ([bias = 0]) => {
+      return (_, column): StageOf<FloatGemm> => [bias + column * 4, min, max];
     },
   };
 }
@@ -184,11 +200,15 @@ function hybridKind(
     columns: [channelScales(node, filter, n), floatBias(bias, n)],
     pass: quantizingPass("int16", asymmetric),
     elementBytes: 4,
-    bindStage(call, [scalesAt = 0, biasAt = 0], { address, stride }) {
-      const gemm: HybridGemm = call;
-      return (common, row) => {
-        gemm(...common, scalesAt, address + row * stride, stride, biasAt, min, max);
-      };
+    bindStage: ([scales = 0, bias = 0], { address, stride }) => {
+      return (row, column): StageOf<HybridGemm> => [
+        scales + column * 4,
+        address + row * stride,
+        stride,
+        bias + column * 4,
+        min,
+        max,
+      ];
     },
   };
 }
@@ -203,21 +223,25 @@ function integerKind(
   const requantization = requantizationOf(node, activation, n, precision);
   if (requantization === undefined || (bias !== undefined && bias.dtype !== "int32"))
     return undefined;
-  const { multipliers, exponents, zeroPoint, low, high } = requantization;
+  const { zeroPoint, low, high } = requantization;
   const weights = centeredWeights(filter);
   const biases = bias?.data instanceof Int32Array ? bias.data : new Int32Array(n);
   const inputZero = perTensorQuantization(node, inputAt(node, 0), "input").zeroPoint;
   return {
     data: input === "uint8" ? "qu16" : weights instanceof Int8Array ? "qs8" : "qs16",
     weights,
-    columns: [multipliers, exponents, biases],
+    columns: [requantization.multipliers, requantization.exponents, biases],
     pass: wideningPass("int16", input, inputZero),
     elementBytes: 1,
-    bindStage(call, [multipliersAt = 0, exponentsAt = 0, biasAt = 0]) {
-      const gemm: IntegerGemm = call;
-      return (common) => {
-        gemm(...common, multipliersAt, exponentsAt, biasAt, zeroPoint, low, high);
-      };
+    bindStage: ([multipliers = 0, exponents = 0, bias = 0]) => {
+      return (_, column): StageOf<IntegerGemm> => [
+        multipliers + column * 4,
+        exponents + column * 4,
+        bias + column * 4,
+        zeroPoint,
+        low,
+        high,
+      ];
     },
   };
 }

@@ -1,0 +1,119 @@
+/**
+ * A list of calls of one emitted function, in shared memory, that several threads work off together. A ticket holds the
+ * number of the list and the index of the next call: a thread takes a call by moving the ticket on, and a thread that
+ * comes late, with the number of an older list, takes nothing. All calls of a list are done before the next is
+ * published.
+ */
+import { assert } from "../base/errors.ts";
+
+/** The two shared blocks; they can be posted to a worker. */
+export interface SharedQueue {
+  readonly control: SharedArrayBuffer;
+  readonly args: SharedArrayBuffer;
+}
+
+/** Calls in one list; longer lists are worked off in parts. */
+export const MAX_CALLS = 4096;
+/** Arguments of one call. */
+const MAX_ARGS = 24;
+
+/** Slots of the control block. */
+const TICKET = 0;
+const TOTAL = 1;
+const DONE = 2;
+const FUNCTION = 3;
+const ARGS_PER_CALL = 4;
+const FAILED = 5;
+const SLOTS = 6;
+
+/** The ticket's low bits hold the index of the next call, its high bits the number of the list. */
+const INDEX_BITS = 13;
+const INDEX_MASK = (1 << INDEX_BITS) - 1;
+
+/** Runs call `args` of function number `fn`. */
+export type RunCall = (fn: number, args: readonly number[]) => void;
+
+export class CallQueue {
+  readonly shared: SharedQueue;
+  readonly #control: Int32Array;
+  readonly #args: Float64Array;
+
+  constructor(shared: SharedQueue = allocateQueue()) {
+    this.shared = shared;
+    this.#control = new Int32Array(shared.control);
+    this.#args = new Float64Array(shared.args);
+  }
+
+  /** Publishes a list of calls of function number `fn`; the list before must be done. */
+  publish(fn: number, calls: readonly (readonly number[])[]): void {
+    const argCount = calls[0]?.length ?? 0;
+    assert(
+      calls.length <= MAX_CALLS && argCount <= MAX_ARGS,
+      "a list of calls that fits the queue",
+    );
+    for (const [index, args] of calls.entries()) this.#args.set(args, index * MAX_ARGS);
+    const control = this.#control;
+    Atomics.store(control, TOTAL, calls.length);
+    Atomics.store(control, DONE, 0);
+    Atomics.store(control, FUNCTION, fn);
+    Atomics.store(control, ARGS_PER_CALL, argCount);
+    const list = (Atomics.load(control, TICKET) >> INDEX_BITS) + 1;
+    Atomics.store(control, TICKET, list << INDEX_BITS);
+    Atomics.notify(control, TICKET);
+  }
+
+  /** Takes and runs calls until none is left. A call that throws counts as done, and marks the list as failed. */
+  work(run: RunCall): void {
+    const control = this.#control;
+    for (;;) {
+      const ticket = Atomics.load(control, TICKET);
+      const index = ticket & INDEX_MASK;
+      if (index >= Atomics.load(control, TOTAL)) return;
+      if (Atomics.compareExchange(control, TICKET, ticket, ticket + 1) !== ticket) continue;
+      const start = index * MAX_ARGS;
+      const count = Atomics.load(control, ARGS_PER_CALL);
+      const args = Array.from(this.#args.subarray(start, start + count));
+      try {
+        run(Atomics.load(control, FUNCTION), args);
+      } catch (error) {
+        Atomics.store(control, FAILED, 1);
+        if (!(error instanceof WebAssembly.RuntimeError)) throw error;
+      } finally {
+        Atomics.add(control, DONE, 1);
+        Atomics.notify(control, DONE);
+      }
+    }
+  }
+
+  /** Calls that are done. */
+  get done(): number {
+    return Atomics.load(this.#control, DONE);
+  }
+
+  get isFinished(): boolean {
+    return this.done >= Atomics.load(this.#control, TOTAL);
+  }
+
+  get hasFailed(): boolean {
+    return Atomics.load(this.#control, FAILED) !== 0;
+  }
+
+  /** Waits until more than `done` calls are done, or for `milliseconds`. Not for a page's main thread. */
+  waitForProgress(done: number, milliseconds: number): void {
+    Atomics.wait(this.#control, DONE, done, milliseconds);
+  }
+
+  /** Waits until the ticket differs from what it is now with nothing to take. */
+  waitForCalls(): void {
+    const ticket = Atomics.load(this.#control, TICKET);
+    if ((ticket & INDEX_MASK) < Atomics.load(this.#control, TOTAL)) return;
+    Atomics.wait(this.#control, TICKET, ticket);
+  }
+}
+
+function allocateQueue(): SharedQueue {
+  return {
+    control: new SharedArrayBuffer(SLOTS * 4),
+    args: new SharedArrayBuffer(MAX_CALLS * MAX_ARGS * 8),
+  };
+}

@@ -1,0 +1,22 @@
+/**
+ * The worker: instantiates the module on the shared memory and works off lists of calls until it is terminated. It is
+ * an entry file, started by `worker-host.ts`; nothing imports it.
+ */
+import { CallQueue, type RunCall } from "./call-queue.ts";
+import { type WorkerStart, workerThreads } from "./worker-host.ts";
+
+function serve({ module, memory, queue, functions }: WorkerStart): void {
+  const { exports } = new WebAssembly.Instance(module, { env: { memory } });
+  const calls = functions.map((name) => exports[name] as (...args: number[]) => void);
+  const run: RunCall = (fn, args) => calls[fn]?.(...args);
+  const shared = new CallQueue(queue);
+  for (;;) {
+    shared.work(run);
+    shared.waitForCalls();
+  }
+}
+
+const threads = workerThreads();
+if (threads?.workerData) serve(threads.workerData as WorkerStart);
+else
+  globalThis.addEventListener("message", ({ data }) => serve(data as WorkerStart), { once: true });
