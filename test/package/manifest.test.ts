@@ -63,6 +63,19 @@ describe("the package", () => {
     expect(tooNew).toEqual([]);
   });
 
+  it("has a lock file with the optional packages of every platform, without which npm ci refuses", () => {
+    const { packages } = JSON.parse(readFileSync(join(root, "package-lock.json"), "utf8")) as {
+      packages: Readonly<
+        Record<string, { optionalDependencies?: Readonly<Record<string, string>> }>
+      >;
+    };
+    const locked = Object.keys(packages);
+    const missing = Object.values(packages)
+      .flatMap(({ optionalDependencies }) => Object.keys(optionalDependencies ?? {}))
+      .filter((name) => !locked.some((path) => path.endsWith(`node_modules/${name}`)));
+    expect(missing).toEqual([]);
+  });
+
   it("points its exports and its command at files that the build makes", () => {
     const targets = Object.values(manifest.exports).flatMap((target) =>
       typeof target === "string" ? [target] : Object.values(target),
