@@ -1,0 +1,244 @@
+/** The cells of recurrent layers: gate orders and formulas of Keras (LSTM i, f, c, o; GRU z, r, h). */
+import type { TensorValue } from "../../../graph/ir.ts";
+import { applyActivation } from "../activations.ts";
+import type { Config } from "../config.ts";
+import { type LayerWeights, unsupported } from "../layer.ts";
+import { int, type NodeWriter, type Symbolic } from "../node-writer.ts";
+import type { Cell } from "./recurrent.ts";
+
+export interface CellSpec {
+  readonly units: number;
+  readonly stateCount: number;
+  readonly cell: Cell;
+}
+
+/** What a cell is made from. */
+export interface CellSource {
+  readonly className: string;
+  readonly config: Config;
+  readonly weights: LayerWeights;
+  readonly kerasVersion: number;
+}
+
+/** Reads the weights of a cell; the layer's class says which one it is. */
+export function readCell(source: CellSource): CellSpec {
+  const { className, config } = source;
+  const units = config.count("units");
+  switch (className.replace(/Cell$/, "")) {
+    case "SimpleRNN":
+      return { units, stateCount: 1, cell: simpleCell(source) };
+    case "LSTM":
+    case "LSTMV2":
+    case "UnifiedLSTM":
+      return { units, stateCount: 2, cell: lstmCell(source) };
+    case "GRU":
+    case "GRUV2":
+    case "UnifiedGRU":
+      return { units, stateCount: 1, cell: gruCell(source) };
+    default:
+      throw unsupported(config, `recurrent cell ${className}`);
+  }
+}
+
+interface Weights {
+  readonly kernel: TensorValue;
+  readonly recurrent: TensorValue;
+  readonly bias: TensorValue | undefined;
+}
+
+function readWeights({ config, weights }: CellSource): Weights {
+  return {
+    kernel: weights.get("kernel", 0),
+    recurrent: weights.get("recurrent_kernel", 1),
+    bias: config.flag("use_bias", true) ? weights.get("bias", 2) : undefined,
+  };
+}
+
+function matmul(pen: NodeWriter, name: string, x: Symbolic, weight: Symbolic): Symbolic {
+  return pen.emit(name, "MatMul", [x, weight], { shape: [x.shape[0]!, weight.shape[1]!] });
+}
+
+function addBias(
+  pen: NodeWriter,
+  name: string,
+  x: Symbolic,
+  bias: TensorValue | undefined,
+): Symbolic {
+  if (bias === undefined) return x;
+  return pen.emit(name, "BiasAdd", [x, pen.constant(`${name}/bias`, bias)], { shape: x.shape });
+}
+
+function split(pen: NodeWriter, name: string, x: Symbolic, count: number): Symbolic[] {
+  const axis = pen.ints(`${name}/split_dim`, 1);
+  const shape = [x.shape[0]!, x.shape[1]! / count];
+  const results = Array.from({ length: count }, () => ({ shape, dtype: x.dtype }));
+  return pen.emitMany(name, "Split", [axis, x], results, { num_split: int(count) });
+}
+
+type Activate = (pen: NodeWriter, name: string, x: Symbolic) => Symbolic;
+
+function activationOf(
+  { config, kerasVersion }: CellSource,
+  key: string,
+  fallback: string,
+): Activate {
+  return (pen, name, x) => applyActivation(pen, name, x, config, key, kerasVersion, fallback);
+}
+
+/** h' = act(x·W + b + h·U). */
+function simpleCell(source: CellSource): Cell {
+  const { kernel, recurrent, bias } = readWeights(source);
+  const activate = activationOf(source, "activation", "tanh");
+  return (pen, path, x, [h]) => {
+    const fromInput = addBias(
+      pen,
+      `${path}/BiasAdd`,
+      matmul(pen, `${path}/MatMul`, x, pen.constant(`${path}/kernel`, kernel)),
+      bias,
+    );
+    const fromState = matmul(
+      pen,
+      `${path}/MatMul_1`,
+      h!,
+      pen.constant(`${path}/recurrent_kernel`, recurrent),
+    );
+    const output = activate(pen, path, pen.binary(`${path}/sum`, "AddV2", fromInput, fromState));
+    return { output, states: [output] };
+  };
+}
+
+/** z = x·W + h·U + b in quarters i, f, c, o; c' = σ(f)·c + σ(i)·act(c); h' = σ(o)·act(c'). */
+function lstmCell(source: CellSource): Cell {
+  const { kernel, recurrent, bias } = readWeights(source);
+  const activate = activationOf(source, "activation", "tanh");
+  const gate = activationOf(source, "recurrent_activation", "sigmoid");
+  return (pen, path, x, [h, c]) => {
+    const fromInput = matmul(pen, `${path}/MatMul`, x, pen.constant(`${path}/kernel`, kernel));
+    const fromState = matmul(
+      pen,
+      `${path}/MatMul_1`,
+      h!,
+      pen.constant(`${path}/recurrent_kernel`, recurrent),
+    );
+    const sum = pen.binary(`${path}/sum`, "AddV2", fromInput, fromState);
+    const [i, f, candidate, o] = split(
+      pen,
+      `${path}/split`,
+      addBias(pen, `${path}/BiasAdd`, sum, bias),
+      4,
+    );
+    const kept = pen.binary(`${path}/mul`, "Mul", gate(pen, `${path}/f`, f!), c!);
+    const taken = pen.binary(
+      `${path}/mul_1`,
+      "Mul",
+      gate(pen, `${path}/i`, i!),
+      activate(pen, `${path}/c`, candidate!),
+    );
+    const nextC = pen.binary(`${path}/next_c`, "AddV2", kept, taken);
+    const output = pen.binary(
+      `${path}/mul_2`,
+      "Mul",
+      gate(pen, `${path}/o`, o!),
+      activate(pen, `${path}/h`, nextC),
+    );
+    return { output, states: [output, nextC] };
+  };
+}
+
+/**
+ * z, r = σ(…); with reset_after: h = act(x·W + b₀ + r · (h·U + b₁)), without: h = act(x·W + b + (r · h)·U);
+ * h' = z·h + (1 - z)·ĥ.
+ */
+function gruCell(source: CellSource): Cell {
+  const { kernel, recurrent, bias } = readWeights(source);
+  const isFirstVersion = source.className === "GRU" && source.kerasVersion < 2;
+  const resetAfter = source.config.flag("reset_after", !isFirstVersion);
+  const activate = activationOf(source, "activation", "tanh");
+  const gate = activationOf(source, "recurrent_activation", "sigmoid");
+  const [inputBias, stateBias] = splitBias(bias);
+  const units = source.config.count("units");
+  return (pen, path, x, [h]) => {
+    const weighted = matmul(pen, `${path}/MatMul`, x, pen.constant(`${path}/kernel`, kernel));
+    const [xz, xr, xh] = split(
+      pen,
+      `${path}/split`,
+      addBias(pen, `${path}/BiasAdd`, weighted, inputBias),
+      3,
+    );
+    const state = h!;
+    const recurrentPart = (name: string, from: number, to: number, input: Symbolic) =>
+      matmul(
+        pen,
+        `${path}/${name}`,
+        input,
+        pen.constant(`${path}/${name}/kernel`, columns(recurrent, from, to)),
+      );
+    let hz: Symbolic;
+    let hr: Symbolic;
+    let hh: Symbolic | undefined;
+    if (resetAfter) {
+      const all = recurrentPart("MatMul_1", 0, 3 * units, state);
+      [hz, hr, hh] = split(
+        pen,
+        `${path}/split_1`,
+        addBias(pen, `${path}/BiasAdd_1`, all, stateBias),
+        3,
+      ) as [Symbolic, Symbolic, Symbolic];
+    } else {
+      [hz, hr] = split(
+        pen,
+        `${path}/split_1`,
+        recurrentPart("MatMul_1", 0, 2 * units, state),
+        2,
+      ) as [Symbolic, Symbolic];
+    }
+    const z = gate(pen, `${path}/z`, pen.binary(`${path}/z_sum`, "AddV2", xz!, hz));
+    const r = gate(pen, `${path}/r`, pen.binary(`${path}/r_sum`, "AddV2", xr!, hr));
+    const reset =
+      hh === undefined
+        ? recurrentPart(
+            "MatMul_2",
+            2 * units,
+            3 * units,
+            pen.binary(`${path}/reset`, "Mul", r, state),
+          )
+        : pen.binary(`${path}/reset`, "Mul", r, hh);
+    const candidate = activate(pen, `${path}/h`, pen.binary(`${path}/h_sum`, "AddV2", xh!, reset));
+    const kept = pen.binary(`${path}/mul`, "Mul", z, state);
+    const open = pen.binary(`${path}/sub`, "Sub", pen.float(`${path}/one`, 1), z);
+    const output = pen.binary(
+      `${path}/next`,
+      "AddV2",
+      kept,
+      pen.binary(`${path}/mul_1`, "Mul", open, candidate),
+    );
+    return { output, states: [output] };
+  };
+}
+
+/** Two rows, for input and state, where there are two. */
+function splitBias(
+  bias: TensorValue | undefined,
+): [TensorValue | undefined, TensorValue | undefined] {
+  if (bias === undefined || bias.shape.length < 2) return [bias, undefined];
+  const size = bias.shape[1]!;
+  const data = bias.data as Float32Array;
+  const row = (i: number): TensorValue => ({
+    dtype: "float32",
+    shape: [size],
+    data: data.slice(i * size, (i + 1) * size),
+  });
+  return [row(0), row(1)];
+}
+
+/** Columns of a matrix. */
+function columns(matrix: TensorValue, from: number, to: number): TensorValue {
+  const [rows, width] = matrix.shape as [number, number];
+  if (from === 0 && to === width) return matrix;
+  const data = matrix.data as Float32Array;
+  const part = new Float32Array(rows * (to - from));
+  for (let row = 0; row < rows; row++) {
+    part.set(data.subarray(row * width + from, row * width + to), row * (to - from));
+  }
+  return { dtype: matrix.dtype, shape: [rows, to - from], data: part };
+}

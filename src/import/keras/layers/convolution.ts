@@ -1,0 +1,233 @@
+/** Convolutions: 1-D ones are 2-D ones of height 1, as TensorFlow itself writes them. */
+import { applyActivation } from "../activations.ts";
+import { inputOf, type LayerCall, type Translate, unsupported, weightOf } from "../layer.ts";
+import { type Attrs, ints, type NodeWriter, type Symbolic, text } from "../node-writer.ts";
+import { unwindowed, type Window, windowed } from "./shapes.ts";
+
+interface Geometry {
+  readonly strides: readonly number[];
+  readonly dilations: readonly number[];
+  readonly kernel: readonly number[];
+  readonly padding: string;
+  readonly channelsFirst: boolean;
+}
+
+function geometryOf({ config }: LayerCall, rank: number): Geometry {
+  return {
+    kernel: config.sizes("kernel_size", rank),
+    strides: config.sizes("strides", rank, 1),
+    dilations: config.sizes("dilation_rate", rank, 1),
+    padding: config.text("padding", "valid"),
+    channelsFirst: config.text("data_format", "channels_last") === "channels_first",
+  };
+}
+
+function windowOf({ kernel, strides, dilations, padding }: Geometry, axis: number): Window {
+  return {
+    kernel: kernel[axis]!,
+    stride: strides[axis]!,
+    dilation: dilations[axis]!,
+    same: padding === "same",
+  };
+}
+
+/** Attributes of Conv2D and its relatives; 1-D geometry gets a first dimension of 1. */
+function convAttrs(geometry: Geometry): Attrs {
+  const spread = (values: readonly number[]) => {
+    const two = values.length === 1 ? [1, ...values] : values;
+    return ints(geometry.channelsFirst ? [1, 1, ...two] : [1, ...two, 1]);
+  };
+  return {
+    strides: spread(geometry.strides),
+    dilations: spread(geometry.dilations),
+    padding: text(geometry.padding === "same" ? "SAME" : "VALID"),
+    data_format: text(geometry.channelsFirst ? "NCHW" : "NHWC"),
+  };
+}
+
+/** Spatial sizes after the convolution, with `channels` in their place. */
+function convShape(x: Symbolic, geometry: Geometry, channels: number): number[] {
+  const { channelsFirst, kernel } = geometry;
+  const first = channelsFirst ? 2 : 1;
+  const spatial = kernel.map((_, i) => windowed(x.shape[first + i]!, windowOf(geometry, i)));
+  const batch = x.shape[0]!;
+  return channelsFirst ? [batch, channels, ...spatial] : [batch, ...spatial, channels];
+}
+
+function addBias(call: LayerCall, y: Symbolic, index: number, channelsFirst: boolean): Symbolic {
+  const { config, writer, path } = call;
+  if (!config.flag("use_bias", true)) return y;
+  const bias = weightOf(call, "bias", index, 1);
+  const attrs = { data_format: text(channelsFirst ? "NCHW" : "NHWC") };
+  return writer.emit(`${path}/BiasAdd`, "BiasAdd", [y, bias], { shape: y.shape }, attrs);
+}
+
+function activate(call: LayerCall, y: Symbolic): Symbolic {
+  return applyActivation(call.writer, call.path, y, call.config, "activation", call.kerasVersion);
+}
+
+export const conv2d: Translate = (call) => {
+  const geometry = geometryOf(call, 2);
+  const x = inputOf(call);
+  const kernel = weightOf(call, "kernel", 0, 4);
+  const shape = convShape(x, geometry, kernel.shape[3]!);
+  const y = call.writer.emit(
+    `${call.path}/Conv2D`,
+    "Conv2D",
+    [x, kernel],
+    { shape },
+    convAttrs(geometry),
+  );
+  return activate(call, addBias(call, y, 1, geometry.channelsFirst));
+};
+
+export const depthwiseConv2d: Translate = (call) => {
+  const geometry = geometryOf(call, 2);
+  const x = inputOf(call);
+  const y = depthwise(call, x, depthwiseKernel(call, 4), geometry);
+  return activate(call, addBias(call, y, 1, geometry.channelsFirst));
+};
+
+/** Keras 2 calls it depthwise_kernel, Keras 3 kernel. */
+function depthwiseKernel(call: LayerCall, rank: number): Symbolic {
+  const name = call.kerasVersion >= 3 ? "kernel" : "depthwise_kernel";
+  return weightOf(call, name, 0, rank);
+}
+
+function depthwise(call: LayerCall, x: Symbolic, kernel: Symbolic, geometry: Geometry): Symbolic {
+  const channels = kernel.shape.at(-2)! * kernel.shape.at(-1)!;
+  const shape = convShape(x, geometry, channels);
+  const name = `${call.path}/depthwise`;
+  return call.writer.emit(
+    name,
+    "DepthwiseConv2dNative",
+    [x, kernel],
+    { shape },
+    convAttrs(geometry),
+  );
+}
+
+export const separableConv2d: Translate = (call) => {
+  const geometry = geometryOf(call, 2);
+  const { writer, path } = call;
+  const between = depthwise(
+    call,
+    inputOf(call),
+    weightOf(call, "depthwise_kernel", 0, 4),
+    geometry,
+  );
+  const pointwise = weightOf(call, "pointwise_kernel", 1, 4);
+  const plain = {
+    ...geometry,
+    kernel: [1, 1],
+    strides: [1, 1],
+    dilations: [1, 1],
+    padding: "valid",
+  };
+  const shape = convShape(between, plain, pointwise.shape[3]!);
+  const y = writer.emit(
+    `${path}/separable_conv2d`,
+    "Conv2D",
+    [between, pointwise],
+    { shape },
+    convAttrs(plain),
+  );
+  return activate(call, addBias(call, y, 2, geometry.channelsFirst));
+};
+
+export const conv1d: Translate = (call) => {
+  const geometry = geometryOf(call, 1);
+  if (geometry.channelsFirst) throw unsupported(call.config, "Conv1D with channels_first");
+  const { writer, path } = call;
+  const x = causal(call, inputOf(call), geometry);
+  const kernel = weightOf(call, "kernel", 0, 3);
+  const wide = expand(writer, `${path}/ExpandDims`, x, 1);
+  const wideKernel = expand(writer, `${path}/ExpandDims_1`, kernel, 0);
+  const shape = convShape(wide, flattened(geometry), kernel.shape[2]!);
+  const attrs = convAttrs(geometry);
+  const y = writer.emit(`${path}/Conv2D`, "Conv2D", [wide, wideKernel], { shape }, attrs);
+  const narrow = squeeze(writer, `${path}/Squeeze`, y, 1);
+  return activate(call, addBias(call, narrow, 1, false));
+};
+
+export const depthwiseConv1d: Translate = (call) => {
+  const geometry = geometryOf(call, 1);
+  if (geometry.channelsFirst) throw unsupported(call.config, "DepthwiseConv1D with channels_first");
+  const { writer, path } = call;
+  const wide = expand(writer, `${path}/ExpandDims`, causal(call, inputOf(call), geometry), 1);
+  const kernel = expand(writer, `${path}/ExpandDims_1`, depthwiseKernel(call, 3), 0);
+  // The depthwise operation has one stride for both dimensions.
+  const square = { ...flattened(geometry), strides: [geometry.strides[0]!, geometry.strides[0]!] };
+  const narrow = squeeze(writer, `${path}/Squeeze`, depthwise(call, wide, kernel, square), 1);
+  return activate(call, addBias(call, narrow, 1, false));
+};
+
+/** The geometry of a 1-D convolution as a 2-D one of height 1. */
+function flattened(geometry: Geometry): Geometry {
+  return {
+    ...geometry,
+    kernel: [1, ...geometry.kernel],
+    strides: [1, ...geometry.strides],
+    dilations: [1, ...geometry.dilations],
+    padding: geometry.padding === "causal" ? "valid" : geometry.padding,
+  };
+}
+
+/** Causal: (kernel - 1) · dilation zeros in front. */
+function causal({ writer, path }: LayerCall, x: Symbolic, geometry: Geometry): Symbolic {
+  if (geometry.padding !== "causal") return x;
+  const front = (geometry.kernel[0]! - 1) * geometry.dilations[0]!;
+  const paddings = writer.constant(`${path}/Pad/paddings`, {
+    dtype: "int32",
+    shape: [3, 2],
+    data: Int32Array.of(0, 0, front, 0, 0, 0),
+  });
+  const [batch, steps, channels] = x.shape as [number, number, number];
+  const shape = [batch, steps < 0 ? -1 : steps + front, channels];
+  return writer.emit(`${path}/Pad`, "Pad", [x, paddings], { shape });
+}
+
+function expand(writer: NodeWriter, name: string, x: Symbolic, axis: number): Symbolic {
+  const shape = [...x.shape.slice(0, axis), 1, ...x.shape.slice(axis)];
+  return writer.emit(name, "ExpandDims", [x, writer.ints(`${name}/dim`, axis)], { shape });
+}
+
+function squeeze(writer: NodeWriter, name: string, x: Symbolic, axis: number): Symbolic {
+  const shape = x.shape.filter((_, i) => i !== axis);
+  return writer.emit(name, "Squeeze", [x], { shape }, { squeeze_dims: ints([axis]) });
+}
+
+export const conv2dTranspose: Translate = (call) => {
+  const { config, writer, path } = call;
+  const geometry = geometryOf(call, 2);
+  if (geometry.channelsFirst) throw unsupported(config, "Conv2DTranspose with channels_first");
+  const x = inputOf(call);
+  const kernel = weightOf(call, "kernel", 0, 4);
+  const extra = config.has("output_padding") ? config.sizes("output_padding", 2) : undefined;
+  const spatial = [0, 1].map((i) => unwindowed(x.shape[1 + i]!, windowOf(geometry, i), extra?.[i]));
+  const shape = [x.shape[0]!, ...spatial, kernel.shape[2]!];
+  if (shape.some((size) => size < 0))
+    throw unsupported(config, "Conv2DTranspose with an open shape");
+  const sizes = writer.ints(`${path}/conv2d_transpose/input_sizes`, shape);
+  const name = `${path}/conv2d_transpose`;
+  const result = { shape, dtype: x.dtype };
+  const attrs = convAttrs(geometry);
+  const y = writer.emit(name, "Conv2DBackpropInput", [sizes, kernel, x], result, attrs);
+  return activate(call, addBias(call, y, 1, false));
+};
+
+export const conv3d: Translate = (call) => {
+  const { config, writer, path } = call;
+  const geometry = geometryOf(call, 3);
+  if (geometry.channelsFirst) throw unsupported(config, "Conv3D with channels_first");
+  const x = inputOf(call);
+  const kernel = weightOf(call, "kernel", 0, 5);
+  const shape = convShape(x, geometry, kernel.shape[4]!);
+  const attrs = {
+    strides: ints([1, ...geometry.strides, 1]),
+    dilations: ints([1, ...geometry.dilations, 1]),
+    padding: text(geometry.padding === "same" ? "SAME" : "VALID"),
+  };
+  const y = writer.emit(`${path}/Conv3D`, "Conv3D", [x, kernel], { shape }, attrs);
+  return activate(call, addBias(call, y, 1, false));
+};

@@ -1,0 +1,177 @@
+/** Dense, Embedding, activations and layers that leave their input as it is. */
+import { applyActivation, gelu, leakyRelu, softmax } from "../activations.ts";
+import { inputOf, type LayerCall, type Translate, unsupported, weightOf } from "../layer.ts";
+import { flag, type NodeWriter, type Symbolic, type } from "../node-writer.ts";
+
+/** Dropout, noise, regularization: nothing happens when a model is used. */
+export const identity: Translate = (call) => inputOf(call);
+
+export const dense: Translate = (call) => {
+  const { config, writer, path } = call;
+  const kernel = weightOf(call, "kernel", 0, 2);
+  let y = contractLast(call, inputOf(call), kernel);
+  if (config.flag("use_bias", true)) {
+    const bias = weightOf(call, "bias", 1, 1);
+    y = writer.emit(`${path}/BiasAdd`, "BiasAdd", [y, bias], { shape: y.shape });
+  }
+  return applyActivation(writer, path, y, config, "activation", call.kerasVersion);
+};
+
+/** MatMul over the last axis; more than two dimensions are folded to two and back. */
+function contractLast(
+  { config, writer, path }: LayerCall,
+  x: Symbolic,
+  kernel: Symbolic,
+): Symbolic {
+  const [depth, units] = kernel.shape as [number, number];
+  const matmul = (input: Symbolic, rows: number) =>
+    writer.emit(`${path}/MatMul`, "MatMul", [input, kernel], { shape: [rows, units] });
+  if (x.shape.length === 2) return matmul(x, x.shape[0]!);
+  const outer = x.shape.slice(0, -1);
+  if (outer.filter((size) => size < 0).length > 1) {
+    throw unsupported(config, "Dense over several open dimensions", "Give the input's shape");
+  }
+  const flat = writer.reshape(`${path}/Tensordot/Reshape`, x, [-1, depth]);
+  return writer.reshape(`${path}/Tensordot`, matmul(flat, flat.shape[0]!), [...outer, units]);
+}
+
+export const embedding: Translate = (call) => {
+  const { config, writer, path } = call;
+  const table = weightOf(call, "embeddings", 0, 2);
+  const x = inputOf(call);
+  const indices =
+    x.dtype === "int32" || x.dtype === "int64"
+      ? x
+      : writer.emit(
+          `${path}/Cast`,
+          "Cast",
+          [x],
+          { shape: x.shape, dtype: "int32" },
+          { DstT: type("int32") },
+        );
+  const axis = writer.ints(`${path}/axis`, 0);
+  const shape = [...x.shape, table.shape[1]!];
+  const result = { shape, dtype: table.dtype };
+  const y = writer.emit(`${path}/GatherV2`, "GatherV2", [table, indices, axis], result);
+  if (!config.flag("mask_zero", false)) return y;
+  const zero = writer.ints(`${path}/NotEqual/y`, 0);
+  return { ...y, mask: writer.binary(`${path}/NotEqual`, "NotEqual", indices, zero, "bool") };
+};
+
+export const activation: Translate = (call) => {
+  const x = inputOf(call);
+  const y = applyActivation(
+    call.writer,
+    call.path,
+    x,
+    call.config,
+    "activation",
+    call.kerasVersion,
+  );
+  return x.mask === undefined ? y : { ...y, mask: x.mask };
+};
+
+/** max_value, negative_slope and threshold of the ReLU layer. */
+export const relu: Translate = (call) => {
+  const { config, writer, path } = call;
+  const x = inputOf(call);
+  const slope = config.number("negative_slope", 0);
+  const threshold = config.number("threshold", 0);
+  const max = config.has("max_value") ? config.number("max_value") : undefined;
+  if (threshold !== 0) throw unsupported(config, "ReLU with a threshold");
+  if (slope !== 0) {
+    const y = leakyRelu(writer, path, x, slope);
+    return max === undefined
+      ? y
+      : writer.binary(`${path}/Minimum`, "Minimum", y, writer.float(`${path}/max`, max));
+  }
+  if (max === 6) return writer.unary(`${path}/Relu6`, "Relu6", x);
+  const y = writer.unary(`${path}/Relu`, "Relu", x);
+  return max === undefined
+    ? y
+    : writer.binary(`${path}/Minimum`, "Minimum", y, writer.float(`${path}/max`, max));
+};
+
+/** Keras 2 calls the slope alpha. */
+export const leakyReluLayer: Translate = (call) => {
+  const { config, writer, path } = call;
+  const slope = config.number("negative_slope", config.number("alpha", 0.3));
+  return leakyRelu(writer, path, inputOf(call), slope);
+};
+
+export const elu: Translate = ({ config, writer, path, ...call }) => {
+  if (config.number("alpha", 1) !== 1) throw unsupported(config, "ELU with another alpha than 1");
+  return writer.unary(`${path}/Elu`, "Elu", inputOf({ config, writer, path, ...call }));
+};
+
+export const geluLayer: Translate = (call) =>
+  gelu(call.writer, call.path, inputOf(call), call.config.flag("approximate", false));
+
+/** max(x, 0) + alpha · min(x, 0), as Keras writes it: relu(x) - alpha · relu(-x). */
+export const prelu: Translate = (call) => {
+  const { writer, path } = call;
+  const x = inputOf(call);
+  const alpha = weightOf(call, "alpha", 0);
+  const positive = writer.unary(`${path}/Relu`, "Relu", x);
+  const negated = writer.unary(`${path}/Neg`, "Neg", x);
+  const negative = writer.unary(`${path}/Relu_1`, "Relu", negated);
+  const minus = writer.unary(`${path}/Neg_1`, "Neg", alpha);
+  const scaled = writer.binary(`${path}/mul`, "Mul", minus, negative);
+  return writer.binary(`${path}/add`, "AddV2", positive, scaled);
+};
+
+export const softmaxLayer: Translate = (call) => {
+  const { config, writer, path } = call;
+  const axis = config.get("axis") ?? -1;
+  const only = Array.isArray(axis) ? axis[0] : axis;
+  if (typeof only !== "number" || (Array.isArray(axis) && axis.length > 1)) {
+    throw unsupported(config, "Softmax over several axes");
+  }
+  return softmax(writer, path, inputOf(call), only);
+};
+
+/** Steps whose features are all `mask_value` do not count, and become zero. */
+export const masking: Translate = (call) => {
+  const { config, writer, path } = call;
+  const x = inputOf(call);
+  const value = writer.float(`${path}/mask_value`, config.number("mask_value", 0));
+  const differs = writer.binary(`${path}/NotEqual`, "NotEqual", x, value, "bool");
+  const kept = any(writer, `${path}/Any`, differs, true);
+  const as = { DstT: type(x.dtype) };
+  const numeric = writer.emit(
+    `${path}/Cast`,
+    "Cast",
+    [kept],
+    { shape: kept.shape, dtype: x.dtype },
+    as,
+  );
+  const y = writer.binary(`${path}/mul`, "Mul", x, numeric);
+  return { ...y, mask: any(writer, `${path}/Any_1`, differs, false) };
+};
+
+function any(writer: NodeWriter, name: string, x: Symbolic, keepDims: boolean): Symbolic {
+  const axis = writer.ints(`${name}/axis`, [-1]);
+  const outer = x.shape.slice(0, -1);
+  const shape = keepDims ? [...outer, 1] : outer;
+  return writer.emit(name, "Any", [x, axis], { shape }, { keep_dims: flag(keepDims) });
+}
+
+/** x · scale + offset. */
+export const rescaling: Translate = (call) => {
+  const { config, writer, path } = call;
+  const x = inputOf(call);
+  const scaled = writer.binary(
+    `${path}/mul`,
+    "Mul",
+    toFloat(call, x),
+    writer.float(`${path}/scale`, config.number("scale")),
+  );
+  const offset = writer.float(`${path}/offset`, config.number("offset", 0));
+  return writer.binary(`${path}/add`, "AddV2", scaled, offset);
+};
+
+function toFloat({ writer, path }: LayerCall, x: Symbolic): Symbolic {
+  if (x.dtype === "float32") return x;
+  const result = { shape: x.shape, dtype: "float32" } as const;
+  return writer.emit(`${path}/Cast`, "Cast", [x], result, { DstT: type("float32") });
+}

@@ -1,0 +1,123 @@
+/** Operations of `keras.ops` and of Python's operators, which Keras 3 saves beside the layers. */
+import { softmax } from "../activations.ts";
+import type { Json } from "../config.ts";
+import {
+  type CallArgument,
+  type LayerCall,
+  type Translate,
+  tensorsOf,
+  unsupported,
+} from "../layer.ts";
+import { int, type Symbolic, type } from "../node-writer.ts";
+
+/** An operand: a tensor, or a number that becomes a constant of the other's type. */
+function operand(
+  call: LayerCall,
+  index: number,
+  names: readonly string[],
+): CallArgument | undefined {
+  const named = names
+    .map((name) => call.kwargs.get(name))
+    .find((argument) => argument !== undefined);
+  return call.args[index] ?? named;
+}
+
+function asTensor(
+  call: LayerCall,
+  argument: CallArgument | undefined,
+  like: Symbolic | undefined,
+): Symbolic {
+  if (argument?.kind === "tensor") return argument.tensor;
+  const value = argument?.kind === "value" ? argument.value : undefined;
+  if (typeof value !== "number")
+    throw call.config.wrong("an operand that is no tensor", "a tensor or a number");
+  const name = `${call.path}/Const`;
+  if (like?.dtype === "int32") return call.writer.ints(name, value);
+  if (like?.dtype === "float32" || like === undefined) return call.writer.float(name, value);
+  throw unsupported(call.config, `a constant of type ${like.dtype}`);
+}
+
+export const binaryOperation =
+  (op: string, isComparison = false): Translate =>
+  (call) => {
+    const first = operand(call, 0, ["x1"]);
+    const second = operand(call, 1, ["x2"]);
+    const known = [first, second].flatMap(tensorsOf)[0];
+    const a = asTensor(call, first, known);
+    const b = asTensor(call, second, known);
+    return call.writer.binary(`${call.path}/${op}`, op, a, b, isComparison ? "bool" : undefined);
+  };
+
+export const unaryOperation =
+  (op: string): Translate =>
+  (call) =>
+    call.writer.unary(`${call.path}/${op}`, op, asTensor(call, operand(call, 0, ["x"]), undefined));
+
+export const reduceOperation =
+  (op: string): Translate =>
+  (call) => {
+    const { config, writer, path } = call;
+    const x = asTensor(call, operand(call, 0, ["x"]), undefined);
+    const axis = option(call, "axis");
+    const axes = axis === undefined ? x.shape.map((_, i) => i) : ([axis].flat() as number[]);
+    const keep = option(call, "keepdims") ?? config.flag("keepdims", false);
+    return writer.reduce(`${path}/${op}`, op, x, axes, keep === true);
+  };
+
+/** An option: among the arguments, or in the configuration. */
+function option(call: LayerCall, name: string): Json | undefined {
+  const argument = call.kwargs.get(name);
+  return (argument?.kind === "value" ? argument.value : undefined) ?? call.config.get(name);
+}
+
+export const splitOperation: Translate = (call) => {
+  const { config, writer, path } = call;
+  const x = asTensor(call, operand(call, 0, ["x"]), undefined);
+  const sections = option(call, "indices_or_sections");
+  const axis = Number(option(call, "axis") ?? 0);
+  const own = axis < 0 ? axis + x.shape.length : axis;
+  const size = x.shape[own]!;
+  if (typeof sections !== "number" || size < 0) throw unsupported(config, "split at given places");
+  const shape = x.shape.map((each, i) => (i === own ? size / sections : each));
+  const results = Array.from({ length: sections }, () => ({ shape, dtype: x.dtype }));
+  const dim = writer.ints(`${path}/split_dim`, own);
+  return writer.emitMany(`${path}/Split`, "Split", [dim, x], results, { num_split: int(sections) });
+};
+
+export const reshapeOperation: Translate = (call) => {
+  const x = asTensor(call, operand(call, 0, ["x"]), undefined);
+  const target = option(call, "newshape") ?? plainValue(call.args[1]);
+  if (!Array.isArray(target)) throw call.config.wrong("no new shape", "a list of sizes");
+  const sizes = (target as readonly (number | null)[]).map((size) => size ?? -1);
+  return call.writer.reshape(`${call.path}/Reshape`, x, sizes);
+};
+
+export const transposeOperation: Translate = (call) => {
+  const x = asTensor(call, operand(call, 0, ["x"]), undefined);
+  const axes = option(call, "axes") ?? plainValue(call.args[1]);
+  const perm = Array.isArray(axes)
+    ? (axes as number[])
+    : x.shape.map((_, i) => x.shape.length - 1 - i);
+  return call.writer.transpose(`${call.path}/transpose`, x, perm);
+};
+
+export const castOperation: Translate = (call) => {
+  const x = asTensor(call, operand(call, 0, ["x"]), undefined);
+  const dtype = option(call, "dtype") ?? plainValue(call.args[1]);
+  if (dtype !== "float32" && dtype !== "int32" && dtype !== "bool") {
+    throw unsupported(call.config, `cast to ${String(dtype)}`);
+  }
+  const result = { shape: x.shape, dtype } as const;
+  return call.writer.emit(`${call.path}/Cast`, "Cast", [x], result, { DstT: type(dtype) });
+};
+
+export const softmaxOperation: Translate = (call) => {
+  const x = asTensor(call, operand(call, 0, ["x"]), undefined);
+  return softmax(call.writer, call.path, x, Number(option(call, "axis") ?? -1));
+};
+
+function plainValue(argument: CallArgument | undefined): Json | undefined {
+  if (argument?.kind === "value") return argument.value;
+  if (argument?.kind === "list") return argument.items.map((item) => plainValue(item) ?? null);
+  return undefined;
+}

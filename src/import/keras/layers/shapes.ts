@@ -1,0 +1,29 @@
+/** Sizes that windows leave: convolution and pooling along one dimension. */
+
+export interface Window {
+  readonly kernel: number;
+  readonly stride: number;
+  readonly dilation: number;
+  readonly same: boolean;
+}
+
+/** SAME: ceil(n / stride). VALID: floor((n - (kernel - 1) · dilation - 1) / stride) + 1. */
+export function windowed(size: number, { kernel, stride, dilation, same }: Window): number {
+  if (size < 0) return -1;
+  if (same) return Math.ceil(size / stride);
+  return Math.floor((size - (kernel - 1) * dilation - 1) / stride) + 1;
+}
+
+/** Output size of a transposed convolution (tf_keras/utils/conv_utils.py, deconv_output_length). */
+export function unwindowed(
+  size: number,
+  { kernel, stride, dilation, same }: Window,
+  outputPadding: number | undefined,
+): number {
+  if (size < 0) return -1;
+  const reach = (kernel - 1) * dilation + 1;
+  if (outputPadding === undefined)
+    return same ? size * stride : size * stride + Math.max(reach - stride, 0);
+  const pad = same ? Math.floor(reach / 2) : 0;
+  return (size - 1) * stride + reach - 2 * pad + outputPadding;
+}

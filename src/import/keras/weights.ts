@@ -1,0 +1,173 @@
+/**
+ * Weights of layers, as the two kinds of files keep them. Legacy `.h5`: a group for each layer of the model, with a list
+ * of the weights' names. `.keras`: a group for each object, named by class and number, with weights "0", "1", ….
+ */
+import { FormatError } from "../../base/errors.ts";
+import type { Hdf5File } from "../../formats/keras/hdf5.ts";
+import type { TensorValue } from "../../graph/ir.ts";
+import type { LayerWeights } from "./layer.ts";
+import { isModel, type LayerSpec, type ModelSpec } from "./model-spec.ts";
+
+/** Finds the weights of the layers of one model, nested models included. */
+export interface ModelWeights {
+  layer(layer: LayerSpec): LayerWeights;
+  /** Weights of a model that is a layer. */
+  model(layer: LayerSpec, spec: ModelSpec): ModelWeights;
+}
+
+interface NamedWeight {
+  /** Parts of the name between slashes, without ":0". */
+  readonly parts: readonly string[];
+  readonly path: string;
+}
+
+/** Weights of a legacy file: by layer name, then by the last part of the weight's name. */
+export function legacyWeights(file: Hdf5File, root: string): ModelWeights {
+  const groupOf = (name: string): NamedWeight[] => {
+    const group = `${root}${name}`;
+    return (listAttribute(file, group, "weight_names") ?? []).map((weight) => ({
+      parts: weight.replace(/:\d+$/, "").split("/"),
+      path: `${group}/${weight}`,
+    }));
+  };
+  return {
+    layer: (layer) => namedWeights(file, groupOf(layer.name), layer.name),
+    model(layer) {
+      const all = groupOf(layer.name);
+      return nestedWeights(file, all);
+    },
+  };
+}
+
+/** A nested model's weights lie in one group: its layers own those whose names have the layer's name in them. */
+function nestedWeights(file: Hdf5File, all: readonly NamedWeight[]): ModelWeights {
+  const ownedBy = (name: string): NamedWeight[] => {
+    const path = name.split("/");
+    return all.filter(({ parts }) =>
+      parts.some((_, i) => path.every((part, k) => parts[i + k] === part)),
+    );
+  };
+  return {
+    layer: (layer) => namedWeights(file, ownedBy(layer.name), layer.name),
+    model(layer) {
+      const own = ownedBy(layer.name);
+      return nestedWeights(file, own.length === 0 ? all : own);
+    },
+  };
+}
+
+function namedWeights(
+  file: Hdf5File,
+  weights: readonly NamedWeight[],
+  owner: string,
+): LayerWeights {
+  return {
+    count: weights.length,
+    get(name, index) {
+      const byName = weights.filter(({ parts }) => isCalled(parts.at(-1) ?? "", name));
+      const found = byName.length === 1 ? byName[0] : (byName[0] ?? weights[index]);
+      if (found === undefined) throw missing(owner, name);
+      return toTensor(file, found.path);
+    },
+    inner(_attribute, name) {
+      if (name === undefined) return this;
+      const own = weights.filter(({ parts }) => parts.some((part) => isCalled(part, name)));
+      return namedWeights(file, own.length === 0 ? weights : own, `${owner}/${name}`);
+    },
+  };
+}
+
+/** Names may be made unique with a number: "kernel_1". */
+function isCalled(found: string, wanted: string): boolean {
+  return (
+    found === wanted ||
+    (found.startsWith(`${wanted}_`) && /^\d+$/.test(found.slice(wanted.length + 1)))
+  );
+}
+
+/** Long attributes are cut into pieces: weight_names0, weight_names1, …. */
+export function listAttribute(file: Hdf5File, path: string, name: string): string[] | undefined {
+  const whole = file.texts(path, name);
+  if (whole !== undefined) return whole;
+  const pieces: string[] = [];
+  for (let i = 0; ; i++) {
+    const piece = file.texts(path, `${name}${i}`);
+    if (piece === undefined) return i === 0 ? undefined : pieces;
+    pieces.push(...piece);
+  }
+}
+
+/** Weights of a `.keras` file: paths are made from class names, counted in the order of the configuration. */
+export function archiveWeights(file: Hdf5File, spec: ModelSpec, root = ""): ModelWeights {
+  const container = file.keys(root).includes("layers")
+    ? "layers"
+    : "_layer_checkpoint_dependencies";
+  const keys = containerKeys(spec);
+  const pathOf = (layer: LayerSpec): string => join(root, container, keys.get(layer.name) ?? "");
+  return {
+    layer: (layer) => pathWeights(file, pathOf(layer), layer.name),
+    model: (layer, inner) => archiveWeights(file, inner, pathOf(layer)),
+  };
+}
+
+function pathWeights(file: Hdf5File, path: string, owner: string): LayerWeights {
+  return {
+    count: file.keys(join(path, "vars")).length,
+    get(name, index) {
+      if (!file.keys(join(path, "vars")).includes(String(index))) throw missing(owner, name);
+      return toTensor(file, join(path, "vars", String(index)));
+    },
+    inner(attribute) {
+      // Keras 2 wrote the names of private attributes with their underscore.
+      const known = file.keys(path);
+      const found = known.includes(attribute) ? attribute : `_${attribute}`;
+      return pathWeights(file, join(path, found), `${owner}/${attribute}`);
+    },
+  };
+}
+
+/** Keys of the layers in their container: the class in snake case, numbered from the second on. */
+function containerKeys({ layers, isSequential }: ModelSpec): Map<string, string> {
+  const used = new Map<string, number>();
+  const keys = new Map<string, string>();
+  for (const [i, layer] of layers.entries()) {
+    // A Sequential model does not count the input that stands in front of its layers.
+    if (isSequential && i === 0 && layer.className === "InputLayer") continue;
+    // Operations are no layers.
+    if (!isModel(layer.className) && layer.module.includes(".ops.")) continue;
+    const base = snakeCase(layer.className);
+    const count = used.get(base) ?? 0;
+    used.set(base, count + 1);
+    keys.set(layer.name, count === 0 ? base : `${base}_${count}`);
+  }
+  return keys;
+}
+
+/** Keras' own rule: MaxPooling2D → max_pooling2d, ReLU → re_lu, PReLU → p_re_lu, LSTM → lstm. */
+export function snakeCase(name: string): string {
+  return name
+    .replace(/\W+/g, "")
+    .replace(/(.)([A-Z][a-z]+)/g, "$1_$2")
+    .replace(/([a-z])([A-Z])/g, "$1_$2")
+    .toLowerCase();
+}
+
+function toTensor(file: Hdf5File, path: string): TensorValue {
+  const { dtype, shape, data } = file.dataset(path);
+  if (dtype !== "float64") return { dtype, shape, data };
+  return { dtype: "float32", shape, data: Float32Array.from(data as Float64Array) };
+}
+
+function join(...parts: readonly string[]): string {
+  return parts.filter((part) => part !== "").join("/");
+}
+
+function missing(owner: string, name: string): FormatError {
+  return new FormatError({
+    format: "keras",
+    where: `layer "${owner}"`,
+    found: `no weight "${name}" in the file`,
+    expected: "a value for each weight",
+    remedy: "Save the whole model again, with its weights",
+  });
+}
