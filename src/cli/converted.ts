@@ -1,5 +1,6 @@
 /** The end that `convert` and `quantize` share: writes the model, and the report, and says what was done. */
 import type { ConverterReport, TFLiteConverter } from "../api/tflite-converter.ts";
+import { UsageError } from "../base/errors.ts";
 import { withOutputs } from "./outputs.ts";
 import { quantizationText } from "./quantization-text.ts";
 import type { Terminal } from "./terminal.ts";
@@ -11,6 +12,8 @@ export interface ConvertedFlags {
   readonly report?: string;
   /** Print the report instead of a summary. */
   readonly json?: true;
+  /** Where the options go, as a recipe. */
+  readonly saveRecipe?: string;
 }
 
 /** Converts, writes and reports. `source` is for the report. */
@@ -29,6 +32,9 @@ export async function writeConverted(
     const report = await withOutputs(async (open) => {
       const output = await open(flags.output);
       const reportOutput = flags.report === undefined ? undefined : await open(flags.report);
+      const recipeOutput =
+        flags.saveRecipe === undefined ? undefined : await open(flags.saveRecipe);
+      await recipeOutput?.write(await recipeOf(converter));
       await converter.convertTo(output);
       const document = {
         source,
@@ -46,6 +52,20 @@ export async function writeConverted(
     progress.stop();
     await converter.close();
   }
+}
+
+/** The converter's options as a recipe. */
+async function recipeOf({ mode, quantizeOptions }: TFLiteConverter): Promise<Uint8Array> {
+  const { encodeRecipe } = await import("../quantize/recipe/encode-recipe.ts");
+  if (mode === undefined || mode === "float") {
+    throw new UsageError({
+      where: "--save-recipe",
+      found: "a model that stays float",
+      expected: "a mode that quantizes",
+      option: "--save-recipe",
+    });
+  }
+  return new TextEncoder().encode(encodeRecipe({ ...quantizeOptions, mode }));
 }
 
 interface ConvertedReport extends ConverterReport {

@@ -2,6 +2,13 @@
 import { type Command, InvalidArgumentError, Option } from "commander";
 import type { ConverterMode } from "../api/tflite-converter.ts";
 import type { QuantizeOptions } from "../quantize/options.ts";
+import type { Recipe } from "../quantize/recipe/recipe.ts";
+import {
+  BLOCK_SIZES,
+  type BlockSize,
+  RANGE_METHODS,
+  type RangeMethod,
+} from "../quantize/weight-format.ts";
 import { wholeNumber } from "./arguments.ts";
 
 /** What commander makes of the options that `addQuantizeOptions` defines. */
@@ -13,6 +20,13 @@ export interface QuantizeFlags {
   readonly exclude?: readonly string[];
   readonly asymmetricInputs?: "on" | "off";
   readonly legacy?: "r1.13";
+  readonly weights?: "int8" | "int4";
+  readonly blockSize?: BlockSize;
+  readonly method?: RangeMethod;
+  readonly equalize?: true;
+  readonly correctBiases?: true;
+  readonly recipe?: string;
+  readonly saveRecipe?: string;
 }
 
 const MODES: readonly ConverterMode[] = ["float", "dynamic_range", "weight_only", "float16"];
@@ -46,12 +60,39 @@ export function addQuantizeOptions(command: Command, standard: ConverterMode): C
       new Option("--legacy <release>", "quantize as that release of TensorFlow did").choices([
         "r1.13",
       ]),
-    );
+    )
+    .addOption(
+      new Option("--weights <type>", "type of quantized weights (default: int8)").choices([
+        "int8",
+        "int4",
+      ]),
+    )
+    .option(
+      "--block-size <elements>",
+      `with int4, one scale for so many elements of a row: ${BLOCK_SIZES.join(", ")}`,
+      blockSize,
+    )
+    .addOption(
+      new Option(
+        "--method <name>",
+        "how the range of a weight is found (default: min_max)",
+      ).choices(RANGE_METHODS),
+    )
+    .option("--equalize", "move scale between the channels of consecutive convolutions first")
+    .option("--correct-biases", "take the mean error of quantized weights back in the biases")
+    .option("--recipe <file>", "decide operator by operator, as a recipe of ai-edge-quantizer says")
+    .option("--save-recipe <file>", "write these options as such a recipe");
 }
 
-/** The details of the quantization, as the library takes them. */
-export function quantizeOptionsOf(flags: QuantizeFlags): Omit<QuantizeOptions, "mode"> {
+/**
+ * The details of the quantization, as the library takes them.
+ * @throws {IoError | FormatError | UnsupportedError} when the recipe cannot be read or obeyed
+ */
+export async function quantizeOptionsOf(
+  flags: QuantizeFlags,
+): Promise<Omit<QuantizeOptions, "mode">> {
   const { perTensor, minElements, include, exclude, asymmetricInputs, legacy } = flags;
+  const { weights, blockSize, method, equalize, correctBiases, recipe } = flags;
   return {
     ...(perTensor === undefined ? {} : { perTensor }),
     ...(minElements === undefined ? {} : { minElements }),
@@ -59,7 +100,19 @@ export function quantizeOptionsOf(flags: QuantizeFlags): Omit<QuantizeOptions, "
     ...(exclude === undefined ? {} : { exclude }),
     ...(asymmetricInputs === undefined ? {} : { asymmetricInputs: asymmetricInputs === "on" }),
     ...(legacy === undefined ? {} : { legacy }),
+    ...(weights === undefined ? {} : { weightType: weights }),
+    ...(blockSize === undefined ? {} : { blockSize }),
+    ...(method === undefined ? {} : { method }),
+    ...(equalize === undefined ? {} : { equalize }),
+    ...(correctBiases === undefined ? {} : { correctBiases }),
+    ...(recipe === undefined ? {} : { recipe: await openRecipe(recipe) }),
   };
+}
+
+async function openRecipe(path: string): Promise<Recipe> {
+  const { readWholeFile } = await import("../node/file-source.ts");
+  const { parseRecipe } = await import("../quantize/recipe/parse-recipe.ts");
+  return parseRecipe(new TextDecoder().decode(await readWholeFile(path)), path);
 }
 
 /** Explains the modes below a command's options. */
@@ -78,6 +131,14 @@ function mode(text: string): ConverterMode {
       ? "Modes that need calibration data are not there yet; dynamic_range needs none."
       : `Expected one of ${MODES.join(", ")}.`,
   );
+}
+
+function blockSize(text: string): BlockSize {
+  const known = BLOCK_SIZES.find((size) => String(size) === text);
+  if (known === undefined) {
+    throw new InvalidArgumentError(`Expected one of ${BLOCK_SIZES.join(", ")}.`);
+  }
+  return known;
 }
 
 function appended(text: string, earlier: readonly string[] = []): string[] {

@@ -1,13 +1,22 @@
-/** float16 storage: clamp(v, −65504, 65504), then the nearest half float, ties to even (prepare_quantize_dynamic_range.cc). */
-import { FLOAT16_MAX, narrowFloat16, widenFloat16 } from "../base/float16.ts";
+/**
+ * float16 storage: clamp(v, −65504, 65504), then the nearest half float, ties to even; NaN stays NaN
+ * (compiler/mlir/lite/transforms/prepare_quantize_dynamic_range.cc).
+ */
+import { fromFloat16, toFloat16 } from "../base/float16.ts";
 import { type ErrorTally, newErrorTally } from "./error-tally.ts";
 
-/** Elements converted at a time: the intermediate arrays stay in the processor's cache. */
-const CHUNK = 4096;
-
-/** float32 bits of 65504 and of infinity. */
+/** float32 bits: half of the smallest half float, the smallest normal one, 65504, and infinity. */
+const VANISHING_BITS = 0x33000000;
+const SMALLEST_NORMAL_BITS = 0x38800000;
 const LARGEST_BITS = 0x477fe000;
 const INFINITY_BITS = 0x7f800000;
+/** What the exponents of float32 and float16 differ by, in float32 bits. */
+const REBIAS = 0x38000000;
+
+/** 2⁴² + 1: v·c − (v·c − v) is v rounded to 11 significant bits in double arithmetic (Veltkamp's splitting). */
+const SPLITTER = 4398046511105;
+
+const FLOAT16_LARGEST_BITS = 0x7bff;
 
 export interface HalfFloats {
   readonly bytes: Uint8Array;
@@ -16,50 +25,53 @@ export interface HalfFloats {
   readonly infinite: number;
 }
 
-/** Narrows values to half floats; NaN stays NaN, everything beyond ±65504 is clamped to it and counted as clipped. */
-export function toHalfFloats(values: Float32Array): HalfFloats {
+/**
+ * Narrows values to half floats, into `into` or new memory. What is beyond ±65504 is counted as clipped; NaN and
+ * infinities are counted, and left out of the errors.
+ */
+export function toHalfFloats(
+  values: Float32Array,
+  into: Uint8Array = new Uint8Array(2 * values.length),
+): HalfFloats {
   const words = new Int32Array(values.buffer, values.byteOffset, values.length);
-  const bits = new Uint16Array(values.length);
-  const clamped = new Float32Array(CHUNK);
-  const clampedWords = new Int32Array(clamped.buffer);
-  const widened = new Float32Array(CHUNK);
+  const bits = new Uint16Array(into.buffer, into.byteOffset, values.length);
   const tally = newErrorTally();
   let nan = 0;
   let infinite = 0;
-  for (let start = 0; start < values.length; start += CHUNK) {
-    const count = Math.min(CHUNK, values.length - start);
-    for (let index = 0; index < count; index++) {
-      // Clamped by their bits: arithmetic would not keep the payload of a NaN.
-      const word = words[start + index]!;
-      const magnitude = word & 0x7fffffff;
+  let { signal, noise, largestError } = tally;
+  for (let index = 0; index < values.length; index++) {
+    const word = words[index]!;
+    const magnitude = word & 0x7fffffff;
+    const value = values[index]!;
+    let error: number;
+    if (magnitude >= SMALLEST_NORMAL_BITS && magnitude <= LARGEST_BITS) {
+      const rebased = magnitude - REBIAS;
+      bits[index] = ((word >>> 16) & 0x8000) | ((rebased + 0xfff + ((rebased >> 13) & 1)) >> 13);
+      const split = value * SPLITTER;
+      error = Math.abs(value - (split - (split - value)));
+    } else {
+      bits[index] = narrowRare(value, word, magnitude);
       if (magnitude > INFINITY_BITS) nan++;
       else if (magnitude === INFINITY_BITS) infinite++;
-      const beyond = magnitude > LARGEST_BITS && magnitude <= INFINITY_BITS;
-      clampedWords[index] = beyond ? (word & ~0x7fffffff) | LARGEST_BITS : word;
+      if (magnitude >= INFINITY_BITS) continue;
+      if (magnitude > LARGEST_BITS) tally.clipped++;
+      error = Math.abs(value - fromFloat16(bits[index]!));
     }
-    const stored = bits.subarray(start, start + count);
-    narrowFloat16(clamped.subarray(0, count), stored);
-    widenFloat16(stored, widened);
-    tallyErrors(values, widened, start, count, tally);
+    signal += value * value;
+    noise += error * error;
+    if (error > largestError) largestError = error;
   }
-  return { bytes: new Uint8Array(bits.buffer), tally, nan, infinite };
+  Object.assign(tally, { signal, noise, largestError });
+  return { bytes: into, tally, nan, infinite };
 }
 
-/** Adds up what rounding did to the finite values. */
-function tallyErrors(
-  values: Float32Array,
-  stored: Float32Array,
-  start: number,
-  count: number,
-  tally: ErrorTally,
-): void {
-  for (let index = 0; index < count; index++) {
-    const value = values[start + index]!;
-    const error = Math.abs(value - stored[index]!);
-    if (!(error < Number.POSITIVE_INFINITY)) continue;
-    tally.signal += value * value;
-    tally.noise += error * error;
-    if (error > tally.largestError) tally.largestError = error;
-    if (Math.abs(value) > FLOAT16_MAX) tally.clipped++;
+/** Whatever is not a normal half float: too small, too large, NaN. */
+function narrowRare(value: number, word: number, magnitude: number): number {
+  const sign = (word >>> 16) & 0x8000;
+  if (magnitude > INFINITY_BITS) {
+    // By its bits: as a number, a NaN would lose the payload that the official tools keep.
+    return sign | 0x7e00 | ((magnitude & 0x7fffff) >> 13);
   }
+  if (magnitude < VANISHING_BITS) return sign;
+  return magnitude > LARGEST_BITS ? sign | FLOAT16_LARGEST_BITS : toFloat16(value);
 }

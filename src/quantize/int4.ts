@@ -1,8 +1,10 @@
 /** Four-bit storage: element 0 in the low nibble, over the flattened tensor; an odd count leaves the last high nibble 0. */
 
-/** Packs integers −8 … 7 two to a byte. */
-export function packInt4(values: Int8Array): Uint8Array {
-  const packed = new Uint8Array(Math.ceil(values.length / 2));
+/** Packs integers −8 … 7 two to a byte, into `packed` or new memory. */
+export function packInt4(
+  values: Int8Array,
+  packed: Uint8Array = new Uint8Array(Math.ceil(values.length / 2)),
+): Uint8Array {
   const pairs = values.length >> 1;
   for (let pair = 0; pair < pairs; pair++) {
     packed[pair] = (values[2 * pair]! & 0xf) | (values[2 * pair + 1]! << 4);

@@ -1,5 +1,8 @@
 /** Why a constant stayed float: a code for programs, a sentence for people. */
 
+import type { Operator } from "../model/ir.ts";
+import { operandAt, operatorInfo } from "../model/op-table.ts";
+
 export type KeepCode =
   | "too_small"
   | "not_a_weight"
@@ -24,8 +27,10 @@ export function tooSmall(elements: number, minimum: number): KeepReason {
   return { code: "too_small", text: `${elements} elements are fewer than ${minimum}` };
 }
 
-export function notAWeight(op: string, operand: number): KeepReason {
-  return { code: "not_a_weight", text: `operand ${operand} of ${op} is not a weight` };
+export function notAWeight({ op, options }: Operator, operand: number): KeepReason {
+  const inputs = operatorInfo(op, options)?.inputs ?? [];
+  const name = operandAt(inputs, operand)?.name ?? `operand ${operand}`;
+  return { code: "not_a_weight", text: `${name} of ${op} is no weight` };
 }
 
 export function operatorNotSupported(op: string): KeepReason {

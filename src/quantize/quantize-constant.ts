@@ -3,7 +3,8 @@
  * the result. Rows that have scales of their own do not know of each other; a tensor with one scale is read twice,
  * first for its largest magnitude. What needs all values at once is loaded whole.
  */
-import { viewAs } from "../base/dtype.ts";
+import { byteLengthOf, bytesOf, viewAs } from "../base/dtype.ts";
+import { assert } from "../base/errors.ts";
 import { elementCount, type Shape } from "../base/shape.ts";
 import type { Buffer } from "../model/ir.ts";
 import { addTally, newErrorTally } from "./error-tally.ts";
@@ -11,8 +12,8 @@ import { type QuantizedWeight, quantizeWeight, type Unquantizable } from "./quan
 import { type Magnitudes, measureMagnitudes, tensorSlices } from "./slices.ts";
 import type { WeightFormat } from "./weight-format.ts";
 
-/** Elements of a piece: 4 MB of floats. Even, so that pieces of int4 end with a byte. */
-const PIECE = 1 << 20;
+/** Elements of a piece: 1 MB of floats, which processors hold close. Even, so that pieces of int4 end with a byte. */
+const PIECE = 1 << 18;
 
 /** Stores the float32 data of `buffer`, which must be as long as `shape` says, in the given format. */
 export async function quantizeConstant(
@@ -90,16 +91,19 @@ class Pieces {
     this.#size = size;
   }
 
+  /** Each piece is good until the next one is asked for. */
   async *read(): AsyncGenerator<Float32Array> {
-    const { loadRange } = this.#buffer;
-    const whole = loadRange === undefined ? await this.#buffer.load() : undefined;
+    const { loadInto } = this.#buffer;
+    const whole = loadInto === undefined ? await this.#buffer.load() : undefined;
+    const place = new Float32Array(whole === undefined ? this.#size : 0);
     for (let start = 0; start < this.length; start += this.#size) {
       const end = Math.min(start + this.#size, this.length);
-      const bytes =
-        whole === undefined && loadRange !== undefined
-          ? await loadRange(4 * start, 4 * end)
-          : whole!.subarray(4 * start, 4 * end);
-      yield asFloats(bytes);
+      if (loadInto === undefined) yield asFloats(whole!.subarray(4 * start, 4 * end));
+      else {
+        const piece = place.subarray(0, end - start);
+        await loadInto(4 * start, bytesOf(piece));
+        yield piece;
+      }
     }
   }
 }
@@ -121,21 +125,35 @@ async function quantizeEach(
   format: WeightFormat,
   known?: Magnitudes,
 ): Promise<QuantizedWeight | Unquantizable> {
-  const joined: QuantizedWeight[] = [];
+  const bytes = new Uint8Array(byteLengthOf(format.dtype, pieces.length)!);
+  const stored: QuantizedWeight[] = [];
   let infinite = 0;
+  let offset = 0;
   for await (const values of pieces.read()) {
-    const stored = quantizeWeight(values, shapeOf(values.length), format, known);
-    infinite += format.dtype === "float16" ? 0 : stored.infinite;
-    if (stored.bytes !== undefined && infinite === 0) joined.push(stored);
+    const into = bytes.subarray(offset, offset + byteLengthOf(format.dtype, values.length)!);
+    offset += into.length;
+    const piece = quantizeWeight(values, shapeOf(values.length), format, {
+      into,
+      ...(known === undefined ? {} : { known }),
+    });
+    if (piece.bytes === undefined) infinite += piece.infinite;
+    else if (infinite === 0) stored.push(piece);
   }
-  return infinite > 0 ? { infinite } : join(joined, known !== undefined);
+  return infinite > 0 ? { infinite } : { ...join(stored, known), bytes };
 }
 
-/** Puts pieces together; with `oneScale` they all have the same. */
-function join(pieces: readonly QuantizedWeight[], oneScale: boolean): QuantizedWeight {
-  const [first] = pieces as [QuantizedWeight, ...QuantizedWeight[]];
+/** What is to be said about the whole; with `known` all pieces have the same scale. */
+function join(pieces: readonly QuantizedWeight[], known?: Magnitudes): QuantizedWeight {
+  const [first] = pieces;
+  assert(first !== undefined, "a constant has at least one piece");
   const tally = newErrorTally();
   for (const piece of pieces) addTally(tally, piece.tally);
+  const scale = known
+    ? first.scale
+    : concat(
+        pieces.map((piece) => piece.scale),
+        (length) => new Float32Array(length),
+      );
   const blocks = first.blocks && {
     size: first.blocks.size,
     scales: concat(
@@ -143,28 +161,18 @@ function join(pieces: readonly QuantizedWeight[], oneScale: boolean): QuantizedW
       (length) => new Uint16Array(length),
     ),
   };
-  const scale = oneScale
-    ? first.scale
-    : concat(
-        pieces.map((piece) => piece.scale),
-        (length) => new Float32Array(length),
-      );
   return {
-    bytes: concat(
-      pieces.map((piece) => piece.bytes),
-      (length) => new Uint8Array(length),
-    ),
+    ...first,
     scale,
     ...(blocks === undefined ? {} : { blocks }),
     zeroPoint: new Array<number>(scale.length).fill(0),
-    quantizedDimension: first.quantizedDimension,
     tally,
-    nan: oneScale ? first.nan : pieces.reduce((sum, { nan }) => sum + nan, 0),
+    nan: known?.nan ?? pieces.reduce((sum, { nan }) => sum + nan, 0),
     infinite: pieces.reduce((sum, { infinite }) => sum + infinite, 0),
   };
 }
 
-function concat<T extends Uint8Array | Uint16Array | Float32Array>(
+function concat<T extends Uint16Array | Float32Array>(
   parts: readonly T[],
   allocate: (length: number) => T,
 ): T {

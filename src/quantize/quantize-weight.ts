@@ -1,4 +1,5 @@
 /** The step from float32 data to a stored form, one tensor at a time. */
+import { bytesOf } from "../base/dtype.ts";
 import { fromFloat16 } from "../base/float16.ts";
 import type { Shape } from "../base/shape.ts";
 import { toBlockScale } from "./block-scale.ts";
@@ -43,18 +44,26 @@ export interface Unquantizable {
 /** Largest integer of each symmetric type; the one below −qmax is never used, so that kernels may negate. */
 const QMAX = { int8: 127, int4: 7 } as const;
 
+/** For values that are a part of something larger. */
+export interface PartOptions {
+  /** Where the stored bytes go; aligned for their type. New memory where absent. */
+  readonly into?: Uint8Array;
+  /** The magnitudes of the whole, where it has one scale. */
+  readonly known?: Magnitudes;
+}
+
 /**
- * Stores `values`, row-major with the given shape, in the given format. `known` are the magnitudes of a larger whole
- * that the values are a part of. Scales are not repeated here, see `quantizeConstant`.
+ * Stores `values`, row-major with the given shape, in the given format. Scales are not repeated here, see
+ * `quantizeConstant`.
  */
 export function quantizeWeight(
   values: Float32Array,
   shape: Shape,
   format: WeightFormat,
-  known?: Magnitudes,
+  { into, known }: PartOptions = {},
 ): QuantizedWeight | Unquantizable {
   if (format.dtype === "float16") {
-    const half = toHalfFloats(values);
+    const half = toHalfFloats(values, into);
     return { ...half, scale: new Float32Array(0), zeroPoint: [], quantizedDimension: 0 };
   }
   const slices =
@@ -67,7 +76,7 @@ export function quantizeWeight(
   if (format.dtype === "uint8") {
     return { ...quantizeAsymmetricR113(finite), ...found, quantizedDimension: 0 };
   }
-  return { ...storeSymmetric(finite, slices, magnitudes, format), ...found };
+  return { ...storeSymmetric(finite, slices, magnitudes, format, into), ...found };
 }
 
 /** The slices that share a scale. */
@@ -87,9 +96,13 @@ function storeSymmetric(
   slices: Slices,
   { largest }: Magnitudes,
   format: SymmetricFormat,
+  into: Uint8Array | undefined,
 ): Omit<QuantizedWeight, "nan" | "infinite"> {
   const qmax = QMAX[format.dtype];
-  const q = new Int8Array(values.length);
+  const q =
+    format.dtype === "int8" && into !== undefined
+      ? new Int8Array(into.buffer, into.byteOffset, values.length)
+      : new Int8Array(values.length);
   let scale: Float32Array;
   let tally: ErrorTally;
   if (format.method === "r1.13") {
@@ -97,12 +110,14 @@ function storeSymmetric(
   } else {
     const bounds = findBounds(format.method, values, slices, largest, qmax);
     const scales = bounds.map((bound) => symmetricScale(bound, qmax));
-    if (format.granularity.kind === "block") return storeBlocks(values, slices, scales, qmax, q);
+    if (format.granularity.kind === "block") {
+      return storeBlocks(values, slices, scales, qmax, q, into);
+    }
     tally = quantizeSymmetric(values, slices, scales, qmax, q);
     scale = Float32Array.from(scales);
   }
   return {
-    bytes: format.dtype === "int4" ? packInt4(q) : new Uint8Array(q.buffer),
+    bytes: format.dtype === "int4" ? packInt4(q, into) : bytesOf(q),
     scale,
     zeroPoint: new Array<number>(scale.length).fill(0),
     quantizedDimension: format.granularity.kind === "channel" ? format.granularity.axis : 0,
@@ -117,12 +132,13 @@ function storeBlocks(
   scales: Float64Array,
   qmax: number,
   q: Int8Array,
+  into: Uint8Array | undefined,
 ): Omit<QuantizedWeight, "nan" | "infinite"> {
   const blockScales = Uint16Array.from(scales, toBlockScale);
   const stored = Float64Array.from(blockScales, fromFloat16);
   const tally = quantizeSymmetric(values, slices, stored, qmax, q);
   return {
-    bytes: packInt4(q),
+    bytes: packInt4(q, into),
     scale: new Float32Array(0),
     blocks: { size: slices.inner, scales: blockScales },
     zeroPoint: [],

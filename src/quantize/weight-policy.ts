@@ -54,7 +54,7 @@ export function weightPolicy(settings: WeightSettings): Policy {
     const judged = constantOperands(context).map(([operand, constant]): Treatment => {
       const reason = rule.operands.includes(operand)
         ? reasonToKeep(context, constant, settings)
-        : notAWeight(op, operand);
+        : notAWeight(context.operator, operand);
       if (reason !== undefined) return { kind: "keep", operand, reason };
       return { kind: "quantize", operand, ...storage(rule, constant, settings) };
     });
@@ -93,7 +93,7 @@ export function r113Policy(settings: Pick<WeightSettings, "minElements" | "selec
       const reason = rule.operands.includes(operand)
         ? (reasonToKeep(context, constant, settings) ??
           (constant.uses.length > 1 ? SHARED : undefined))
-        : notAWeight(op, operand);
+        : notAWeight(context.operator, operand);
       if (reason !== undefined) return { kind: "keep", operand, reason };
       const format: WeightFormat = hybrid ? symmetric : { dtype: "uint8" };
       return { kind: "quantize", operand, format, direct: hybrid };

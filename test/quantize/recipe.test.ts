@@ -1,6 +1,7 @@
 import { expect, test } from "vitest";
 import { makeOptions } from "../../src/formats/tflite/options.ts";
 import { encodeModel } from "../../src/model/write.ts";
+import type { QuantizeOptions } from "../../src/quantize/options.ts";
 import { quantizeModel } from "../../src/quantize/quantize-model.ts";
 import { encodeRecipe } from "../../src/quantize/recipe/encode-recipe.ts";
 import { parseRecipe } from "../../src/quantize/recipe/parse-recipe.ts";
@@ -85,16 +86,17 @@ test("entries that match nothing are remarked on", async () => {
   ]);
 });
 
-test("saved options do what the options do", async () => {
-  const options = {
-    mode: "dynamic_range",
-    minElements: 600,
-    exclude: ["op:BATCH_MATMUL"],
-  } as const;
+test.each<QuantizeOptions>([
+  { mode: "dynamic_range", minElements: 600, exclude: ["op:BATCH_MATMUL"] },
+  { mode: "dynamic_range", minElements: 0, weightType: "int4", blockSize: 32, method: "octav" },
+  { mode: "weight_only", minElements: 0, weightType: "int4", exclude: ["t4"] },
+  { mode: "dynamic_range", perTensor: true },
+])("saved options do what the options do: %j", async (options) => {
   const recipe = parseRecipe(encodeRecipe(options));
   const [direct, saved] = await Promise.all([
     quantizeModel(stackModel(), options),
     quantizeModel(stackModel(), { mode: "dynamic_range", recipe }),
   ]);
   expect(await encodeModel(saved.model)).toEqual(await encodeModel(direct.model));
+  expect(saved.report.diagnostics).toEqual([]);
 });

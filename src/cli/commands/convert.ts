@@ -77,15 +77,16 @@ export function defineConvert(program: Command, terminal: Terminal): void {
 async function convert(path: string, flags: ConvertFlags, terminal: Terminal): Promise<void> {
   const mode = modeOf(flags);
   const { writeConverted } = await import("../converted.ts");
+  const quantizeOptions = await quantizeOptionsOf(flags);
   const converter = await openConverter(await locateSource(path), flags);
   converter.mode = mode;
-  converter.quantizeOptions = quantizeOptionsOf(flags);
+  converter.quantizeOptions = quantizeOptions;
   await writeConverted(converter, path, flags, terminal);
 }
 
 /** `--mode` decides; `--optimize` is another way to say it, and must not say something else. */
-function modeOf({ mode, optimize }: ConvertFlags): ConverterMode {
-  if (optimize === undefined) return mode ?? "float";
+function modeOf({ mode, optimize, recipe }: ConvertFlags): ConverterMode {
+  if (optimize === undefined) return mode ?? (recipe === undefined ? "float" : "dynamic_range");
   if (mode === undefined) return optimize === "none" ? "float" : "dynamic_range";
   if ((mode === "float") === (optimize === "none")) return mode;
   throw new UsageError({

@@ -19,6 +19,8 @@ const EXAMPLES = `${MODES_HELP}
 Examples:
   $ octavo quantize model.tflite -o small.tflite
   $ octavo quantize model.tflite -o half.tflite --mode float16
+  $ octavo quantize model.tflite -o tiny.tflite --weights int4 --block-size 32 --method mse
+  $ octavo quantize model.tflite -o custom.tflite --recipe recipe.json
   $ octavo quantize model.tflite -o mixed.tflite --exclude 'op:FULLY_CONNECTED' --exclude '^logits'`;
 
 /** Adds `octavo quantize`. */
@@ -38,9 +40,10 @@ export function defineQuantize(program: Command, terminal: Terminal): void {
     .action(async (input: string, flags: QuantizeCommandFlags) => {
       const { TFLiteConverter } = await import("../../api/tflite-converter.ts");
       const { writeConverted } = await import("../converted.ts");
+      const quantizeOptions = await quantizeOptionsOf(flags);
       const converter = await TFLiteConverter.fromTflite(input);
       converter.mode = flags.mode ?? "dynamic_range";
-      converter.quantizeOptions = quantizeOptionsOf(flags);
+      converter.quantizeOptions = quantizeOptions;
       await writeConverted(converter, input, flags, terminal);
     });
 }

@@ -17,6 +17,9 @@ const BEYOND_POLICY = [
   "BIDIRECTIONAL_SEQUENCE_LSTM",
 ] as const;
 
+/** Operators that its policy does not allow int4 weights behind a DEQUANTIZE. */
+const WEIGHT_ONLY_INT4 = ["DEPTHWISE_CONV_2D"] as const;
+
 /**
  * Writes the options of an integer weight mode as recipe JSON. Patterns become expressions for operator scopes, the
  * only names that recipes match: a pattern that names a constant itself does not carry over.
@@ -25,6 +28,11 @@ const BEYOND_POLICY = [
  */
 export function encodeRecipe(options: QuantizeOptions): string {
   const { mode, legacy, include = [], exclude = [] } = options;
+  if (options.recipe !== undefined) {
+    const found = "options that come from a recipe already";
+    const expected = "options of their own";
+    throw new UsageError({ where: "option recipe", found, expected, option: "recipe" });
+  }
   if (mode === "float16" || legacy !== undefined) {
     const option = legacy === undefined ? "mode" : "legacy";
     throw new UsageError({
@@ -34,35 +42,43 @@ export function encodeRecipe(options: QuantizeOptions): string {
       option,
     });
   }
-  const opConfig = configOf(options);
-  const algorithm = algorithmOf(options);
-  const wanted =
-    include.length > 0 ? include.map(scopeOfPattern) : [{ regex: ".*", operation: "*" }];
-  const entries = wanted.flatMap((scope) => {
-    const entry = { ...scope, algorithm_key: algorithm, op_config: opConfig };
-    const unchecked = { ...opConfig, skip_checks: true };
-    const beyond = BEYOND_POLICY.filter((op) => scope.operation === "*" || scope.operation === op);
-    return [entry, ...beyond.map((operation) => ({ ...entry, operation, op_config: unchecked }))];
-  });
-  const barred = exclude
-    .map(scopeOfPattern)
-    .map((scope) => ({ ...scope, algorithm_key: NO_QUANTIZE }));
-  return `${JSON.stringify([...entries, ...barred], undefined, 2)}\n`;
+  const wanted = include.length > 0 ? include.map(scopeOfPattern) : [EVERYTHING];
+  const entries = wanted.flatMap((scope) => entriesFor(scope, options));
+  const barred = exclude.map(scopeOfPattern);
+  const untouched = barred.map((scope) => ({ ...scope, algorithm_key: NO_QUANTIZE }));
+  return `${JSON.stringify([...entries, ...untouched], undefined, 2)}\n`;
+}
+
+interface Scope {
+  readonly regex: string;
+  readonly operation: string;
+}
+
+const EVERYTHING: Scope = { regex: ".*", operation: "*" };
+
+/** From the form that every operator has to the one that the fewest have: the policy picks the last that it allows. */
+function entriesFor(scope: Scope, options: QuantizeOptions): object[] {
+  const { mode, weightType, blockSize, ...rest } = options;
+  const forms: QuantizeOptions[] = [{ mode, ...rest }];
+  if (weightType === "int4") forms.push({ mode, weightType, ...rest });
+  if (blockSize !== undefined) forms.push({ ...forms.at(-1)!, blockSize });
+  const algorithm_key = algorithmOf(options);
+  const allowed = forms.map((form) => ({ ...scope, algorithm_key, op_config: configOf(form) }));
+  const unchecked = { ...configOf(forms[1] ?? forms[0]!), skip_checks: true };
+  const beyond = [...BEYOND_POLICY, ...(mode === "weight_only" ? WEIGHT_ONLY_INT4 : [])]
+    .filter((op) => scope.operation === "*" || scope.operation === op)
+    .map((operation) => ({ ...scope, operation, algorithm_key, op_config: unchecked }));
+  return [...allowed, ...beyond];
 }
 
 function configOf({ mode, weightType, perTensor, blockSize, minElements }: QuantizeOptions) {
-  const granularity =
-    perTensor === true
-      ? "TENSORWISE"
-      : blockSize === undefined
-        ? "CHANNELWISE"
-        : `BLOCKWISE_${blockSize}`;
+  const rows = blockSize === undefined ? "CHANNELWISE" : `BLOCKWISE_${blockSize}`;
   const weightOnly = mode === "weight_only";
   return {
     weight_tensor_config: {
       num_bits: weightType === "int4" ? 4 : 8,
       symmetric: true,
-      granularity,
+      granularity: perTensor === true ? "TENSORWISE" : rows,
       dtype: "INT",
     },
     compute_precision: weightOnly ? "FLOAT" : "INTEGER",
@@ -77,7 +93,7 @@ function algorithmOf({ method = "min_max" }: QuantizeOptions): string {
   return found?.[0] ?? "min_max_uniform_quantize";
 }
 
-function scopeOfPattern(pattern: string): { regex: string; operation: string } {
+function scopeOfPattern(pattern: string): Scope {
   if (!pattern.startsWith(OPERATOR_PREFIX)) return { regex: pattern, operation: "*" };
   const op = pattern.slice(OPERATOR_PREFIX.length).toUpperCase();
   const renamed = Object.entries(OPERATOR_BY_RECIPE_NAME).find(([, name]) => name === op);

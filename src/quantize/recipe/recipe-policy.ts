@@ -36,10 +36,13 @@ export function recipePolicy(recipe: Recipe, { asymmetricInputs }: RecipeDefault
     policy,
     diagnose: () =>
       recipe.entries
-        .filter((entry) => !matched.has(entry))
+        .filter((entry) => !matched.has(entry) && !MATCHES_ALL.has(entry.regex.source))
         .map((entry) => unmatched(recipe, entry)),
   };
 }
+
+/** Expressions that say nothing: that a model lacks an operator type is no mistake of theirs. */
+const MATCHES_ALL: ReadonlySet<string> = new Set([".*", "(?:)"]);
 
 function fits({ regex, operation }: RecipeEntry, { operator, scope }: OperatorContext): boolean {
   return (operation === "*" || operation === operator.op) && regex.test(scope);

@@ -110,7 +110,7 @@ describe("writing", () => {
       exclude: ["head", "op:TRANSPOSE_CONV"],
     });
     const { entries } = parseRecipe(text);
-    expect(entries[0]).toMatchObject({
+    expect(entries[1]).toMatchObject({
       operation: "*",
       config: {
         dtype: "int4",
