@@ -406,7 +406,8 @@ export class SubgraphSession implements CallableSubgraph {
 
 /** Sets a variable to the value that stands for zero. TensorFlow Lite looks at the zero point of int8 only. */
 function clearVariable({ data, dtype, quantization }: TensorSlot): void {
-  if (data instanceof Int8Array) data.fill(dtype === "int8" ? (quantization?.zeroPoint[0] ?? 0) : 0);
+  if (data instanceof Int8Array)
+    data.fill(dtype === "int8" ? (quantization?.zeroPoint[0] ?? 0) : 0);
   else if (data instanceof BigInt64Array || data instanceof BigUint64Array) data.fill(0n);
   else if (!Array.isArray(data)) data.fill(0);
 }

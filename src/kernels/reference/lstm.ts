@@ -11,6 +11,13 @@ import { float32, present } from "../views.ts";
 import { BASIC_LSTM } from "./basic-lstm.ts";
 import { type LstmSettings, lstmStep } from "./lstm-cell.ts";
 import {
+  checkIntegerLstm,
+  integerLstm,
+  isIntegerLstm,
+  runIntegerSequence,
+} from "./lstm-integer.ts";
+import type { IntegerLstm } from "./lstm-integer-cell.ts";
+import {
   BACKWARD,
   checkFloatLstm,
   FORWARD,
@@ -121,7 +128,27 @@ function planStep(node: KernelNode): UnidirectionalPlan {
   return { direction, output: { ...input, width: sizes.outputs } };
 }
 
-function createUnidirectional({ direction, output }: UnidirectionalPlan): KernelRun {
+function checkUnidirectional(node: KernelNode): void {
+  requireOperands(node, [20, 24]);
+  requireType(node, inputAt(node, 0), ["float32", "int8"], "input");
+  if (isIntegerLstm(node)) checkIntegerLstm(node);
+  else checkFloatLstm(node, UNIDIRECTIONAL);
+}
+
+function createUnidirectional(node: KernelNode, plan: UnidirectionalPlan): KernelRun {
+  return isIntegerLstm(node) ? createInteger(node, plan) : createFloat(plan);
+}
+
+function createInteger(node: KernelNode, { direction }: UnidirectionalPlan): KernelRun {
+  const { sizes, input, options } = direction;
+  let lstm: IntegerLstm | undefined;
+  return (inputs, [out]) => {
+    lstm ??= integerLstm(node, inputs, options);
+    runIntegerSequence(lstm, sizes, inputs, input, present(out));
+  };
+}
+
+function createFloat({ direction, output }: UnidirectionalPlan): KernelRun {
   return (inputs, [out]) => {
     const destination = { view: present(out), shape: output, offset: 0 };
     runDirection(direction, inputs, float32(inputs[0]), undefined, destination);
@@ -213,9 +240,7 @@ export const LSTM: KernelTable = {
         BASIC_LSTM.check(node);
         return;
       }
-      requireOperands(node, [20, 24]);
-      requireType(node, inputAt(node, 0), ["float32"], "input");
-      checkFloatLstm(node, UNIDIRECTIONAL);
+      checkUnidirectional(node);
     },
     shapes(node, known, subgraph) {
       if (optionsOf(node, "LSTMOptions").kernel_type === "BASIC") {
@@ -228,18 +253,16 @@ export const LSTM: KernelTable = {
       if (optionsOf(node, "LSTMOptions").kernel_type === "BASIC") {
         return BASIC_LSTM.create(node, context);
       }
-      return createUnidirectional(planStep(node));
+      return createUnidirectional(node, planStep(node));
     },
   },
   UNIDIRECTIONAL_SEQUENCE_LSTM: {
     stateful: true,
     check(node) {
-      requireOperands(node, [20, 24]);
-      requireType(node, inputAt(node, 0), ["float32"], "input");
-      checkFloatLstm(node, UNIDIRECTIONAL);
+      checkUnidirectional(node);
     },
     shapes: (node) => [shapeOf(planUnidirectional(node).output)],
-    create: (node) => createUnidirectional(planUnidirectional(node)),
+    create: (node) => createUnidirectional(node, planUnidirectional(node)),
   },
   BIDIRECTIONAL_SEQUENCE_LSTM: {
     stateful: true,
