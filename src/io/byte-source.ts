@@ -9,6 +9,8 @@ export interface ByteSource {
   readonly name: string;
   readonly byteLength: number;
   read(start: number, end: number): Promise<Uint8Array>;
+  /** Fills `target` with the bytes from `start` on; for reading piece by piece without new memory for each. */
+  readInto?(start: number, target: Uint8Array): Promise<void>;
   close?(): Promise<void>;
 }
 

@@ -47,27 +47,36 @@ function sourceOf(handle: FileHandle, path: string, byteLength: number): FileSou
     name: path,
     byteLength,
     async read(start, end) {
-      if (!(start >= 0 && start <= end && end <= byteLength)) {
-        throw new IoError({
-          where: path,
-          found: `read of bytes ${start} to ${end}`,
-          expected: `a range within ${byteLength} bytes`,
-          path,
-        });
-      }
-      return readRange(handle, path, start, end);
+      checkRange(path, byteLength, start, end);
+      const bytes = new Uint8Array(end - start);
+      await fill(handle, path, start, bytes);
+      return bytes;
+    },
+    async readInto(start, target) {
+      checkRange(path, byteLength, start, start + target.length);
+      await fill(handle, path, start, target);
     },
     close: () => handle.close(),
   };
 }
 
-async function readRange(
+function checkRange(path: string, byteLength: number, start: number, end: number): void {
+  if (start >= 0 && start <= end && end <= byteLength) return;
+  throw new IoError({
+    where: path,
+    found: `read of bytes ${start} to ${end}`,
+    expected: `a range within ${byteLength} bytes`,
+    path,
+  });
+}
+
+/** Reads until `bytes` are full. */
+async function fill(
   handle: FileHandle,
   path: string,
   start: number,
-  end: number,
-): Promise<Uint8Array> {
-  const bytes = new Uint8Array(end - start);
+  bytes: Uint8Array,
+): Promise<void> {
   let filled = 0;
   while (filled < bytes.length) {
     const { bytesRead } = await readSome(handle, path, bytes, filled, start + filled);
@@ -75,14 +84,13 @@ async function readRange(
       throw new IoError({
         where: path,
         found: `the file ends at byte ${start + filled}`,
-        expected: `${end} bytes, as when it was opened`,
+        expected: `${start + bytes.length} bytes, as when it was opened`,
         remedy: "Do not change the file while it is read",
         path,
       });
     }
     filled += bytesRead;
   }
-  return bytes;
 }
 
 async function readSome(
