@@ -3,20 +3,29 @@
  * TensorFlow Lite's tools/versioning/op_version.cc and op_signature.cc as of 2.21 (a few rows for types that came with
  * 2.23 do no harm). Per operator the first row whose condition holds gives the version; without one it is 1.
  */
-import type { DType } from "../base/dtype.ts";
-import { optionsAs } from "../formats/tflite/options.ts";
-import type { BuiltinOperatorName, BuiltinOptions } from "../formats/tflite/schema.gen.ts";
-import type { Operator, Tensor } from "./ir.ts";
+import type { BuiltinOperatorName } from "../formats/tflite/schema.gen.ts";
+import {
+  all,
+  any,
+  asymmetric,
+  broadcastOverRank4,
+  type Condition,
+  eitherEnd,
+  grouped,
+  hasChannelScales,
+  hybrid,
+  input,
+  not,
+  type OperatorUse,
+  option,
+  output,
+  perChannel,
+  quantized,
+  rankOver,
+  rescalesUp,
+  types,
+} from "./version-conditions.ts";
 
-/** An operator with its operands looked up. */
-export interface OperatorUse {
-  readonly operator: Operator;
-  /** undefined where an optional operand is not there. */
-  readonly inputs: readonly (Tensor | undefined)[];
-  readonly outputs: readonly (Tensor | undefined)[];
-}
-
-type Condition = (use: OperatorUse) => boolean;
 type Rules = readonly (readonly [version: number, condition: Condition])[];
 
 /** The version that this use of a builtin operator needs. Custom operators have whatever version they have. */
@@ -25,120 +34,6 @@ export function requiredVersion(use: OperatorUse): number {
   const row = rules.find(([, condition]) => condition(use));
   return row?.[0] ?? LEAST_VERSION[use.operator.op] ?? 1;
 }
-
-function typeOf(tensors: readonly (Tensor | undefined)[], index: number): DType | undefined {
-  return tensors[index]?.dtype;
-}
-
-const input =
-  (index: number, ...dtypes: readonly DType[]): Condition =>
-  ({ inputs }) => {
-    const dtype = typeOf(inputs, index);
-    return dtype !== undefined && dtypes.includes(dtype);
-  };
-
-const output =
-  (index: number, ...dtypes: readonly DType[]): Condition =>
-  ({ outputs }) => {
-    const dtype = typeOf(outputs, index);
-    return dtype !== undefined && dtypes.includes(dtype);
-  };
-
-const all =
-  (...conditions: readonly Condition[]): Condition =>
-  (use) =>
-    conditions.every((condition) => condition(use));
-
-const any =
-  (...conditions: readonly Condition[]): Condition =>
-  (use) =>
-    conditions.some((condition) => condition(use));
-
-const not =
-  (condition: Condition): Condition =>
-  (use) =>
-    !condition(use);
-
-/** Types of the data operand, of the weights and of the result. */
-const types = (data: DType, weights: DType, result: DType, weightsIndex = 1): Condition =>
-  all(input(0, data), input(weightsIndex, weights), output(0, result));
-
-/** Float data and results, int8 weights. */
-const hybrid = (weightsIndex = 1): Condition => types("float32", "int8", "float32", weightsIndex);
-
-const rankOver =
-  (rank: number, index = 0): Condition =>
-  ({ inputs }) =>
-    (inputs[index]?.shape.length ?? 0) > rank;
-
-const option =
-  <K extends BuiltinOptions["type"]>(
-    type: K,
-    holds: (value: NonNullable<ReturnType<typeof optionsAs<K>>>) => boolean,
-  ): Condition =>
-  ({ operator }) => {
-    const value = optionsAs(operator.options, type);
-    return value !== undefined && holds(value);
-  };
-
-/** The flag of hybrid operators, by whatever name their options have. */
-const asymmetric: Condition = ({ operator: { options } }) =>
-  options !== undefined &&
-  "asymmetric_quantize_inputs" in options.value &&
-  options.value.asymmetric_quantize_inputs;
-
-/** Has a quantization table, even an empty one. */
-const quantized =
-  (index: number): Condition =>
-  ({ inputs }) =>
-    inputs[index]?.quantization !== undefined;
-
-/** As many scales as the axis has entries. */
-const perChannel =
-  (index: number, axis: number): Condition =>
-  ({ inputs }) => {
-    const tensor = inputs[index];
-    const scaleCount = tensor?.quantization?.scale.length ?? 0;
-    return scaleCount > 0 && scaleCount === tensor?.shape[axis];
-  };
-
-/** More than one scale, as many as the tensor's own axis has entries. */
-function hasChannelScales(tensor: Tensor | undefined): boolean {
-  const { scale, quantizedDimension } = tensor?.quantization ?? {};
-  return (
-    scale !== undefined &&
-    scale.length > 1 &&
-    quantizedDimension !== undefined &&
-    scale.length === tensor?.shape[quantizedDimension]
-  );
-}
-
-/** Two operands of different shape, one of more than four dimensions. */
-const broadcastOverRank4: Condition = ({ inputs }) => {
-  const [a, b] = inputs;
-  const isSame =
-    a?.shape.length === b?.shape.length && a?.shape.every((size, axis) => size === b?.shape[axis]);
-  return (
-    inputs.length >= 2 &&
-    isSame !== true &&
-    inputs.some((tensor) => (tensor?.shape.length ?? 0) > 4)
-  );
-};
-
-/** Groups: the filter has fewer input channels than the data. */
-const grouped: Condition = ({ inputs }) => {
-  const [data, filter] = inputs;
-  return data !== undefined && data.shape.length > 0 && data.shape[3] !== filter?.shape[3];
-};
-
-/** The product of the operands' scales is at least the result's. */
-const rescalesUp: Condition = ({ inputs, outputs }) => {
-  const [a, b, result] = [inputs[0], inputs[1], outputs[0]].map(
-    (tensor) => tensor?.quantization?.scale[0] ?? 0,
-  );
-  if (!a || !b || !result) return false;
-  return Math.fround(Math.fround(a * b) / result) >= 1;
-};
 
 const int8Is2: Rules = [[2, input(0, "int8")]];
 const int16Is3: Rules = [[3, input(0, "int16")], ...int8Is2];
@@ -160,8 +55,6 @@ const batchSpace: Rules = [
   ...int8Is2,
 ];
 const argMinMax: Rules = [[3, input(0, "bool")], ...int8Is2];
-const anyType = (...dtypes: readonly DType[]): Condition =>
-  any(input(0, ...dtypes), output(0, ...dtypes));
 
 /** Versions that operators without a matching row have when that is not 1. */
 const LEAST_VERSION: Readonly<Partial<Record<BuiltinOperatorName, number>>> = {
@@ -203,13 +96,13 @@ const RULES: Readonly<Partial<Record<BuiltinOperatorName, Rules>>> = {
   BIDIRECTIONAL_SEQUENCE_RNN: recurrent,
   BROADCAST_TO: [[3, input(0, "int8", "int16")]],
   CAST: [
-    [8, anyType("int2", "uint4")],
-    [7, anyType("bfloat16")],
+    [8, eitherEnd("int2", "uint4")],
+    [7, eitherEnd("bfloat16")],
     [6, all(input(0, "int4"), output(0, "float32"))],
-    [5, anyType("float64", "float16")],
-    [4, anyType("uint16")],
-    [3, anyType("int8")],
-    [2, anyType("uint32")],
+    [5, eitherEnd("float64", "float16")],
+    [4, eitherEnd("uint16")],
+    [3, eitherEnd("int8")],
+    [2, eitherEnd("uint32")],
   ],
   CONCATENATION: [[5, input(0, "int4")], [4, input(0, "uint32")], ...int16Is3],
   CONV_2D: [
@@ -374,8 +267,8 @@ const RULES: Readonly<Partial<Record<BuiltinOperatorName, Rules>>> = {
   PAD: padding,
   PADV2: padding,
   QUANTIZE: [
-    [5, anyType("uint4")],
-    [4, anyType("int4")],
+    [5, eitherEnd("uint4")],
+    [4, eitherEnd("int4")],
     [3, ({ outputs }) => hasChannelScales(outputs[0])],
     [2, output(0, "int16")],
   ],

@@ -14,7 +14,7 @@ import { describeWithShared, sharedPath } from "../shared.ts";
 /** Refused on purpose: what the message must say. */
 const REFUSED: Readonly<Record<string, RegExp>> = {
   "litert_quantizer_testdata/transpose.bin": /schema version 2, expected version 3/,
-  "litert_testdata/test_model_broken.bin": /file identifier: bytes 00 00 0e 00, expected "TFL3"/,
+  "litert_testdata/test_model_broken.bin": /file identifier 00 00 0e 00, expected "TFL3"/,
 };
 
 /** Broken in what they mean; TensorFlow Lite's loader or its verifier refuses them too. */

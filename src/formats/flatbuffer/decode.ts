@@ -12,7 +12,7 @@
  * Layout: https://flatbuffers.dev/internals/. A table starts with the signed distance to its vtable; the vtable holds
  * its own size, the table's size and, per slot, the field's distance from the table's start (0: not there).
  */
-import { type Diagnostic, LimitError, UnsupportedError } from "../../base/errors.ts";
+import { type Diagnostic, FormatError, LimitError, UnsupportedError } from "../../base/errors.ts";
 import type { ByteWindow } from "./byte-window.ts";
 import {
   type FieldDescriptor,
@@ -38,6 +38,8 @@ export interface Decoded {
   readonly diagnostics: readonly Diagnostic[];
 }
 
+/** The root table's offset and the identifier. */
+const MIN_FILE_BYTES = 8;
 /** Messages list this many places of the same finding. */
 const MAX_LISTED = 8;
 /** The limit of FlatBuffers' own verifier; real models have some thousands. */
@@ -80,14 +82,13 @@ class Decoder {
 
   decode(): Decoded {
     const { identifier, root } = this.#schema;
+    if (this.#window.byteLength < MIN_FILE_BYTES) {
+      throw this.#foreign(`${this.#window.byteLength} bytes`, `at least ${MIN_FILE_BYTES}`);
+    }
     const found = this.#window.bytes(4, 4, "file identifier");
     if (String.fromCharCode(...found) !== identifier) {
-      throw this.#window.error(
-        4,
-        "file identifier",
-        `bytes ${[...found].map((byte) => byte.toString(16).padStart(2, "0")).join(" ")}`,
-        `"${identifier}"`,
-      );
+      const hex = [...found].map((byte) => byte.toString(16).padStart(2, "0"));
+      throw this.#foreign(`file identifier ${hex.join(" ")}`, `"${identifier}"`);
     }
     const record = this.#table(root, this.#window.uint32(0, "root offset"));
     if (this.#unsupported.size > 0) {
@@ -95,12 +96,23 @@ class Decoder {
       throw new UnsupportedError({
         where: this.#name,
         found: features.slice(0, MAX_LISTED).join("; "),
-        expected: "only what the format's schema of TensorFlow 2.21 has",
-        remedy: "The file is damaged, or was written by a newer TensorFlow Lite",
+        expected: "only codes that the schema has",
+        remedy: "The file is damaged, or was written for a newer version of the format",
         features,
       });
     }
     return { record, diagnostics: this.#diagnostics() };
+  }
+
+  #foreign(found: string, expected: string): FormatError {
+    return new FormatError({
+      where: this.#name,
+      found,
+      expected,
+      remedy: `Give a .${this.#format} file; this is none, or its beginning is lost`,
+      format: this.#format,
+      byteOffset: 0,
+    });
   }
 
   #diagnostics(): Diagnostic[] {
