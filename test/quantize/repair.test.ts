@@ -1,0 +1,184 @@
+/** Equalization keeps the function of a model, and the repairs bring back what coarse weights lose, on a real one. */
+import { readdirSync, readFileSync } from "node:fs";
+import { describe, expect, test } from "vitest";
+import { decodeImage } from "../../src/evaluate/decode-image.ts";
+import { PREPROCESSING_PRESETS, toModelInput } from "../../src/evaluate/preprocess.ts";
+import { makeOptions } from "../../src/formats/tflite/options.ts";
+import type { Model } from "../../src/model/ir.ts";
+import { parseModel } from "../../src/model/read.ts";
+import type { QuantizeOptions } from "../../src/quantize/options.ts";
+import { quantizeModel } from "../../src/quantize/quantize-model.ts";
+import { equalizeModel } from "../../src/quantize/repair/equalize.ts";
+import { Interpreter } from "../../src/runtime/interpreter.ts";
+import { describeWithShared, sharedPath } from "../shared.ts";
+import { randomValues, tinyModel } from "./tiny-model.ts";
+
+const CHANNELS = 8;
+const SIDE = 6;
+
+/** conv 1×1 (RELU6) → depthwise 3×3 (RELU) → conv 1×1; channels of the first two differ widely in scale. */
+function chainModel(): Model {
+  const spread = (values: Float32Array) =>
+    values.map((value, index) => value * 4 ** (index % CHANNELS) * 0.02);
+  const image = { shape: [1, SIDE, SIDE, CHANNELS] };
+  const pointwise = randomValues(CHANNELS * CHANNELS, 3);
+  return tinyModel(
+    [
+      image,
+      {
+        shape: [CHANNELS, 1, 1, CHANNELS],
+        data: pointwise.map((value, index) => value * 3 ** Math.floor(index / CHANNELS) * 0.05),
+      },
+      { shape: [CHANNELS], data: randomValues(CHANNELS, 4) },
+      image,
+      { shape: [1, 3, 3, CHANNELS], data: spread(randomValues(9 * CHANNELS, 5)) },
+      { shape: [CHANNELS], data: randomValues(CHANNELS, 6) },
+      image,
+      { shape: [4, 1, 1, CHANNELS], data: randomValues(4 * CHANNELS, 7) },
+      { shape: [1, SIDE, SIDE, 4] },
+    ],
+    [
+      {
+        op: "CONV_2D",
+        inputs: [0, 1, 2],
+        outputs: [3],
+        options: makeOptions("Conv2DOptions", {
+          stride_w: 1,
+          stride_h: 1,
+          fused_activation_function: "RELU6",
+        }),
+      },
+      {
+        op: "DEPTHWISE_CONV_2D",
+        inputs: [3, 4, 5],
+        outputs: [6],
+        options: makeOptions("DepthwiseConv2DOptions", {
+          stride_w: 1,
+          stride_h: 1,
+          depth_multiplier: 1,
+          fused_activation_function: "RELU",
+        }),
+      },
+      {
+        op: "CONV_2D",
+        inputs: [6, 7],
+        outputs: [8],
+        options: makeOptions("Conv2DOptions", { stride_w: 1, stride_h: 1 }),
+      },
+    ],
+    [0],
+    [8],
+  );
+}
+
+async function outputsOf(model: Model, inputs: readonly Float32Array[]): Promise<Float32Array[]> {
+  const interpreter = await Interpreter.create(model);
+  const [input] = interpreter.getInputDetails();
+  const [output] = interpreter.getOutputDetails();
+  const results: Float32Array[] = [];
+  for (const values of inputs) {
+    interpreter.setTensor(input!.index, values);
+    await interpreter.invoke();
+    results.push(interpreter.getTensor(output!.index) as Float32Array);
+  }
+  interpreter.dispose();
+  return results;
+}
+
+/** Root mean square difference, after `scale` has been applied to each value. */
+function distance(
+  a: readonly Float32Array[],
+  b: readonly Float32Array[],
+  scale = (x: number) => x,
+) {
+  const squares = a.flatMap((row, index) =>
+    Array.from(row, (value, at) => (scale(value) - scale(b[index]![at]!)) ** 2),
+  );
+  return Math.sqrt(squares.reduce((sum, square) => sum + square, 0) / squares.length);
+}
+
+describe("equalization", () => {
+  const inputs = [1, 2, 3].map((seed) =>
+    randomValues(SIDE * SIDE * CHANNELS, seed).map((value) => 3 * value),
+  );
+
+  test("changes neither the function nor the operators, but for RELU6 limits of its own", async () => {
+    const model = chainModel();
+    const { model: equalized, links } = await equalizeModel(model);
+    expect(links).toBe(2);
+    expect(equalized.subgraphs[0]!.operators.map(({ op }) => op)).toEqual([
+      "CONV_2D",
+      "MINIMUM",
+      "DEPTHWISE_CONV_2D",
+      "CONV_2D",
+    ]);
+    const [before, after] = [await outputsOf(model, inputs), await outputsOf(equalized, inputs)];
+    const largest = Math.max(...before.flatMap((row) => [...row].map(Math.abs)));
+    expect(distance(before, after) / largest).toBeLessThan(1e-6);
+  });
+
+  test("lets one scale per tensor serve channels of different size", async () => {
+    const model = chainModel();
+    const options = { mode: "weight_only", minElements: 0, perTensor: true } as const;
+    const plain = await quantizeModel(model, options);
+    const repaired = await quantizeModel(model, { ...options, equalize: true });
+    const before = await outputsOf(model, inputs);
+    const errors = [plain, repaired].map(async ({ model: quantized }) =>
+      distance(before, await outputsOf(quantized, inputs)),
+    );
+    const [plainError, repairedError] = await Promise.all(errors);
+    expect(repairedError).toBeLessThan(0.7 * plainError!);
+    expect(repaired.report.repairs.equalizedPairs).toBe(2);
+  });
+});
+
+describeWithShared("repairs of MobileNetV1 0.25 with one scale per tensor", () => {
+  function readPhotographs(count: number): Float32Array[] {
+    const folder = sharedPath("data", "imagenet", "images");
+    const input = { name: "input", shape: [1, 224, 224, 3], dtype: "float32" } as const;
+    const names = readdirSync(folder).filter((_, index) => index % 60 === 0);
+    return names.slice(0, count).map((name) => {
+      const value = decodeImage(readFileSync(`${folder}/${name}`), name);
+      return toModelInput({ name, value }, input, PREPROCESSING_PRESETS.mobilenet) as Float32Array;
+    });
+  }
+
+  test("each brings the outputs for photographs nearer to those of the float model", async () => {
+    const path = sharedPath("models", "imagenet", "mobilenet_v1_0.25_224_float.tflite");
+    const { model } = parseModel(readFileSync(path));
+    const inputs = readPhotographs(4);
+    const expected = await outputsOf(model, inputs);
+    const logProbability = (value: number) => Math.log(Math.max(value, 1e-9));
+    const errorWith = async (repairs: Partial<QuantizeOptions>) => {
+      const options = { mode: "weight_only", minElements: 0, perTensor: true, ...repairs } as const;
+      const { model: quantized } = await quantizeModel(model, options);
+      return distance(expected, await outputsOf(quantized, inputs), logProbability);
+    };
+    const plain = await errorWith({});
+    const corrected = await errorWith({ correctBiases: true });
+    const equalized = await errorWith({ equalize: true });
+    const both = await errorWith({ equalize: true, correctBiases: true });
+    expect(corrected).toBeLessThan(0.8 * plain);
+    expect(equalized).toBeLessThan(0.6 * plain);
+    expect(both).toBeLessThan(0.6 * equalized);
+  });
+
+  test("clipping by squared error and OCTAV raise the signal-to-noise ratio of 4-bit weights", async () => {
+    const path = sharedPath("models", "imagenet", "mobilenet_v1_0.25_224_float.tflite");
+    const { model } = parseModel(readFileSync(path));
+    const ratios = async (method: "min_max" | "mse" | "octav") => {
+      const options = { mode: "weight_only", weightType: "int4", method } as const;
+      const { report } = await quantizeModel(model, options);
+      return report.quantized.map(({ sqnrDb }) => sqnrDb!);
+    };
+    const [plain, mse, octav] = [
+      await ratios("min_max"),
+      await ratios("mse"),
+      await ratios("octav"),
+    ];
+    expect(mse.every((ratio, index) => ratio > plain[index]!)).toBe(true);
+    expect(octav.filter((ratio, index) => ratio > plain[index]!).length).toBeGreaterThan(
+      0.9 * plain.length,
+    );
+  });
+});
