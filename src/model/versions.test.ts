@@ -57,6 +57,19 @@ describe("operator versions", () => {
     expect(new Set(operatorCodes.map(({ op }) => op)).size).toBe(operatorCodes.length);
   });
 
+  it("are recorded in a buffer of their own when the one there serves something else", () => {
+    const official = model("cnn_float");
+    const metadata = [
+      { name: "min_runtime_version", buffer: official.subgraphs[0]!.tensors[1]!.buffer },
+    ];
+    const ours = withVersions({ ...official, metadata });
+    expect(ours.buffers.slice(0, -1)).toEqual(official.buffers);
+    expect(ours.metadata).toEqual([
+      { name: "min_runtime_version", buffer: official.buffers.length },
+    ]);
+    expect(runtimeOf(ours)).toBe(runtimeOf(official));
+  });
+
   it("of unused operators leave the table", () => {
     const official = model("cnn_float");
     const operatorCodes = [...official.operatorCodes, { op: "DEQUANTIZE", version: 9 } as const];

@@ -1,6 +1,7 @@
 /** Operator versions by rule: what a model needs its runtime to know, in its operators, its table and its metadata. */
 import {
   type Buffer,
+  type Metadata,
   type Model,
   type Operator,
   type OperatorCode,
@@ -76,7 +77,7 @@ export function versionOf(operator: Operator, subgraph: Subgraph): number {
 function withMinRuntime(model: Model): Model {
   const buffer = releaseBuffer(minRuntimeOfModel(model));
   const entry = model.metadata.find(({ name }) => name === METADATA_NAME);
-  if (entry !== undefined) {
+  if (entry !== undefined && isOnlyUse(entry, model)) {
     return {
       ...model,
       buffers: model.buffers.map((known, index) => (index === entry.buffer ? buffer : known)),
@@ -85,8 +86,20 @@ function withMinRuntime(model: Model): Model {
   return {
     ...model,
     buffers: [...model.buffers, buffer],
-    metadata: [...model.metadata, { name: METADATA_NAME, buffer: model.buffers.length }],
+    metadata: [
+      ...model.metadata.filter((known) => known !== entry),
+      { name: METADATA_NAME, buffer: model.buffers.length },
+    ],
   };
+}
+
+/** Whether the entry's buffer may be replaced: nothing else refers to it. */
+function isOnlyUse(entry: Metadata, { metadata, subgraphs }: Model): boolean {
+  const { buffer } = entry;
+  const isShared =
+    metadata.some((other) => other !== entry && other.buffer === buffer) ||
+    subgraphs.some(({ tensors }) => tensors.some((tensor) => tensor.buffer === buffer));
+  return buffer !== 0 && !isShared;
 }
 
 function releaseBuffer(release: string): Buffer {
