@@ -29,6 +29,7 @@ export type { Shape } from "./base/shape.ts";
 export type { ConversionReport } from "./convert/report.ts";
 export type { GraphDefOptions } from "./import/graph-def.ts";
 export type { InputShape } from "./import/input-shapes.ts";
+export type { KerasOptions } from "./import/keras.ts";
 export type { SavedModelOptions } from "./import/saved-model.ts";
 export type { ByteSink, ByteSource, FileTree } from "./io/byte-source.ts";
 export { type MemorySink, memorySink, memorySource, memoryTree } from "./io/memory.ts";
@@ -44,6 +45,9 @@ export type {
 } from "./kernels/kernel.ts";
 export type { Quantization, Signature, TensorMap } from "./model/ir.ts";
 export type { QuantizeOptions, WeightMode } from "./quantize/options.ts";
+export { encodeRecipe } from "./quantize/recipe/encode-recipe.ts";
+export { parseRecipe } from "./quantize/recipe/parse-recipe.ts";
+export type { Recipe, RecipeConfig, RecipeEntry } from "./quantize/recipe/recipe.ts";
 export type {
   KeptTensorEntry,
   QuantizationReport,

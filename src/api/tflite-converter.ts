@@ -1,5 +1,5 @@
 /**
- * The converter, under the names that tf.lite has given it. A constructor (`fromSavedModel`, `fromFrozenGraph`, `fromTflite`) reads the
+ * The converter, under the names that tf.lite has given it. A constructor (`fromSavedModel`, `fromFrozenGraph`, `fromKerasModel`, `fromTflite`) reads the
  * source and reports what is wrong with it; `convert` quantizes as the properties say at the time of the call, so one
  * converter can make several files from one source.
  *
@@ -9,6 +9,7 @@ import type { Diagnostic } from "../base/errors.ts";
 import type { ConversionReport } from "../convert/report.ts";
 import type { Graph } from "../graph/ir.ts";
 import type { GraphDefOptions } from "../import/graph-def.ts";
+import type { KerasOptions } from "../import/keras.ts";
 import type { SavedModelOptions } from "../import/saved-model.ts";
 import type { ByteSink, ByteSource, FileTree } from "../io/byte-source.ts";
 import { memorySource } from "../io/memory.ts";
@@ -118,8 +119,24 @@ export class TFLiteConverter {
     options: Omit<GraphDefOptions, "name"> = {},
   ): Promise<TFLiteConverter> {
     const { importGraphDef } = await import("../import/graph-def.ts");
-    const { bytes, name } = await wholeFile(source);
+    const { bytes, name } = await wholeFile(source, "GraphDef");
     const { graph, diagnostics } = importGraphDef(bytes, { ...options, name });
+    return new TFLiteConverter({ kind: "graph", graph }, diagnostics);
+  }
+
+  /**
+   * Reads a Keras model: an HDF5 file (`.h5`, Keras 2 and 3) or the archive of Keras 3 (`.keras`).
+   * @param source The file: its path (Node only) or its bytes.
+   * @throws {IoError} when the file is missing or unreadable; {FormatError} when it is damaged; {UnsupportedError} for
+   * weights without a model and for layers without a translation, of which it lists all.
+   */
+  static async fromKerasModel(
+    source: string | Uint8Array,
+    options: Omit<KerasOptions, "name"> = {},
+  ): Promise<TFLiteConverter> {
+    const { importKeras } = await import("../import/keras.ts");
+    const { bytes, name } = await wholeFile(source, "Keras model");
+    const { graph, diagnostics } = await importKeras(bytes, { ...options, name });
     return new TFLiteConverter({ kind: "graph", graph }, diagnostics);
   }
 
@@ -210,8 +227,9 @@ async function openFolder(path: string): Promise<FileTree> {
 
 async function wholeFile(
   source: string | Uint8Array,
+  name: string,
 ): Promise<{ bytes: Uint8Array; name: string }> {
-  if (source instanceof Uint8Array) return { bytes: source, name: "GraphDef" };
+  if (source instanceof Uint8Array) return { bytes: source, name };
   const { readWholeFile } = await import("../node/file-source.ts");
   return { bytes: await readWholeFile(source), name: source };
 }

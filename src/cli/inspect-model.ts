@@ -30,13 +30,14 @@ export async function inspectModel(
   else terminal.print(text);
 }
 
-async function describe({ kind, path }: Source, flags: InspectFlags): Promise<Description> {
+async function describe(source: Source, flags: InspectFlags): Promise<Description> {
+  const { kind, path } = source;
   if (kind === "tflite") return describeTflite(path);
-  if (kind !== "saved_model" && kind !== "frozen_graph") {
+  if (kind === "tfjs") {
     throw new UnsupportedError({
       where: path,
       found: SOURCE_TEXT[kind],
-      expected: "a .tflite file, a SavedModel folder or a frozen graph",
+      expected: "a SavedModel folder, a frozen graph, a Keras file or a .tflite file",
       features: [kind],
     });
   }
@@ -47,7 +48,7 @@ async function describe({ kind, path }: Source, flags: InspectFlags): Promise<De
 }
 
 async function importGraph(
-  kind: "saved_model" | "frozen_graph",
+  kind: GraphDescription["format"],
   path: string,
   { tags, signature }: InspectFlags,
 ): Promise<{ graph: Graph; diagnostics: readonly Diagnostic[] }> {
@@ -60,9 +61,15 @@ async function importGraph(
       keepDynamicBatch: true,
     });
   }
-  const { importGraphDef } = await import("../import/graph-def.ts");
   const { readWholeFile } = await import("../node/file-source.ts");
-  return importGraphDef(await readWholeFile(path), { name: path, keepDynamicBatch: true });
+  const bytes = await readWholeFile(path);
+  const options = { name: path, keepDynamicBatch: true };
+  if (kind === "frozen_graph") {
+    const { importGraphDef } = await import("../import/graph-def.ts");
+    return importGraphDef(bytes, options);
+  }
+  const { importKeras } = await import("../import/keras.ts");
+  return importKeras(bytes, options);
 }
 
 async function describeTflite(path: string): Promise<Description> {

@@ -8,6 +8,7 @@ import type {
   QuantizationSummary,
   SubgraphSummary,
 } from "../model/summary.ts";
+import { SOURCE_TEXT, type SourceKind } from "./source-kind.ts";
 import { byteText, numberText, percentText, shortName, textTable } from "./text.ts";
 
 /** A .tflite file, as `octavo inspect --json` prints it. */
@@ -25,7 +26,7 @@ export interface ModelDescription extends ModelSummary {
 
 /** A TensorFlow graph, as `octavo inspect --json` prints it. */
 export interface GraphDescription {
-  readonly format: "saved_model" | "frozen_graph";
+  readonly format: Exclude<SourceKind, "tflite" | "tfjs">;
   readonly path: string;
   readonly signature?: string;
   readonly inputs: readonly {
@@ -59,15 +60,13 @@ export function modelText(model: ModelDescription): string {
   return blocks.join("\n\n");
 }
 
-const GRAPH_TEXT = { saved_model: "SavedModel", frozen_graph: "frozen graph" } as const;
-
 /** Prints the description of a graph. */
 export function graphText(graph: GraphDescription): string {
   const { inputs, outputs, operations, functions } = graph;
   const signature = graph.signature === undefined ? "" : `, signature ${graph.signature}`;
   const rows = Object.entries(operations).sort(([, a], [, b]) => b - a);
   const blocks = [
-    `${graph.path}: TensorFlow ${GRAPH_TEXT[graph.format]}${signature}, ${byteText(graph.constantBytes)} of constants`,
+    `${graph.path}: ${SOURCE_TEXT[graph.format]}${signature}, ${byteText(graph.constantBytes)} of constants`,
     textTable([
       ["input", "type", "shape"],
       ...inputs.map(({ name, dtype, shape }) => [

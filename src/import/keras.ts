@@ -16,6 +16,7 @@ import { NodeWriter, type Symbolic } from "./keras/node-writer.ts";
 import { refuseUnknownLayers, runModel } from "./keras/run-model.ts";
 import { archiveWeights, legacyWeights, type ModelWeights } from "./keras/weights.ts";
 
+/** How a Keras model is read. */
 export interface KerasOptions extends ShapeOptions {
   /** Name of the file, for messages. */
   readonly name?: string;

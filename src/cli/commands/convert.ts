@@ -41,7 +41,10 @@ export function defineConvert(program: Command, terminal: Terminal): void {
     .command("convert")
     .summary("make a .tflite file from a trained model")
     .description("Makes a .tflite file from a trained TensorFlow model.")
-    .argument("<source>", "the model: a SavedModel folder, a frozen graph (.pb) or a .tflite file")
+    .argument(
+      "<source>",
+      "a SavedModel folder, a frozen graph (.pb), a Keras file (.h5, .keras) or a .tflite file",
+    )
     .requiredOption("-o, --output <file>", "the .tflite file to write");
   addQuantizeOptions(command, "float")
     .addOption(
@@ -118,13 +121,16 @@ async function openConverter(
         ...(inputs === undefined ? {} : { inputs }),
         ...(outputs === undefined ? {} : { outputs }),
       });
+    case "keras_h5":
+    case "keras_zip":
+      return TFLiteConverter.fromKerasModel(path, shapeOptions(flags));
     case "tflite":
       return TFLiteConverter.fromTflite(path);
     default:
       throw new UnsupportedError({
         where: path,
         found: SOURCE_TEXT[kind],
-        expected: "a SavedModel folder, a frozen graph or a .tflite file",
+        expected: "a SavedModel folder, a frozen graph, a Keras file or a .tflite file",
         remedy:
           "Export the model with model.export(FOLDER) or tf.saved_model.save and convert that",
         features: [kind],
@@ -132,7 +138,13 @@ async function openConverter(
   }
 }
 
-const READABLE: readonly SourceKind[] = ["saved_model", "frozen_graph", "tflite"];
+const READABLE: readonly SourceKind[] = [
+  "saved_model",
+  "frozen_graph",
+  "keras_h5",
+  "keras_zip",
+  "tflite",
+];
 
 /** Options that say something about one kind of source only. */
 const READ_BY: Readonly<Record<string, readonly SourceKind[]>> = {
@@ -140,8 +152,8 @@ const READ_BY: Readonly<Record<string, readonly SourceKind[]>> = {
   signature: ["saved_model"],
   inputs: ["frozen_graph"],
   outputs: ["frozen_graph"],
-  inputShape: ["saved_model", "frozen_graph"],
-  keepDynamicBatch: ["saved_model", "frozen_graph"],
+  inputShape: ["saved_model", "frozen_graph", "keras_h5", "keras_zip"],
+  keepDynamicBatch: ["saved_model", "frozen_graph", "keras_h5", "keras_zip"],
 };
 
 /** An option that would have no effect is a mistake. */

@@ -24,7 +24,10 @@ export function defineInspect(program: Command, terminal: Terminal): void {
       "Shows what a model is made of. For a .tflite file: inputs, outputs, operators, where the bytes are, what is\n" +
         "quantized and how, and whether Octavo can run it. For a TensorFlow model: inputs, outputs and operations of its graph.",
     )
-    .argument("<model>", "a .tflite file, a SavedModel folder or a frozen graph (.pb)")
+    .argument(
+      "<model>",
+      "a .tflite file, a SavedModel folder, a frozen graph (.pb) or a Keras file (.h5, .keras)",
+    )
     .option("--tags <names>", "tags of the graph in a SavedModel, separated by commas", nameList)
     .option("--signature <name>", "key of the signature of a SavedModel")
     .option("--json", "print everything as JSON")
