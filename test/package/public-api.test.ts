@@ -42,10 +42,12 @@ describe("the entry point", () => {
         "TFLiteConverter",
         "UnsupportedError",
         "UsageError",
+        "encodeRecipe",
         "isOctavoError",
         "memorySink",
         "memorySource",
         "memoryTree",
+        "parseRecipe",
       ]
     `);
   });
