@@ -9,6 +9,7 @@ import type { KernelNode, KernelRun, KernelTable, TensorView } from "../kernel.t
 import { optionsOf } from "../options.ts";
 import { inputAt, misshapen, outputAt, requireOperands, unsupported } from "../require.ts";
 import { float32, present } from "../views.ts";
+import { clampRange } from "./activation.ts";
 import { dotRows } from "./dot.ts";
 import { quantizeVector } from "./hybrid.ts";
 import {
@@ -154,7 +155,7 @@ function createHybrid(node: KernelNode): KernelRun {
   const weightScales = channelScales(node, inputAt(node, 1), columns);
   const scales = new Float32Array(columns);
   const values = new Float32Array(depth);
-  const stage = hybridStage(node, "NONE", new Float64Array(columns), scales);
+  const stage = hybridStage(clampRange(node, "NONE"), new Float64Array(columns), scales);
   return createMatmul(node, ([x, y]) => ({
     weights: hybridWeights(present(y)),
     stage,

@@ -18,6 +18,7 @@ import { quantizeVector } from "./hybrid.ts";
 import {
   biasValues,
   channelScales,
+  finiteRange,
   floatStage,
   hybridStage,
   integerStage,
@@ -178,7 +179,7 @@ function createHybrid(node: KernelNode, options: Conv2DOptions): KernelRun {
   return ([input, filter, bias], [out]) => {
     const centered = new Float64Array(count);
     const biases = biasValues(bias, outChannels);
-    const stage = hybridStage(node, options.fused_activation_function, biases, scales);
+    const stage = hybridStage(finiteRange(node, options.fused_activation_function), biases, scales);
     for (let b = 0; b < batch; b++) {
       const { scale } = quantizeVector(float32(input), b * count, count, asymmetric, centered);
       for (let c = 0; c < outChannels; c++) scales[c] = weightScales[c] * scale;

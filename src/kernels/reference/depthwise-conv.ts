@@ -15,6 +15,7 @@ import { quantizeVector } from "./hybrid.ts";
 import {
   biasValues,
   channelScales,
+  finiteRange,
   floatStage,
   hybridStage,
   integerStage,
@@ -153,13 +154,18 @@ function createHybrid(node: KernelNode, options: DepthwiseConv2DOptions): Kernel
   const image = new Float64Array(imageElements);
   return ([input, filter, bias], [out]) => {
     const biases = biasValues(bias, outChannels);
-    const finish = hybridStage(node, options.fused_activation_function, biases, weightScales);
     for (let b = 0; b < batch; b++) {
       const from = b * imageElements;
       const { scale } = quantizeVector(float32(input), from, imageElements, true, image);
-      // Here the activation scale is applied first, not multiplied into the weight scales: it decides overflow.
+      const scales = new Float32Array(outChannels).fill(scale);
+      const finish = hybridStage(
+        finiteRange(node, options.fused_activation_function),
+        biases,
+        scales,
+      );
+      // Here the weight scale is applied first, not multiplied into the activation scale: it decides overflow.
       const stage: OutputStage = (sums, count, channel, data, at) => {
-        for (let i = 0; i < count; i++) sums[i] = Math.fround(sums[i]) * scale;
+        for (let i = 0; i < count; i++) sums[i] = Math.fround(sums[i]) * weightScales[channel + i];
         finish(sums, count, channel, data, at);
       };
       convolveImage(geometry, image, weightsOf(filter), stage, present(out), b * outElements);

@@ -9,6 +9,7 @@ import type { KernelNode, KernelRun, KernelTable } from "../kernel.ts";
 import { optionsOf } from "../options.ts";
 import { inputAt, misshapen, outputAt, requireRank, unsupported } from "../require.ts";
 import { float32, present } from "../views.ts";
+import { clampRange } from "./activation.ts";
 import { arithmeticOf, requireProductTypes } from "./arithmetic-kind.ts";
 import { dotRows } from "./dot.ts";
 import { quantizeVector } from "./hybrid.ts";
@@ -101,10 +102,11 @@ function createHybrid(node: KernelNode, options: FullyConnectedOptions): KernelR
   const row = new Float64Array(depth);
   const sums = new Float64Array(units);
   const weightsOf = preparedOnce(hybridWeights);
+  const range = clampRange(node, options.fused_activation_function);
   return ([input, filter, bias], [out]) => {
     const [values, weights] = [float32(input), weightsOf(filter)];
     const biases = biasValues(bias, units);
-    const stage = hybridStage(node, options.fused_activation_function, biases, scales);
+    const stage = hybridStage(range, biases, scales);
     for (let r = 0; r < rows; r++) {
       const { scale } = quantizeVector(values, r * depth, depth, asymmetric, row);
       for (let u = 0; u < units; u++) scales[u] = weightScales[u] * scale;

@@ -8,7 +8,7 @@ import { roundHalfAway } from "../../base/rounding.ts";
 import type { ActivationFunctionType } from "../../formats/tflite/schema.gen.ts";
 import type { KernelNode, TensorInfo, TensorView } from "../kernel.ts";
 import { perTensorQuantization } from "../require.ts";
-import { clampRange } from "./activation.ts";
+import { type ClampRange, clampRange } from "./activation.ts";
 import {
   multiplyByQuantizedMultiplier,
   multiplyRoundingUp,
@@ -38,13 +38,21 @@ export function biasValues(bias: TensorView | undefined, channels: number): Floa
   return values;
 }
 
+const FLOAT32_MAX = 3.4028234663852886e38;
+
+/** The range of an activation; products that overflow stop at the largest float, as in TensorFlow Lite. */
+export function finiteRange(node: KernelNode, activation: ActivationFunctionType): ClampRange {
+  const { min, max } = clampRange(node, activation);
+  return { min: Math.max(min, -FLOAT32_MAX), max: Math.min(max, FLOAT32_MAX) };
+}
+
 /** out = clamp(sum + bias), rounded to float32 once. */
 export function floatStage(
   node: KernelNode,
   activation: ActivationFunctionType,
   bias: Float64Array,
 ): OutputStage {
-  const { min, max } = clampRange(node, activation);
+  const { min, max } = finiteRange(node, activation);
   return (sums, count, channel, out, at) => {
     assert(out instanceof Float32Array, "float output");
     for (let i = 0; i < count; i++) {
@@ -59,12 +67,10 @@ export function floatStage(
  * `scales` holds f32(weight scale × activation scale) and may change from call to call.
  */
 export function hybridStage(
-  node: KernelNode,
-  activation: ActivationFunctionType,
+  { min, max }: ClampRange,
   bias: Float64Array,
   scales: Float32Array,
 ): OutputStage {
-  const { min, max } = clampRange(node, activation);
   return (sums, count, channel, out, at) => {
     assert(out instanceof Float32Array, "float output");
     for (let i = 0; i < count; i++) {

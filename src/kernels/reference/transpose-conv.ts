@@ -16,6 +16,7 @@ import { quantizeVector } from "./hybrid.ts";
 import {
   biasValues,
   channelScales,
+  finiteRange,
   floatStage,
   hybridStage,
   integerStage,
@@ -154,7 +155,7 @@ function createHybrid(node: KernelNode): KernelRun {
   const weightsOf = preparedOnce(hybridWeights);
   return createScatter(node, ([, filter, input, bias]) => ({
     weights: weightsOf(filter),
-    stage: hybridStage(node, activation, biasValues(bias, channels), scales),
+    stage: hybridStage(finiteRange(node, activation), biasValues(bias, channels), scales),
     loadImage(at, image) {
       const { scale } = quantizeVector(float32(input), at, image.length, true, image);
       for (let c = 0; c < channels; c++) scales[c] = weightScales[c] * scale;
