@@ -26,8 +26,8 @@ export interface Buffer {
   readonly bytes?: Uint8Array;
   /** The data, from memory or from wherever it is. Callers must not change it. */
   load(): Promise<Uint8Array>;
-  /** Bytes `start` to `end` (exclusive) alone, where the data is not in memory. */
-  readonly loadRange?: (start: number, end: number) => Promise<Uint8Array>;
+  /** Fills `target` with the bytes from `start` on; there where the data is not in memory. */
+  readonly loadInto?: (start: number, target: Uint8Array) => Promise<void>;
 }
 
 /** real = scale × (q − zeroPoint). Empty arrays mean that the table says nothing of the kind. */
@@ -88,11 +88,13 @@ export interface Subgraph {
   readonly debugMetadataIndex?: number;
 }
 
+/** A signature's name for an input or output. */
 export interface TensorMap {
   readonly name: string;
   readonly tensorIndex: number;
 }
 
+/** A named way to call a subgraph. */
 export interface Signature {
   readonly key: string;
   readonly inputs: readonly TensorMap[];

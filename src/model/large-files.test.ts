@@ -63,6 +63,10 @@ async function loaded(model: Model): Promise<unknown> {
   return { ...model, buffers: digests };
 }
 
+function digestOf(bytes: Uint8Array): string {
+  return createHash("sha256").update(bytes).digest("hex");
+}
+
 /** A source that notes which ranges were read. */
 function watched(source: ByteSource, reads: [number, number][]): ByteSource {
   return {
@@ -132,6 +136,23 @@ describe("writing a large model", () => {
     };
     await writeModel(withBuffers(buffers), sink);
     expect(events).toEqual(["load 1", "write 1", "load 2", "write 2", "load 3", "write 3"]);
+  });
+
+  it("copies a buffer of another file in pieces", async () => {
+    const source = filled(9_000_000, 5).bytes!;
+    source.set([1, 2, 3], 8_999_990);
+    const reads: number[] = [];
+    const buffer: Buffer = {
+      byteLength: source.length,
+      load: () => Promise.reject(new Error("loaded as a whole")),
+      async loadInto(start, target) {
+        reads.push(target.length);
+        target.set(source.subarray(start, start + target.length));
+      },
+    };
+    const { buffers } = parseModel(await encodeModel(withBuffers([buffer]))).model;
+    expect(reads).toEqual([2 ** 22, 2 ** 22, 9_000_000 - 2 ** 23]);
+    expect(digestOf(buffers.at(-1)!.bytes!)).toBe(digestOf(source));
   });
 
   it("leaves nothing behind when a buffer cannot be loaded", async () => {

@@ -91,7 +91,11 @@ function rangeOf(
     : {
         byteLength,
         load: () => source.read(start, end),
-        loadRange: (from, to) => source.read(start + from, start + to),
+        loadInto: async (from, target) => {
+          const begin = start + from;
+          if (source.readInto !== undefined) await source.readInto(begin, target);
+          else target.set(await source.read(begin, begin + target.length));
+        },
       };
 }
 

@@ -1,6 +1,6 @@
 /**
  * The IR to .tflite files. Only the metadata passes through the FlatBuffers builder; constant data is loaded, written
- * and let go one buffer at a time, so a model of any size needs memory for its largest buffer only.
+ * and let go one buffer at a time, and in pieces where it comes from another file.
  *
  * A file is the metadata, then each buffer's bytes at a multiple of 16. They are byte vectors of the flatbuffer, which
  * cannot reach further than 2 GiB; larger models have them outside of it, as `Buffer.offset` and `size`.
@@ -15,6 +15,8 @@ import { type BufferPlace, modelToRecord } from "./to-record.ts";
 
 /** A flatbuffer's offsets are signed 32-bit numbers in its readers. */
 const MAX_FLATBUFFER_BYTES = 2 ** 31 - 1;
+/** Buffers in another file are copied in pieces of this size. */
+const PIECE_BYTES = 2 ** 22;
 /** Typed arrays beyond this exist in some engines only. */
 const MAX_ARRAY_BYTES = 2 ** 32 - 1;
 /** Zero bytes behind data outside the flatbuffer: readers may look a vector's width further. */
@@ -216,7 +218,7 @@ async function* chunksOf(plan: WritePlan): AsyncGenerator<Uint8Array> {
   let tailOffset = 0;
   for (const { buffer, tailOffset: start, isVector } of plan.items) {
     yield gap(start - tailOffset, isVector ? buffer.byteLength : undefined);
-    yield await loadExactly(buffer);
+    yield* piecesOf(buffer);
     tailOffset = start + buffer.byteLength;
   }
   const end =
@@ -233,6 +235,21 @@ function gap(byteLength: number, count: number | undefined): Uint8Array {
   const bytes = new Uint8Array(byteLength);
   if (count !== undefined) new DataView(bytes.buffer).setUint32(byteLength - 4, count, true);
   return bytes;
+}
+
+/** A buffer in memory at once; one that is elsewhere through a window, which is used again for the next piece. */
+async function* piecesOf(buffer: Buffer): AsyncGenerator<Uint8Array> {
+  const { bytes, byteLength, loadInto } = buffer;
+  if (bytes !== undefined || loadInto === undefined || byteLength <= PIECE_BYTES) {
+    yield await loadExactly(buffer);
+    return;
+  }
+  const window = new Uint8Array(PIECE_BYTES);
+  for (let start = 0; start < byteLength; start += PIECE_BYTES) {
+    const piece = window.subarray(0, Math.min(PIECE_BYTES, byteLength - start));
+    await loadInto(start, piece);
+    yield piece;
+  }
 }
 
 async function loadExactly(buffer: Buffer): Promise<Uint8Array> {
