@@ -38,10 +38,13 @@ export function assemble(drafts: readonly Draft[], graph: Graph): Model {
   };
 }
 
+/** Names stand in the signature in sorted order, as the official converter writes them; subgraphs have their own. */
 function signatureOf(graph: Graph, { inputs, outputs }: Subgraph): readonly Signature[] {
   if (graph.signatureKey === undefined) return [];
   const mapped = (items: readonly { key: string }[], indices: readonly number[]) =>
-    items.map(({ key }, i) => ({ name: key, tensorIndex: indices[i] ?? -1 }));
+    items
+      .map(({ key }, i) => ({ name: key, tensorIndex: indices[i] ?? -1 }))
+      .sort((a, b) => (a.name < b.name ? -1 : 1));
   return [
     {
       key: graph.signatureKey,
@@ -89,8 +92,12 @@ function liveOperators(draft: Draft): readonly DraftOperator[] {
   return live.reverse();
 }
 
+/** Names of inlined calls say nothing and cost bytes: "StatefulPartitionedCall/model/conv" is "model/conv". */
+const CALL_PREFIX = /^(?:(?:Stateful)?PartitionedCall(?:_\d+)?\/)+/;
+
 function asTensor(tensor: DraftTensor, buffer: number): Tensor {
-  const { name, dtype, isVariable = false } = tensor;
+  const { dtype, isVariable = false } = tensor;
+  const name = tensor.name.replace(CALL_PREFIX, "");
   const shape = tensor.shape;
   const base = { name, dtype, buffer, isVariable, hasRank: shape !== undefined };
   if (shape === undefined) return { ...base, shape: [] };

@@ -37,6 +37,7 @@ interface Step {
   readonly x: number;
   readonly op: "ADD" | "SUB" | "MUL" | "DIV";
   readonly constant: TensorValue;
+  readonly name: string;
 }
 
 /** An arithmetic operator with one constant operand and no activation. */
@@ -46,9 +47,9 @@ function stepOf(operator: DraftOperator, editor: DraftEditor): Step | undefined 
   if (activationOf(operator) !== "NONE") return undefined;
   const [a = -1, b = -1] = operator.inputs;
   const right = editor.value(b);
-  if (right !== undefined) return { x: a, op, constant: right };
+  if (right !== undefined) return { x: a, op, constant: right, name: editor.tensor(b).name };
   const left = op === "ADD" || op === "MUL" ? editor.value(a) : undefined;
-  return left && { x: b, op, constant: left };
+  return left && { x: b, op, constant: left, name: editor.tensor(a).name };
 }
 
 function fold(
@@ -74,16 +75,16 @@ function fold(
     return undefined;
   }
   const inputs = [...producer.inputs];
-  const name = editor.tensor(operator.outputs[0] ?? -1).name;
+  const weightsIndex = producer.inputs[form.weights] ?? -1;
   const scales = step.op === "MUL" || step.op === "DIV";
   if (scales) {
     const scaled = scaleWeights(weights, form.channelAxis, factors, step.op === "DIV");
-    inputs[form.weights] = editor.addConstant(`${name}/weights`, scaled);
+    inputs[form.weights] = editor.addConstant(editor.tensor(weightsIndex).name, scaled);
   }
   if (bias !== undefined || !scales) {
     while (inputs.length < form.bias) inputs.push(-1);
     const before = (bias?.data as Float32Array | undefined) ?? new Float32Array(channels);
-    inputs[form.bias] = editor.addConstant(`${name}/bias`, changed(before, factors, step.op));
+    inputs[form.bias] = editor.addConstant(step.name, changed(before, factors, step.op));
   }
   editor.remove(producer);
   return { ...producer, inputs, outputs: operator.outputs };

@@ -33,9 +33,11 @@ function step(dense: DraftOperator, editor: DraftEditor): DraftOperator | undefi
   const factors = constant && perInput(constant, weights.shape[1] ?? 0);
   const sameSize = `${editor.tensor(source).shape}` === `${editor.tensor(x).shape}`;
   if (factors === undefined || !sameSize) return undefined;
-  const name = editor.tensor(dense.outputs[0] ?? -1).name;
   if (producer.op === "MUL") {
-    const scaled = editor.addConstant(`${name}/weights`, scaleColumns(weights, factors));
+    const scaled = editor.addConstant(
+      editor.tensor(weightsIndex).name,
+      scaleColumns(weights, factors),
+    );
     return replace(dense, producer, [source, scaled, biasIndex], editor);
   }
   const bias = biasIndex < 0 ? undefined : editor.value(biasIndex);
@@ -44,7 +46,11 @@ function step(dense: DraftOperator, editor: DraftEditor): DraftOperator | undefi
   return replace(
     dense,
     producer,
-    [source, weightsIndex, editor.addConstant(`${name}/bias`, shifted)],
+    [
+      source,
+      weightsIndex,
+      editor.addConstant(editor.tensor(biasIndex < 0 ? weightsIndex : biasIndex).name, shifted),
+    ],
     editor,
   );
 }

@@ -4,11 +4,17 @@ import { intAttr } from "../../graph/attrs.ts";
 import type { ValueRef } from "../../graph/ir.ts";
 import { attr, flagAttr } from "../attributes.ts";
 import { normalizeAxis } from "../broadcast.ts";
+import { masksOf } from "../fold/data-movement.ts";
 import { integersOf } from "../fold/values.ts";
 import type { GraphBuilder } from "../graph-builder.ts";
 import { placeOf } from "../infer/typed-node.ts";
 import { NodeWriter } from "../node-writer.ts";
+import { planStridedSlice } from "../strided-slice.ts";
+
 import type { Decomposition } from "./table.ts";
+
+/** Dimensions that STRIDED_SLICE handles, inserted ones counted. */
+const MAX_SLICE_RANK = 5;
 
 /** Roll by constant shifts: per axis, the last `shift` elements change place with the others. */
 const roll: Decomposition = (node, build) => {
@@ -115,6 +121,64 @@ const bandPart: Decomposition = (node, build) => {
   return [w.select(band, x, 0)];
 };
 
+/** REVERSE_V2 serves neighbouring axes only: others are reversed one after the other. */
+const reverse: Decomposition = (node, build) => {
+  const [x, axesRef] = node.inputs;
+  const rank = x && build.shape(x)?.length;
+  const axes = integersOf(build.value(axesRef));
+  if (x === undefined || rank === undefined || axes === undefined) return undefined;
+  const sorted = axes.map((axis) => normalizeAxis(axis, rank, placeOf(node))).sort((a, b) => a - b);
+  if (sorted.every((axis, i) => i === 0 || axis === (sorted[i - 1] ?? 0) + 1)) return undefined;
+  const w = new NodeWriter(build, node.name);
+  return [sorted.reduce((value, axis) => w.node("ReverseV2", [value, build.ints([axis])]), x)];
+};
+
+/** Dimensions that STRIDED_SLICE would insert or drop beyond the five it serves are left to a Reshape. */
+const wideSlice: Decomposition = (node, build) => {
+  const [x, ...bounds] = node.inputs;
+  const shape = x && build.shape(x);
+  const output = build.infer(node)[0]?.shape;
+  const [begin, end, strides] = bounds.map((bound) => integersOf(build.value(bound)));
+  const masks = masksOf(node);
+  if (
+    !x ||
+    !shape ||
+    !begin ||
+    !end ||
+    !strides ||
+    masks.newAxis === 0 ||
+    !output ||
+    !isStatic(output)
+  )
+    return undefined;
+  const { ranges, outputAxes } = planStridedSlice(shape, begin, end, strides, masks, placeOf(node));
+  const added = outputAxes.filter((axis) => axis < 0).length;
+  if (shape.length + added <= MAX_SLICE_RANK) return undefined;
+  const w = new NodeWriter(build, node.name);
+  const none = attr.int(0);
+  const openEnds = ranges.reduce(
+    (bits, range, axis) => bits | (range.begin + range.stride * range.size < 0 ? 1 << axis : 0),
+    0,
+  );
+  const sliced = w.node(
+    "StridedSlice",
+    [
+      x,
+      build.ints(ranges.map((range) => range.begin)),
+      build.ints(ranges.map((range) => Math.max(0, range.begin + range.stride * range.size))),
+      build.ints(ranges.map((range) => range.stride)),
+    ],
+    {
+      begin_mask: none,
+      end_mask: attr.int(openEnds),
+      ellipsis_mask: none,
+      new_axis_mask: none,
+      shrink_axis_mask: none,
+    },
+  );
+  return [w.reshape(sliced, output)];
+};
+
 const size: Decomposition = (node, build) => {
   const x = node.inputs[0];
   const out = node.attrs.get("out_type");
@@ -151,6 +215,8 @@ const dynamicStitch: Decomposition = (node, build) => {
 };
 
 export const DATA_MOVEMENT_DECOMPOSITIONS: ReadonlyMap<string, Decomposition> = new Map([
+  ["ReverseV2", reverse],
+  ["StridedSlice", wideSlice],
   ["Roll", roll],
   ["TensorScatterUpdate", scatterUpdate],
   ["TensorScatterAdd", scatterAdd("Add")],

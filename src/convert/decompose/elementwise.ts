@@ -91,8 +91,9 @@ const atanh = (x: ValueRef, w: NodeWriter): ValueRef =>
 const cosine = (x: ValueRef, w: NodeWriter): ValueRef =>
   w.unary("Sqrt", w.sub(1, w.unary("Square", x)));
 
-/** x is finite exactly when x − x = 0: infinities and NaN give NaN there. */
-const finite = (x: ValueRef, w: NodeWriter): ValueRef => w.binary("Equal", w.sub(x, x), 0);
+/** |x| < ∞: false for infinities, and for NaN, which compares false. */
+const finite = (x: ValueRef, w: NodeWriter): ValueRef =>
+  w.binary("Less", w.unary("Abs", x), Number.POSITIVE_INFINITY);
 
 const clip: Decomposition = (node, build) => {
   const [x, low, high] = node.inputs;

@@ -1,6 +1,6 @@
 /**
  * Convolutions, pools, matrix products and what else slides over images. Filters change from TensorFlow's HWIO to
- * TFLite's OHWI; every convolution gets a bias operand, zeros where none was fused yet.
+ * TFLite's OHWI; two-dimensional convolutions get a bias operand, zeros where none was fused yet.
  */
 import { makeOptions } from "../../formats/tflite/options.ts";
 import { boolAttr, floatAttr, intAttr } from "../../graph/attrs.ts";
@@ -9,6 +9,9 @@ import { flagAttr, intsOrNone } from "../attributes.ts";
 import { layoutOf } from "../infer/window.ts";
 import type { LegalizationRow, Lowering } from "./lowering.ts";
 import { heightWidth, paddingOf } from "./options.ts";
+
+/** Index of an operand that is left out. */
+const NO_BIAS = -1;
 
 const zeros = (count: number): TensorValue => ({
   dtype: "float32",
@@ -59,7 +62,7 @@ const depthwise: LegalizationRow = (lowering) => {
     "DEPTHWISE_CONV_2D",
     [
       lowering.input(0),
-      lowering.constant({ ...filter, shape: [1, kh, kw, outputs] }, "filter"),
+      lowering.remade(1, { ...filter, shape: [1, kh, kw, outputs] }),
       lowering.constant(zeros(outputs), "bias"),
     ],
     makeOptions("DepthwiseConv2DOptions", {
@@ -100,12 +103,11 @@ const conv3d =
     if (outputs < 0 || layoutOf(node, 3).channel === 1) lowering.fail("filter shape or layout");
     const [, strideD = 1, strideH = 1, strideW = 1] = intsOrNone(node, "strides");
     const [, dilationD = 1, dilationH = 1, dilationW = 1] = intsOrNone(node, "dilations");
-    const bias = lowering.constant(zeros(outputs), "bias");
     lowering.emit(
       transposed ? "CONV_3D_TRANSPOSE" : "CONV_3D",
       transposed
-        ? [lowering.int32Input(0), lowering.input(1), lowering.input(2), bias]
-        : [lowering.input(0), lowering.input(1), bias],
+        ? [lowering.int32Input(0), lowering.input(1), lowering.input(2), NO_BIAS]
+        : [lowering.input(0), lowering.input(1), NO_BIAS],
       makeOptions("Conv3DOptions", {
         padding: paddingOf(lowering),
         stride_d: strideD,
@@ -152,7 +154,7 @@ const matMul: LegalizationRow = (lowering) => {
   const weights = boolAttr(node, "transpose_b")
     ? lowering.input(1)
     : lowering.transposed(1, [1, 0]);
-  lowering.emit("FULLY_CONNECTED", [x, weights, -1], makeOptions("FullyConnectedOptions"));
+  lowering.emit("FULLY_CONNECTED", [x, weights, NO_BIAS], makeOptions("FullyConnectedOptions"));
 };
 
 const batchMatMul: LegalizationRow = (lowering) => {
@@ -162,7 +164,7 @@ const batchMatMul: LegalizationRow = (lowering) => {
   if (weights?.shape.length === 2 && !adjX && weights.dtype === "float32") {
     const operand = adjY ? lowering.input(1) : lowering.transposed(1, [1, 0]);
     const keep = makeOptions("FullyConnectedOptions", { keep_num_dims: true });
-    lowering.emit("FULLY_CONNECTED", [lowering.input(0), operand, -1], keep);
+    lowering.emit("FULLY_CONNECTED", [lowering.input(0), operand, NO_BIAS], keep);
     return;
   }
   lowering.emit(

@@ -106,12 +106,16 @@ export class Lowering {
 
   /** A constant operand, named after the node. */
   constant(value: TensorValue, suffix = "const"): number {
-    return this.#addTensor({
-      name: `${this.node.name}/${suffix}`,
-      dtype: value.dtype,
-      shape: value.shape,
-      value,
-    });
+    return this.#constant(value, `${this.node.name}/${suffix}`);
+  }
+
+  /** A constant operand made from the constant input `i`, whose name it keeps. */
+  remade(i: number, value: TensorValue): number {
+    return this.#constant(value, this.node.inputs[i]?.node ?? this.node.name);
+  }
+
+  #constant(value: TensorValue, name: string): number {
+    return this.#addTensor({ name, dtype: value.dtype, shape: value.shape, value });
   }
 
   /** An intermediate result. */
@@ -128,7 +132,7 @@ export class Lowering {
   transposed(i: number, perm: readonly number[]): number {
     const value = this.value(i);
     const constant = value && transposeValue(value, perm, placeOf(this.node));
-    if (constant !== undefined) return this.constant(constant, "transposed");
+    if (constant !== undefined) return this.remade(i, constant);
     const { dtype, shape } = this.type(i);
     const result = this.temp(dtype, shape && perm.map((axis) => shape[axis] ?? -1), "transposed");
     this.emit("TRANSPOSE", [this.input(i), this.constant(int32Vector(perm))], undefined, [result]);
