@@ -6,7 +6,6 @@
  * kernels/detection_postprocess.cc.
  */
 import { formatShape } from "../../base/shape.ts";
-import { type FlexValue, parseFlexbuffer } from "../../formats/flexbuffer/flexbuffer.ts";
 import type { Kernel, KernelNode, TensorInfo, TensorView } from "../kernel.ts";
 import {
   badValue,
@@ -21,6 +20,7 @@ import {
 } from "../require.ts";
 import { float32, present } from "../views.ts";
 import { intersectionOverUnion } from "./box-overlap.ts";
+import { OptionMap } from "./custom-options.ts";
 import { numbersOf } from "./elements.ts";
 
 const { fround } = Math;
@@ -41,16 +41,8 @@ interface DetectionOptions {
 const MAX_DETECTIONS = 1 << 20;
 
 function optionsFrom(node: KernelNode): DetectionOptions {
-  const root: FlexValue = node.customOptions
-    ? parseFlexbuffer(node.customOptions, `${node.where} options`)
-    : null;
-  if (!(root instanceof Map)) throw unsupported(node, "without a map of options");
-  const number = (key: string, fallback = 0): number => {
-    const value: unknown = root.get(key) ?? fallback;
-    if (typeof value === "number") return value;
-    if (typeof value === "boolean") return value ? 1 : 0;
-    throw unsupported(node, `with option ${key} that is no number`);
-  };
+  const map = new OptionMap(node);
+  const number = (key: string, fallback = 0) => map.number(key, fallback);
   const options = {
     maxDetections: number("max_detections"),
     maxClassesPerDetection: number("max_classes_per_detection"),

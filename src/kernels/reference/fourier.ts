@@ -22,8 +22,8 @@ function lengthsFrom(node: KernelNode, view: TensorView): [number, number] {
   throw misshapen(node, `lengths ${rows}, ${columns}`, "two powers of 2");
 }
 
-/** Transforms in place, X[k] = Σ x[n]·e^(−2πi·kn/N), by halving (Cooley and Tukey). */
-function transform(real: Float64Array, imaginary: Float64Array): void {
+/** Transforms in place, X[k] = Σ x[n]·e^(−2πi·kn/N), by halving (Cooley and Tukey). N is a power of 2. */
+export function fourierTransform(real: Float64Array, imaginary: Float64Array): void {
   const n = real.length;
   for (let i = 1, j = 0; i < n; i++) {
     let bit = n >> 1;
@@ -78,13 +78,13 @@ const RFFT2D: Kernel = {
           const start = (image * height + y) * width;
           for (let k = 0; k < Math.min(width, columns); k++) real[k] = x[start + k];
         }
-        transform(real, imaginary);
+        fourierTransform(real, imaginary);
         return { real, imaginary };
       });
       for (let k = 0; k < kept; k++) {
         const real = Float64Array.from(lines, (line) => line.real[k]);
         const imaginary = Float64Array.from(lines, (line) => line.imaginary[k]);
-        transform(real, imaginary);
+        fourierTransform(real, imaginary);
         for (let y = 0; y < rows; y++) {
           const at = 2 * ((image * rows + y) * kept + k);
           out[at] = real[y];

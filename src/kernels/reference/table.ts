@@ -5,6 +5,7 @@
 import type { Kernel, KernelTable } from "../kernel.ts";
 import { ACTIVATIONS } from "./activations.ts";
 import { ARITHMETIC } from "./arithmetic.ts";
+import { AUDIO } from "./audio.ts";
 import { BATCH_MATMUL } from "./batch-matmul.ts";
 import { BLOCK_LAYOUT } from "./block-layout.ts";
 import { CASTING } from "./casting.ts";
@@ -24,6 +25,8 @@ import { GATHERING } from "./gathering.ts";
 import { JOINING } from "./joining.ts";
 import { LOGICAL } from "./logical.ts";
 import { LSTM } from "./lstm.ts";
+import { MEDIAPIPE_LANDMARKS } from "./mediapipe-landmarks.ts";
+import { MEDIAPIPE_POOLING } from "./mediapipe-pooling.ts";
 import { NON_MAX_SUPPRESSION } from "./non-max-suppression.ts";
 import { NORMALIZATION } from "./normalization.ts";
 import { ORDERING } from "./ordering.ts";
@@ -99,6 +102,9 @@ export function referenceKernel(op: string): Kernel | undefined {
 
 /** Custom operators that are built in, by custom code. */
 export const REFERENCE_CUSTOM_KERNELS: KernelTable = {
+  ...AUDIO,
+  ...MEDIAPIPE_LANDMARKS,
+  ...MEDIAPIPE_POOLING,
   TFLite_Detection_PostProcess: DETECTION_POSTPROCESS,
 };
 
