@@ -175,6 +175,47 @@ const OPERATIONS: ReadonlyMap<string, Translate> = new Map(
   }),
 );
 
+/** Layers whose outputs have the mask of their inputs (supports_masking in Keras). */
+const MASK_PASSING: ReadonlySet<string> = new Set([
+  "Activation",
+  "ActivityRegularization",
+  "Add",
+  "AlphaDropout",
+  "Average",
+  "BatchNormalization",
+  "Bidirectional",
+  "Concatenate",
+  "Dense",
+  "Dropout",
+  "ELU",
+  "GRU",
+  "GaussianDropout",
+  "GaussianNoise",
+  "GroupNormalization",
+  "Identity",
+  "LSTM",
+  "LayerNormalization",
+  "LeakyReLU",
+  "Maximum",
+  "Minimum",
+  "MultiHeadAttention",
+  "Multiply",
+  "Normalization",
+  "PReLU",
+  "RNN",
+  "ReLU",
+  "Rescaling",
+  "SimpleRNN",
+  "Softmax",
+  "Subtract",
+  "TimeDistributed",
+  "UnitNormalization",
+]);
+
+export function passesMask(layer: LayerSpec): boolean {
+  return !isOperation(layer) && MASK_PASSING.has(layer.className);
+}
+
 /** The translation of a layer; undefined where there is none. */
 export function findTranslation(layer: LayerSpec): Translate | undefined {
   return (isOperation(layer) ? OPERATIONS : LAYERS).get(layer.className);

@@ -51,7 +51,10 @@ export function inputOf({ inputs, config }: LayerCall): Symbolic {
 }
 
 /** A keyword argument that is a tensor. */
-export function tensorArgument(call: LayerCall, name: string): Symbolic | undefined {
+export function tensorArgument(
+  call: Pick<LayerCall, "kwargs">,
+  name: string,
+): Symbolic | undefined {
   const argument = call.kwargs.get(name);
   return argument?.kind === "tensor" ? argument.tensor : undefined;
 }

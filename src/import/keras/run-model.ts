@@ -6,10 +6,11 @@ import {
   type CallArgument,
   inputOf,
   type LayerCall,
+  tensorArgument,
   tensorsOf,
   unsupported,
 } from "./layer.ts";
-import { findTranslation } from "./layer-table.ts";
+import { findTranslation, passesMask } from "./layer-table.ts";
 import {
   type Argument,
   type Call,
@@ -155,7 +156,22 @@ function callLayer(
   }
   const translate = findTranslation(layer);
   if (translate === undefined) throw unsupported(layer.config, `layer ${layer.className}`);
-  return [translate({ ...call, weights: weights.layer(layer) })].flat();
+  return passMask(call, [translate({ ...call, weights: weights.layer(layer) })].flat());
+}
+
+/**
+ * Which steps count is known to every layer after an Embedding or Masking, through layers that leave steps where they
+ * are; the others forget it, as in Keras.
+ */
+function passMask(
+  call: Omit<LayerCall, "weights">,
+  outputs: readonly Symbolic[],
+): readonly Symbolic[] {
+  const mask = tensorArgument(call, "mask") ?? call.inputs.find((input) => input.mask)?.mask;
+  const [first, ...rest] = outputs;
+  if (mask === undefined || first === undefined || first.mask !== undefined) return outputs;
+  if (!passesMask(call.layer) || first.shape.length < 3) return outputs;
+  return [{ ...first, mask }, ...rest];
 }
 
 /** A nested model keeps its serialized form as its configuration. */

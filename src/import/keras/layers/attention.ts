@@ -9,7 +9,7 @@ import {
 } from "../layer.ts";
 import { type Symbolic, text, type } from "../node-writer.ts";
 
-/** What Keras adds to scores that are masked. */
+/** What stands for minus infinity in scores. */
 const LARGE_NEGATIVE = -1e9;
 
 export const multiHeadAttention: Translate = (call) => {
@@ -21,7 +21,8 @@ export const multiHeadAttention: Translate = (call) => {
   const values = value ?? tensorArgument(call, "value");
   if (query === undefined || values === undefined)
     throw config.wrong("no query or no value", "both");
-  const keys = call.args.flatMap(tensorsOf)[2] ?? tensorArgument(call, "key") ?? values;
+  const givenKeys = call.args.flatMap(tensorsOf)[2] ?? tensorArgument(call, "key");
+  const keys = givenKeys ?? values;
   if (query.shape.length !== 3 || config.flag("use_gate", false)) {
     throw unsupported(config, "MultiHeadAttention of this form");
   }
@@ -33,8 +34,7 @@ export const multiHeadAttention: Translate = (call) => {
   const [batch, from, heads] = q.shape as [number, number, number];
   const to = k.shape[1]!;
   let scores = einsum(call, "scores", "aecd,abcd->acbe", k, scaled, [batch, heads, from, to]);
-  const mask = maskOf(call, from, to);
-  if (mask !== undefined) scores = writer.binary(`${path}/add`, "AddV2", scores, mask);
+  scores = maskScores(call, scores, { query, values, keys: givenKeys });
   const weights = softmax(writer, `${path}/softmax`, scores, -1);
   const mixed = einsum(call, "mixed", "acbe,aecd->abcd", weights, v, [
     batch,
@@ -86,44 +86,80 @@ function projectOut(call: LayerCall, x: Symbolic): Symbolic {
   return writer.binary(`${path}/attention_output/add`, "AddV2", y, bias);
 }
 
-/** What is added to the scores: 0 where a position counts, a large negative number where it does not. */
-function maskOf(call: LayerCall, from: number, to: number): Symbolic | undefined {
-  const { config, writer, path } = call;
-  const given = tensorArgument(call, "attention_mask");
-  const flagged = call.kwargs.get("use_causal_mask");
-  const causal = flagged?.kind === "value" && flagged.value === true;
-  const parts: Symbolic[] = [];
-  if (causal) {
-    if (from < 0 || to < 0) throw unsupported(config, "a causal mask over an open dimension");
-    const data = new Float32Array(from * to);
-    for (let i = 0; i < from; i++) data.fill(LARGE_NEGATIVE, i * to + i + 1, (i + 1) * to);
-    parts.push(
-      writer.constant(`${path}/causal_mask`, { dtype: "float32", shape: [1, 1, from, to], data }),
-    );
-  }
-  if (given !== undefined) parts.push(additive(call, given));
-  for (const name of ["query_mask", "value_mask", "key_mask"]) {
-    if (tensorArgument(call, name) !== undefined)
-      throw unsupported(config, `MultiHeadAttention with ${name}`);
-  }
-  return parts.length === 2
-    ? writer.binary(`${path}/masks`, "AddV2", parts[0]!, parts[1]!)
-    : parts[0];
+interface Masked {
+  readonly query: Symbolic;
+  readonly values: Symbolic;
+  /** Only where the call gives keys of their own. */
+  readonly keys: Symbolic | undefined;
 }
 
-/** (1 - mask) · -1e9, with a dimension for the heads. */
-function additive({ writer, path }: LayerCall, mask: Symbolic): Symbolic {
-  const wide =
-    mask.shape.length === 3
-      ? writer.reshape(`${path}/mask/Reshape`, mask, [
-          mask.shape[0]!,
-          1,
-          mask.shape[1]!,
-          mask.shape[2]!,
-        ])
-      : mask;
-  const result = { shape: wide.shape, dtype: "float32" } as const;
-  const numeric = writer.emit(`${path}/mask/Cast`, "Cast", [wide], result, {
+/** Takes positions that do not count out of float[batch, heads, from, to]. */
+function maskScores(call: LayerCall, scores: Symbolic, masked: Masked): Symbolic {
+  const { writer, path, kerasVersion } = call;
+  const parts = maskParts(call, masked);
+  const flagged = call.kwargs.get("use_causal_mask");
+  const isCausal = flagged?.kind === "value" && flagged.value === true;
+  if (parts.length === 0) {
+    if (!isCausal) return scores;
+    return writer.binary(`${path}/add`, "AddV2", scores, causalConstant(call, scores, "float32"));
+  }
+  if (isCausal) parts.push(causalConstant(call, scores, "bool"));
+  const counts = parts.reduce((a, b) =>
+    writer.binary(`${path}/mask/and`, "LogicalAnd", a, b, "bool"),
+  );
+  if (kerasVersion >= 3) {
+    const low = writer.float(`${path}/mask/large`, LARGE_NEGATIVE);
+    const result = { shape: scores.shape, dtype: scores.dtype };
+    return writer.emit(`${path}/mask/SelectV2`, "SelectV2", [counts, scores, low], result);
+  }
+  return writer.binary(`${path}/add`, "AddV2", scores, additive(call, counts));
+}
+
+/** Masks of the call, bool, broadcastable to the scores. */
+function maskParts(call: LayerCall, { query, values, keys }: Masked): Symbolic[] {
+  const { writer, path } = call;
+  const parts: Symbolic[] = [];
+  const given = tensorArgument(call, "attention_mask");
+  if (given !== undefined) {
+    const shape = [given.shape[0]!, 1, ...given.shape.slice(-2)];
+    const counts = writer.emit(
+      `${path}/mask/Cast`,
+      "Cast",
+      [given],
+      { shape: given.shape, dtype: "bool" },
+      { DstT: type("bool") },
+    );
+    parts.push(writer.reshape(`${path}/mask/Reshape`, counts, shape));
+  }
+  const own = (name: string, x: Symbolic | undefined): Symbolic | undefined =>
+    tensorArgument(call, name) ?? x?.mask;
+  const rows = own("query_mask", query);
+  if (rows !== undefined) {
+    parts.push(writer.reshape(`${path}/mask/query`, rows, [rows.shape[0]!, 1, rows.shape[1]!, 1]));
+  }
+  for (const columns of [own("value_mask", values), own("key_mask", keys)]) {
+    if (columns === undefined) continue;
+    parts.push(
+      writer.reshape(`${path}/mask/value`, columns, [columns.shape[0]!, 1, 1, columns.shape[1]!]),
+    );
+  }
+  return parts;
+}
+
+/** Positions up to one's own: true and false, or 0 and a large negative number. */
+function causalConstant(call: LayerCall, scores: Symbolic, dtype: "bool" | "float32"): Symbolic {
+  const [from, to] = scores.shape.slice(2) as [number, number];
+  if (from < 0 || to < 0) throw unsupported(call.config, "a causal mask over an open dimension");
+  const data = dtype === "bool" ? new Uint8Array(from * to).fill(1) : new Float32Array(from * to);
+  const masked = dtype === "bool" ? 0 : LARGE_NEGATIVE;
+  for (let i = 0; i < from; i++) data.fill(masked, i * to + i + 1, (i + 1) * to);
+  return call.writer.constant(`${call.path}/causal_mask`, { dtype, shape: [1, 1, from, to], data });
+}
+
+/** (1 - mask) · -1e9, as Keras 2 adds it. */
+function additive({ writer, path }: LayerCall, counts: Symbolic): Symbolic {
+  const result = { shape: counts.shape, dtype: "float32" } as const;
+  const numeric = writer.emit(`${path}/mask/Cast_1`, "Cast", [counts], result, {
     DstT: type("float32"),
   });
   const inverted = writer.binary(

@@ -1,6 +1,6 @@
 /** Pooling over windows and over everything. */
-import { inputOf, type LayerCall, type Translate, unsupported } from "../layer.ts";
-import { ints, type Symbolic, text } from "../node-writer.ts";
+import { inputOf, type LayerCall, type Translate, tensorArgument, unsupported } from "../layer.ts";
+import { ints, type Symbolic, text, type } from "../node-writer.ts";
 import { windowed } from "./shapes.ts";
 
 /** Max or average over windows of two dimensions. */
@@ -74,5 +74,24 @@ export const globalPool =
     const channelsFirst = config.text("data_format", "channels_last") === "channels_first";
     const first = channelsFirst ? 2 : 1;
     const axes = Array.from({ length: x.shape.length - 2 }, (_, i) => first + i);
+    const mask = tensorArgument(call, "mask") ?? x.mask;
+    if (mask !== undefined && op === "Mean" && axes.length === 1) return maskedMean(call, x, mask);
     return writer.reduce(`${path}/${op}`, op, x, axes, config.flag("keepdims", false));
   };
+
+/** The mean of the steps that count: Σ x·m / Σ m. */
+function maskedMean({ writer, path }: LayerCall, x: Symbolic, mask: Symbolic): Symbolic {
+  const shape = [...mask.shape, 1];
+  const wide = writer.reshape(`${path}/mask`, mask, shape);
+  const numeric = writer.emit(
+    `${path}/Cast`,
+    "Cast",
+    [wide],
+    { shape, dtype: x.dtype },
+    { DstT: type(x.dtype) },
+  );
+  const kept = writer.binary(`${path}/mul`, "Mul", x, numeric);
+  const sum = writer.reduce(`${path}/Sum`, "Sum", kept, [1], false);
+  const count = writer.reduce(`${path}/Sum_1`, "Sum", numeric, [1], false);
+  return writer.binary(`${path}/truediv`, "RealDiv", sum, count);
+}
