@@ -183,11 +183,17 @@ function largeCustomOptions(
     : {};
 }
 
-/** A model without any constant may leave out even the empty buffer. */
+/** A model without any constant may leave out even the empty buffer. Entries that share their data stay shared. */
 function toBuffers(records: readonly schema.Buffer[], file: RecordFile): Buffer[] {
-  return records.length === 0
-    ? [EMPTY_BUFFER]
-    : records.map((buffer, index) => toBuffer(buffer, index, file));
+  if (records.length === 0) return [EMPTY_BUFFER];
+  const known = new Map<Uint8Array | string, Buffer>();
+  return records.map((record, index) => {
+    const place = `${record.offset} ${record.size}`;
+    const key = isOutside(record.offset) ? place : (record.data ?? place);
+    const buffer = known.get(key) ?? toBuffer(record, index, file);
+    known.set(key, buffer);
+    return buffer;
+  });
 }
 
 function toBuffer(record: schema.Buffer, index: number, file: RecordFile): Buffer {

@@ -168,6 +168,13 @@ describe("writing a large model", () => {
     const { buffers } = parseModel(bytes).model;
     expect(buffers.at(-1)?.bytes).toEqual(shared.bytes);
     expect(buffers.at(-2)?.bytes).toEqual(shared.bytes);
+    const [again, outside] = [
+      await encodeModel(parseModel(bytes).model),
+      { maxFlatbufferBytes: 0 },
+    ];
+    expect(again.length).toBe(bytes.length);
+    const twice = parseModel(await encodeModel(parseModel(bytes).model, outside)).model;
+    expect((await encodeModel(twice, outside)).length).toBeLessThan(75_000);
   });
 
   it("outside of the flatbuffer, loses nothing and says so in the metadata", async () => {
