@@ -47,9 +47,14 @@ export function saturatingRoundingDoublingHighMul(a: number, b: number): number 
   return Math.floor((a * high + Math.floor((a * low + 2 ** 30) / 65536)) / 32768);
 }
 
-/** x / 2^exponent, rounded half away from zero; x is int32, exponent in 0..31. */
+/**
+ * x / 2^exponent, rounded half away from zero; x is int32, exponent in 0..31. Some kernels come with greater exponents
+ * where a scale is huge; what the official code does then, on x86 as on ARM, is shift by exponent mod 32 and add 1 to
+ * what is not negative.
+ */
 export function roundingDivideByPowerOfTwo(x: number, exponent: number): number {
   if (exponent === 0) return x;
+  if (exponent > 31) return (x >> (exponent & 31)) + (x < 0 ? 0 : 1);
   const divisor = 2 ** exponent;
   const quotient = Math.floor(x / divisor);
   const remainder = x - quotient * divisor;

@@ -9,6 +9,7 @@ import { inputAt, type PerTensorQuantization, unsupported } from "../require.ts"
 import { type Elements, numbersOf } from "./elements.ts";
 import {
   multiplyByQuantizedMultiplier,
+  multiplyRoundingUp,
   multiplyWideByQuantizedMultiplier,
   type QuantizedRange,
   quantizedRange,
@@ -68,20 +69,31 @@ export function quantizedMean(node: KernelNode): ReductionRun | undefined {
     const target = numbersOf(out);
     const sums = storedSums(reduction, x, target.length);
     const law = isImageMean(node, reduction) ? imageMean : genericMean;
-    const mean = law(parameters, reduction.count);
-    for (let j = 0; j < sums.length; j++) target[j] = mean(sums[j]);
+    const mean = law(parameters, reduction.count, reduction.input.at(-1) ?? 1);
+    for (let j = 0; j < sums.length; j++) target[j] = mean(sums[j], j);
   };
 }
 
-/** From a sum of stored integers to the stored mean. */
-type StoredMean = (sum: number) => number;
+/** From a sum of stored integers, and its position, to the stored mean. */
+type StoredMean = (sum: number, at: number) => number;
 
-/** One multiplication by s/(n·s'), and a bias that takes the zero points in, both from float32. */
-function imageMean({ from, to, range }: QuantizedReduction, count: number): StoredMean {
+/**
+ * One multiplication by s/(n·s'), and a bias that takes the zero points in, both from float32. Ties go up for whole
+ * groups of 16 channels, away from zero for the channels left over.
+ */
+function imageMean(
+  { from, to, range }: QuantizedReduction,
+  count: number,
+  channels: number,
+): StoredMean {
   const shifted = fround(fround(from.zeroPoint * from.scale) / to.scale);
   const bias = to.zeroPoint - Math.trunc(fround(shifted > 0 ? shifted + 0.5 : shifted - 0.5));
   const { multiplier, shift } = quantizeMultiplier(fround(from.scale / fround(count * to.scale)));
-  return (sum) => clamp(multiplyByQuantizedMultiplier(sum, multiplier, shift) + bias, range);
+  const grouped = channels - (channels % 16);
+  return (sum, at) => {
+    const multiply = at % channels < grouped ? multiplyRoundingUp : multiplyByQuantizedMultiplier;
+    return clamp(multiply(sum, multiplier, shift) + bias, range);
+  };
 }
 
 /** The multiplier s/s' with 1/n folded in, after as many left shifts as keep both in their ranges. */
