@@ -5,6 +5,7 @@
 import {
   copyFileSync,
   cpSync,
+  existsSync,
   mkdirSync,
   mkdtempSync,
   readdirSync,
@@ -145,6 +146,10 @@ describe("quantize refuses", () => {
     const file = join(folder, "file");
     writeFileSync(file, "");
     expect(await failure("quantize", cnn, "-o", join(file, "out.tflite"))).toContain(file);
+  });
+
+  it.runIf(existsSync("/dev/full"))("a disk without space", async () => {
+    expect(await failure("quantize", cnn, "-o", "/dev/full")).toContain("no space left");
   });
 
   it("to write a model when its report cannot be written", async () => {
