@@ -5,6 +5,7 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { describe, expect, test } from "vitest";
 import { parseModel } from "../../src/model/read.ts";
+import type { QuantizeOptions } from "../../src/quantize/options.ts";
 import { quantizeModel } from "../../src/quantize/quantize-model.ts";
 import { describeWithShared, sharedPath } from "../shared.ts";
 import { canonicalModel } from "./canonical.ts";
@@ -64,4 +65,33 @@ describeWithShared("quantizing official float files", () => {
       });
     }
   }
+
+  /** The files of this family were put together by hand, in all the forms that kernels read. */
+  describe("hybrid", () => {
+    const FORMS: readonly Omit<QuantizeOptions, "mode">[] = [
+      {},
+      { perTensor: true },
+      { weightType: "int4" },
+      { weightType: "int4", perTensor: true },
+    ];
+    for (const { name, variants = [] } of readCases("hybrid")) {
+      const float = variants.find((variant) => variant.mode === "float");
+      for (const variant of variants) {
+        const { mode } = variant;
+        if (float === undefined || (mode !== "dynamic_range" && mode !== "weight_only")) continue;
+        // One scale, written once per channel though a DEQUANTIZE reads it.
+        if (name === "depthwise_per_tensor_v4" && mode === "weight_only") continue;
+        test(`${name}, ${mode}: one of the forms has the same weights`, async () => {
+          const model = open("hybrid", name, float);
+          const { constants } = canonicalModel(open("hybrid", name, variant));
+          const found: (readonly string[])[] = [];
+          for (const form of FORMS) {
+            const quantized = await quantizeModel(model, { mode, minElements: 0, ...form });
+            found.push(canonicalModel(quantized.model).constants);
+          }
+          expect(found).toContainEqual(constants);
+        });
+      }
+    }
+  });
 });
