@@ -62,6 +62,11 @@ export function roundingDivideByPowerOfTwo(x: number, exponent: number): number 
   return remainder > threshold ? quotient + 1 : quotient;
 }
 
+/** x·2^shift as int32 wraps; like the official code's, a shift beyond 31 bits is taken mod 32. */
+function shiftLeft(x: number, shift: number): number {
+  return shift > 0 ? (x * 2 ** (shift & 31)) | 0 : x;
+}
+
 /**
  * x × multiplier × 2^(shift − 31) with two roundings, the law of TensorFlow Lite's default build: doubling high
  * multiplication first, then a rounding shift. x is int32; a left shift wraps as int32 does.
@@ -71,8 +76,7 @@ export function multiplyByQuantizedMultiplier(
   multiplier: number,
   shift: number,
 ): number {
-  const shifted = shift > 0 ? (x * 2 ** shift) | 0 : x;
-  const product = saturatingRoundingDoublingHighMul(shifted, multiplier);
+  const product = saturatingRoundingDoublingHighMul(shiftLeft(x, shift), multiplier);
   return shift < 0 ? roundingDivideByPowerOfTwo(product, -shift) : product;
 }
 
@@ -81,8 +85,7 @@ export function multiplyByQuantizedMultiplier(
  * that x86 builds translate) do it.
  */
 export function multiplyRoundingUp(x: number, multiplier: number, shift: number): number {
-  const shifted = shift > 0 ? (x * 2 ** shift) | 0 : x;
-  const product = saturatingRoundingDoublingHighMul(shifted, multiplier);
+  const product = saturatingRoundingDoublingHighMul(shiftLeft(x, shift), multiplier);
   return shift < 0 ? Math.floor((product + 2 ** (-shift - 1)) / 2 ** -shift) : product;
 }
 
