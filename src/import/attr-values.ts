@@ -2,7 +2,7 @@
 import { FormatError } from "../base/errors.ts";
 import { toDType } from "../formats/tensorflow/data-type.ts";
 import type { AttrList, AttrMap, AttrValue } from "../formats/tensorflow/graph-messages.ts";
-import { decodeTensor, toShape } from "../formats/tensorflow/tensor.ts";
+import { decodeTensor, type TensorRecord, toShape } from "../formats/tensorflow/tensor.ts";
 import type { Attr } from "../graph/ir.ts";
 
 /**
@@ -26,12 +26,16 @@ export function toAttr(message: AttrValue, where: string, passed: AttrMap = NO_A
     case "shape":
       return { kind: "shape", value: toShape(message.value, where) };
     case "tensor":
-      return { kind: "tensor", value: decodeTensor(message.value, where) };
+      return { kind: "tensor", value: tensorOf(message.value, where) };
     case "func":
       return { kind: "func", value: message.value.name };
     case "placeholder":
       return toAttr(substitute(message.value, passed, where), where);
   }
+}
+
+function tensorOf(value: Uint8Array | TensorRecord, where: string): TensorRecord {
+  return value instanceof Uint8Array ? decodeTensor(value, where) : value;
 }
 
 const NO_ATTRS: AttrMap = new Map();

@@ -6,7 +6,6 @@
 import type { DType } from "../base/dtype.ts";
 import { type Diagnostic, FormatError, GraphError, UsageError } from "../base/errors.ts";
 import { type GraphDef, type NodeDef, readGraphDef } from "../formats/tensorflow/graph-messages.ts";
-import { NamedRecords } from "../formats/tensorflow/named-records.ts";
 import { parseMessage } from "../formats/tensorflow/wire.ts";
 import type { Attr, Graph, PartialShape } from "../graph/ir.ts";
 import { outputType } from "../graph/output-types.ts";
@@ -62,8 +61,16 @@ export function importGraphDef(
   options: GraphDefOptions = {},
 ): { graph: Graph; diagnostics: Diagnostic[] } {
   const where = options.name ?? "GraphDef";
+  return importGraphRecords(parseMessage(readGraphDef, bytes, where), options);
+}
+
+/** Imports a graph from its records, wherever they came from. */
+export function importGraphRecords(
+  graphDef: GraphDef,
+  options: GraphDefOptions,
+): { graph: Graph; diagnostics: Diagnostic[] } {
+  const where = options.name ?? "GraphDef";
   const diagnostics: Diagnostic[] = [];
-  const graphDef = parseMessage(readGraphDef, bytes, where);
   if (graphDef.node.length === 0) {
     throw new FormatError({
       format: "graph_def",
@@ -74,7 +81,8 @@ export function importGraphDef(
     });
   }
   const functions = graphDef.library;
-  const signatures = new OpSignatures(functions, new NamedRecords([], () => "", noOp, "operation"));
+  const none = { has: () => false, get: () => undefined };
+  const signatures = new OpSignatures(functions, none);
   const program: Program = { main: mainScope(graphDef), functions, signatures, cuts: new Map() };
   const outputNames = options.outputs ?? guessOutputs(graphDef, diagnostics, where);
   for (const name of outputNames) findTensor(program.main, name, "outputs", where);
@@ -86,10 +94,6 @@ export function importGraphDef(
   const graph = new GraphBuilder(context).build(inputs, outputs);
   refuseVariables(context, where);
   return { graph, diagnostics };
-}
-
-function noOp(): never {
-  throw new Error("internal: a record of an empty list");
 }
 
 function guessOutputs(graphDef: GraphDef, diagnostics: Diagnostic[], where: string): string[] {

@@ -3,18 +3,15 @@
  * written as the TensorFlow operations that Keras itself would run; the file holds no code, only names and weights.
  */
 
-import type { DType } from "../base/dtype.ts";
 import { type Diagnostic, FormatError, UnsupportedError } from "../base/errors.ts";
 import { readMember } from "../formats/keras/archive.ts";
 import { type Hdf5File, openHdf5 } from "../formats/keras/hdf5.ts";
 import type { Graph } from "../graph/ir.ts";
-import { topologicalOrder } from "../graph/order.ts";
-import { decideShapes, type ShapeOptions } from "./input-shapes.ts";
-import { Config, isObject, type Json, parseJson } from "./keras/config.ts";
-import { type LayerSpec, type ModelSpec, readModelSpec } from "./keras/model-spec.ts";
-import { NodeWriter, type Symbolic } from "./keras/node-writer.ts";
-import { refuseUnknownLayers, runModel } from "./keras/run-model.ts";
-import { archiveWeights, legacyWeights, type ModelWeights } from "./keras/weights.ts";
+import type { ShapeOptions } from "./input-shapes.ts";
+import { Config, type Json, parseJson } from "./keras/config.ts";
+import { readModelSpec } from "./keras/model-spec.ts";
+import { archiveWeights, legacyWeights } from "./keras/weights.ts";
+import { buildKerasGraph, type KerasModel } from "./keras-graph.ts";
 
 /** How a Keras model is read. */
 export interface KerasOptions extends ShapeOptions {
@@ -25,11 +22,8 @@ export interface KerasOptions extends ShapeOptions {
 const ZIP = [0x50, 0x4b, 0x03, 0x04];
 const HDF5 = [0x89, 0x48, 0x44, 0x46];
 
-/** A model's description and its open weights. */
-interface OpenModel {
-  readonly spec: ModelSpec;
-  readonly weights: ModelWeights;
-  readonly kerasVersion: number;
+/** A model's description and its weights, in a file that is open. */
+interface OpenModel extends KerasModel {
   readonly file: Hdf5File;
 }
 
@@ -48,8 +42,7 @@ export async function importKeras(
   const diagnostics: Diagnostic[] = [];
   const model = await openModel(bytes, where);
   try {
-    refuseUnknownLayers(model.spec, where);
-    return { graph: build(model, options, diagnostics, where), diagnostics };
+    return { graph: buildKerasGraph(model, options, diagnostics, where), diagnostics };
   } finally {
     model.file.close();
   }
@@ -116,97 +109,6 @@ async function openLegacy(bytes: Uint8Array, where: string): Promise<OpenModel> 
 function versionOf(version: Json | undefined): number {
   const major = typeof version === "string" ? Number.parseInt(version, 10) : Number.NaN;
   return Number.isNaN(major) ? 2 : major;
-}
-
-function build(
-  { spec, weights, kerasVersion }: OpenModel,
-  options: KerasOptions,
-  diagnostics: Diagnostic[],
-  where: string,
-): Graph {
-  const writer = new NodeWriter();
-  const described = spec.inputs.map((id) => {
-    const layer = spec.layers.find(({ name }) => name === id.layer);
-    if (layer?.className !== "InputLayer") throw noInput(where, id.layer);
-    return describeInput(layer);
-  });
-  const shapes = decideShapes(described, options, diagnostics);
-  const inputs = described.map(({ node, dtype, key }, i): Symbolic => {
-    const shape = shapes[i];
-    if (shape === undefined) throw noInput(where, key);
-    return writer.placeholder(node, dtype, shape);
-  });
-  const results = runModel(spec, weights, inputs, { writer, kerasVersion, path: "", depth: 0 });
-  const outputs = results.map(({ ref }, i) => ({
-    key: `output_${i}`,
-    tensorName: `StatefulPartitionedCall:${i}`,
-    value: ref,
-  }));
-  return {
-    signatureKey: "serving_default",
-    inputs: described.map(({ key, tensorName, node, dtype, signatureShape }) => ({
-      key,
-      tensorName,
-      node,
-      dtype,
-      signatureShape,
-    })),
-    outputs,
-    nodes: topologicalOrder(writer.nodes),
-    functions: writer.functions,
-  };
-}
-
-interface DescribedInput {
-  readonly key: string;
-  readonly tensorName: string;
-  readonly node: string;
-  readonly dtype: DType;
-  readonly signatureShape: readonly number[];
-}
-
-/** Names are those of an exported model, so that all sources of one model look alike. */
-function describeInput(layer: LayerSpec): DescribedInput {
-  const { config, name } = layer;
-  const shape = config.get("batch_shape") ?? config.get("batch_input_shape");
-  if (!Array.isArray(shape)) throw config.wrong("no shape", "batch_shape");
-  return {
-    key: name,
-    node: `serving_default_${name}`,
-    tensorName: `serving_default_${name}:0`,
-    dtype: inputType(config),
-    signatureShape: shape.map((size) => (typeof size === "number" ? size : -1)),
-  };
-}
-
-/** A name, or a policy that has one. */
-function inputType(config: Config): DType {
-  const given = config.get("dtype") ?? "float32";
-  const policy = isObject(given) ? given["config"] : undefined;
-  const name = isObject(policy) ? policy["name"] : given;
-  switch (name) {
-    case "float32":
-    case "int32":
-    case "int64":
-    case "uint8":
-    case "int8":
-    case "bool":
-      return name;
-    default:
-      throw config.wrong(
-        `input type ${JSON.stringify(given)}`,
-        "float32, int32, int64, uint8, int8 or bool",
-      );
-  }
-}
-
-function noInput(where: string, layer: string): FormatError {
-  return new FormatError({
-    format: "keras",
-    where,
-    found: `input "${layer}", which is no input layer with a shape`,
-    expected: "an InputLayer",
-  });
 }
 
 function missingMember(where: string, name: string): FormatError {

@@ -6,17 +6,17 @@
 
 import { isDataType, toDType } from "../formats/tensorflow/data-type.ts";
 import type { ArgDef, FunctionDef, OpDef } from "../formats/tensorflow/graph-messages.ts";
-import type { NamedRecords } from "../formats/tensorflow/named-records.ts";
+import type { Records } from "../formats/tensorflow/named-records.ts";
 import type { Attr } from "../graph/ir.ts";
 import { type OpArg, type OpDefinition, opDefinition } from "../graph/op-table.ts";
 import { toAttr } from "./attr-values.ts";
 
 export class OpSignatures {
-  readonly #functions: NamedRecords<FunctionDef>;
-  readonly #brought: NamedRecords<OpDef>;
+  readonly #functions: Records<FunctionDef>;
+  readonly #brought: Records<OpDef>;
   readonly #known = new Map<string, OpDefinition | undefined>();
 
-  constructor(functions: NamedRecords<FunctionDef>, brought: NamedRecords<OpDef>) {
+  constructor(functions: Records<FunctionDef>, brought: Records<OpDef>) {
     this.#functions = functions;
     this.#brought = brought;
   }

@@ -4,7 +4,7 @@
  */
 import { GraphError, LimitError } from "../base/errors.ts";
 import type { FunctionDef, NameAttrList, NodeDef } from "../formats/tensorflow/graph-messages.ts";
-import type { NamedRecords } from "../formats/tensorflow/named-records.ts";
+import type { Records } from "../formats/tensorflow/named-records.ts";
 import type { Attr } from "../graph/ir.ts";
 import { argLength, type OpArg } from "../graph/op-table.ts";
 import { toAttr } from "./attr-values.ts";
@@ -24,7 +24,7 @@ export type Value = NodeValue | { readonly kind: "input"; readonly name: string 
 /** A program: the main graph, its library, and where inputs cut it off. */
 export interface Program {
   readonly main: Scope;
-  readonly functions: NamedRecords<FunctionDef>;
+  readonly functions: Records<FunctionDef>;
   readonly signatures: OpSignatures;
   /** Tensors of the main graph that are inputs ("node:0"), with the input's name. */
   readonly cuts: ReadonlyMap<string, string>;

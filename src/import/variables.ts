@@ -152,6 +152,7 @@ function constantString(
   const constant = followTo(resolver, scope, node.input[operand], ({ op }) => op === "Const");
   const message = constant?.node.attr.get("value");
   if (constant === undefined || message?.kind !== "tensor") return undefined;
+  if (!(message.value instanceof Uint8Array)) return undefined;
   const { data } = decodeTensor(message.value, `node "${constant.node.name}"`);
   const item = data[output];
   return item instanceof Uint8Array ? new TextDecoder().decode(item) : undefined;

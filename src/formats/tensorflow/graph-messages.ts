@@ -2,7 +2,8 @@
  * Messages of TensorFlow graphs (tensorflow/core/framework/*.proto): the fields that the importer needs, under the
  * format's own names and numbers.
  */
-import { NamedRecords } from "./named-records.ts";
+import { NamedRecords, type Records } from "./named-records.ts";
+import type { TensorRecord } from "./tensor-record.ts";
 import type { WireReader } from "./wire.ts";
 
 /** `dim` sizes; -1 is unknown. */
@@ -44,7 +45,10 @@ export interface AttrList {
   readonly func: NameAttrList[];
 }
 
-/** The value that is there, by the name of its field. Tensors stay bytes, for `readTensor`, until they are needed. */
+/**
+ * The value that is there, by the name of its field. Tensors stay bytes, for `readTensor`, until they are needed; other
+ * forms of a graph bring them along decoded.
+ */
 export type AttrValue =
   | { readonly kind: "list"; readonly value: AttrList }
   | { readonly kind: "s"; readonly value: Uint8Array }
@@ -53,7 +57,7 @@ export type AttrValue =
   | { readonly kind: "b"; readonly value: boolean }
   | { readonly kind: "type"; readonly value: number }
   | { readonly kind: "shape"; readonly value: TensorShapeProto }
-  | { readonly kind: "tensor"; readonly value: Uint8Array }
+  | { readonly kind: "tensor"; readonly value: Uint8Array | TensorRecord }
   | { readonly kind: "placeholder"; readonly value: string }
   | { readonly kind: "func"; readonly value: NameAttrList };
 
@@ -97,7 +101,7 @@ export interface FunctionDef {
 
 export interface GraphDef {
   readonly node: readonly NodeDef[];
-  readonly library: NamedRecords<FunctionDef>;
+  readonly library: Records<FunctionDef>;
 }
 
 export function readTensorShape(wire: WireReader): TensorShapeProto {

@@ -4,7 +4,14 @@
  */
 import { parseMessage, type ReadMessage } from "./wire.ts";
 
-export class NamedRecords<T> {
+/** Records by name. */
+export interface Records<T> {
+  has(name: string): boolean;
+  get(name: string): T | undefined;
+}
+
+/** Records that are decoded when first asked for. */
+export class NamedRecords<T> implements Records<T> {
   readonly #bytes = new Map<string, Uint8Array>();
   readonly #decoded = new Map<string, T>();
   readonly #read: ReadMessage<T>;

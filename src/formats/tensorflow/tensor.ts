@@ -8,7 +8,6 @@ import {
   bytesOf,
   type DType,
   type StringData,
-  type TensorData,
   type TypedArray,
   viewAs,
 } from "../../base/dtype.ts";
@@ -17,14 +16,10 @@ import { elementCount, formatShape, type Shape } from "../../base/shape.ts";
 import { ByteCursor } from "./byte-cursor.ts";
 import { toDType } from "./data-type.ts";
 import { readTensor, type TensorProto, type TensorShapeProto } from "./graph-messages.ts";
+import type { TensorRecord } from "./tensor-record.ts";
 import { parseMessage } from "./wire.ts";
 
-/** A tensor as a file holds it. `data` may alias the file's bytes. */
-export interface TensorRecord {
-  readonly dtype: DType;
-  readonly shape: Shape;
-  readonly data: TensorData;
-}
+export type { TensorRecord };
 
 /** TensorFlow's own limit. */
 const MAX_RANK = 254;

@@ -18,7 +18,7 @@ export interface ModelWeights {
 interface NamedWeight {
   /** Parts of the name between slashes, without ":0". */
   readonly parts: readonly string[];
-  readonly path: string;
+  load(): TensorValue;
 }
 
 /** Weights of a legacy file: by layer name, then by the last part of the weight's name. */
@@ -27,20 +27,29 @@ export function legacyWeights(file: Hdf5File, root: string): ModelWeights {
     const group = `${root}${name}`;
     return (listAttribute(file, group, "weight_names") ?? []).map((weight) => ({
       parts: weight.replace(/:\d+$/, "").split("/"),
-      path: `${group}/${weight}`,
+      load: () => toTensor(file, `${group}/${weight}`),
     }));
   };
   return {
-    layer: (layer) => namedWeights(file, groupOf(layer.name), layer.name),
+    layer: (layer) => namedWeights(groupOf(layer.name), layer.name),
     model(layer) {
-      const all = groupOf(layer.name);
-      return nestedWeights(file, all);
+      return nestedWeights(groupOf(layer.name));
     },
   };
 }
 
+/** Weights that are known by their full names, as TF.js keeps them: "layer/kernel". */
+export function listedWeights(weights: ReadonlyMap<string, TensorValue>): ModelWeights {
+  return nestedWeights(
+    [...weights].map(([name, value]) => ({
+      parts: name.replace(/:\d+$/, "").split("/"),
+      load: () => value,
+    })),
+  );
+}
+
 /** A nested model's weights lie in one group: its layers own those whose names have the layer's name in them. */
-function nestedWeights(file: Hdf5File, all: readonly NamedWeight[]): ModelWeights {
+function nestedWeights(all: readonly NamedWeight[]): ModelWeights {
   const ownedBy = (name: string): NamedWeight[] => {
     const path = name.split("/");
     return all.filter(({ parts }) =>
@@ -48,31 +57,27 @@ function nestedWeights(file: Hdf5File, all: readonly NamedWeight[]): ModelWeight
     );
   };
   return {
-    layer: (layer) => namedWeights(file, ownedBy(layer.name), layer.name),
+    layer: (layer) => namedWeights(ownedBy(layer.name), layer.name),
     model(layer) {
       const own = ownedBy(layer.name);
-      return nestedWeights(file, own.length === 0 ? all : own);
+      return nestedWeights(own.length === 0 ? all : own);
     },
   };
 }
 
-function namedWeights(
-  file: Hdf5File,
-  weights: readonly NamedWeight[],
-  owner: string,
-): LayerWeights {
+function namedWeights(weights: readonly NamedWeight[], owner: string): LayerWeights {
   return {
     count: weights.length,
     get(name, index) {
       const byName = weights.filter(({ parts }) => isCalled(parts.at(-1) ?? "", name));
       const found = byName.length === 1 ? byName[0] : (byName[0] ?? weights[index]);
       if (found === undefined) throw missing(owner, name);
-      return toTensor(file, found.path);
+      return found.load();
     },
     inner(_attribute, name) {
       if (name === undefined) return this;
       const own = weights.filter(({ parts }) => parts.some((part) => isCalled(part, name)));
-      return namedWeights(file, own.length === 0 ? weights : own, `${owner}/${name}`);
+      return namedWeights(own.length === 0 ? weights : own, `${owner}/${name}`);
     },
   };
 }

@@ -1,0 +1,153 @@
+/**
+ * A TF.js model to a graph: `model.json` with its files of weights. A graph model is a GraphDef in JSON, a layers model a
+ * Keras configuration; each goes the way of its kind.
+ */
+import { type Diagnostic, FormatError, IoError } from "../base/errors.ts";
+import type { TensorRecord } from "../formats/tensorflow/tensor-record.ts";
+import { readGraphJson } from "../formats/tfjs/graph-json.ts";
+import {
+  readManifest,
+  type WeightGroup,
+  type WeightQuantization,
+  type WeightSpec,
+} from "../formats/tfjs/manifest.ts";
+import type { Graph } from "../graph/ir.ts";
+import type { FileTree } from "../io/byte-source.ts";
+import { unfuse } from "./fused-nodes.ts";
+import { importGraphRecords } from "./graph-def.ts";
+import type { ShapeOptions } from "./input-shapes.ts";
+import { Config, isObject, type Json, parseJson } from "./keras/config.ts";
+import { readModelSpec } from "./keras/model-spec.ts";
+import { listedWeights } from "./keras/weights.ts";
+import { buildKerasGraph } from "./keras-graph.ts";
+
+export interface TfjsOptions extends ShapeOptions {
+  /** Name of the model's file in the folder. */
+  readonly file?: string;
+}
+
+/**
+ * Imports a TF.js model from its folder.
+ *
+ * @throws {IoError} when the model or a file of weights is missing.
+ * @throws {FormatError} when the model is malformed, or names files outside its folder.
+ */
+export async function importTfjs(
+  tree: FileTree,
+  options: TfjsOptions = {},
+): Promise<{ graph: Graph; diagnostics: Diagnostic[] }> {
+  const file = options.file ?? "model.json";
+  const where = `${tree.name}/${file}`;
+  const json = parseJson(new TextDecoder().decode(await readFile(tree, file, where)), where);
+  const model = new Config(json, where);
+  const groups = model.list("weightsManifest").map((group) => readWeightGroup(group, where));
+  const weights = await readManifest(tree, groups, where);
+  const topology = model.object("modelTopology");
+  if (topology.has("node")) return importGraphModel(model, weights, options, where);
+  return importLayersModel(topology, weights, options, where);
+}
+
+async function readFile(tree: FileTree, file: string, where: string): Promise<Uint8Array> {
+  const source = await tree.open(file);
+  if (source === undefined) {
+    throw new IoError({
+      where,
+      found: "no such file",
+      expected: "the model.json of a TF.js model",
+      remedy: "Check the path",
+      path: where,
+    });
+  }
+  try {
+    return await source.read(0, source.byteLength);
+  } finally {
+    await source.close?.();
+  }
+}
+
+function importGraphModel(
+  model: Config,
+  weights: ReadonlyMap<string, TensorRecord>,
+  options: TfjsOptions,
+  where: string,
+): { graph: Graph; diagnostics: Diagnostic[] } {
+  const graphDef = readGraphJson(model.get("modelTopology"), weights, where);
+  const unfused = { ...graphDef, node: graphDef.node.flatMap(unfuse) };
+  return importGraphRecords(unfused, { ...options, ...signatureNames(model), name: where });
+}
+
+/** Names of inputs and outputs, where the model has a signature; it may stand among the user's metadata. */
+function signatureNames(model: Config): { inputs?: string[]; outputs?: string[] } {
+  const metadata = model.has("userDefinedMetadata")
+    ? model.object("userDefinedMetadata")
+    : undefined;
+  const place = model.has("signature") ? model : metadata?.has("signature") ? metadata : undefined;
+  if (place === undefined) return {};
+  const signature = place.object("signature");
+  const namesOf = (key: string): string[] => {
+    const entries = signature.get(key);
+    if (!isObject(entries)) return [];
+    return Object.values(entries).map((entry) =>
+      new Config(entry, `${signature.where}, ${key}`).text("name"),
+    );
+  };
+  const inputs = namesOf("inputs");
+  const outputs = namesOf("outputs");
+  return {
+    ...(inputs.length === 0 ? {} : { inputs }),
+    ...(outputs.length === 0 ? {} : { outputs }),
+  };
+}
+
+function importLayersModel(
+  topology: Config,
+  weights: ReadonlyMap<string, TensorRecord>,
+  options: TfjsOptions,
+  where: string,
+): { graph: Graph; diagnostics: Diagnostic[] } {
+  const described = topology.has("model_config") ? topology.get("model_config") : undefined;
+  const json: Json = described ?? {
+    class_name: topology.text("class_name"),
+    config: topology.get("config") ?? null,
+  };
+  const diagnostics: Diagnostic[] = [];
+  const version = topology.text("keras_version", "");
+  // TF.js itself has the formulas of the first Keras: hard_sigmoid by 0.2, GRU that resets before.
+  const kerasVersion = version.startsWith("tfjs") ? 1 : Number.parseInt(version, 10) || 2;
+  const model = { spec: readModelSpec(json, where), weights: listedWeights(weights), kerasVersion };
+  return { graph: buildKerasGraph(model, options, diagnostics, where), diagnostics };
+}
+
+function readWeightGroup(json: Json, where: string): WeightGroup {
+  const group = new Config(json, `${where}, weightsManifest`);
+  const paths = group.list("paths");
+  if (!paths.every((path) => typeof path === "string"))
+    throw group.wrong("paths that are no text", "text");
+  return {
+    paths: paths as string[],
+    weights: group.list("weights").map((weight) => readWeightSpec(weight, where)),
+  };
+}
+
+function readWeightSpec(json: Json, where: string): WeightSpec {
+  const spec = new Config(json, `${where}, weightsManifest`);
+  const shape = spec.list("shape") as readonly number[];
+  if (!shape.every((size) => Number.isInteger(size) && size >= 0)) {
+    throw new FormatError({
+      format: "tfjs",
+      where: spec.where,
+      found: `shape ${JSON.stringify(shape)}`,
+      expected: "sizes",
+    });
+  }
+  const weight = { name: spec.text("name"), shape, dtype: spec.text("dtype") };
+  return spec.has("quantization")
+    ? { ...weight, quantization: readQuantization(spec.object("quantization")) }
+    : weight;
+}
+
+function readQuantization(config: Config): WeightQuantization {
+  const dtype = config.text("dtype");
+  if (!config.has("scale")) return { dtype };
+  return { dtype, scale: config.number("scale"), min: config.number("min") };
+}
