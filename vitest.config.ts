@@ -7,7 +7,7 @@ export default defineConfig({
     setupFiles: ["test/fail-on-console.ts"],
     // Test files are bound by computation; more workers than cores only make each slower and may meet its time limit.
     maxWorkers: 2,
-    testTimeout: 60_000,
+    testTimeout: 120_000,
     hookTimeout: 60_000,
   },
 });
