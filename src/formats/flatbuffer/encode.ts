@@ -4,7 +4,7 @@
  * encoded part, so that files of any size are written without holding them.
  *
  * Scalars that equal the schema's default are left out, as FlatBuffers do. Records and arrays that occur several times
- * (the same object) and equal strings are written once.
+ * (the same object), equal strings and equal vectors of integers are written once.
  */
 import { Builder } from "flatbuffers";
 import { assert } from "../../base/errors.ts";
@@ -45,7 +45,8 @@ export function encodeFlatbuffer(schema: FlatbufferSchema, record: object): Uint
 class Encoder {
   readonly #schema: FlatbufferSchema;
   readonly #builder = new Builder(1024);
-  readonly #strings = new Map<string, number>();
+  /** Offsets of strings and of vectors of integers, by content. */
+  readonly #texts = new Map<string, number>();
   /** Offsets of what is written already, by type, then object. */
   readonly #written = new Map<string, Map<object, number>>();
 
@@ -171,9 +172,21 @@ class Encoder {
   #vector(vector: VectorDescriptor, value: object): number {
     // A negative offset from the end of the encoded part: the vector's count, 4 bytes before its first byte.
     if (value instanceof TailVector) return -(value.tailOffset - 4);
-    return this.#once(`[${vector.of}]${vector.align ?? ""}`, value, () =>
-      this.#newVector(vector, value),
+    const type = `[${vector.of}]${vector.align ?? ""}`;
+    return this.#once(type, value, () =>
+      isShared(vector)
+        ? this.#shared(`${type}${(value as readonly unknown[]).join()}`, () =>
+            this.#newVector(vector, value),
+          )
+        : this.#newVector(vector, value),
     );
+  }
+
+  /** What has the same text, type included, is written once. */
+  #shared(text: string, write: () => number): number {
+    const offset = this.#texts.get(text) ?? write();
+    this.#texts.set(text, offset);
+    return offset;
   }
 
   #newVector(vector: VectorDescriptor, value: object): number {
@@ -211,11 +224,7 @@ class Encoder {
   }
 
   #string(text: string): number {
-    const known = this.#strings.get(text);
-    if (known !== undefined) return known;
-    const offset = this.#builder.createString(text);
-    this.#strings.set(text, offset);
-    return offset;
+    return this.#shared(`"${text}`, () => this.#builder.createString(text));
   }
 
   /** Little-endian bytes as they are. Counts are elements, so floats need theirs corrected. */
@@ -229,6 +238,14 @@ class Encoder {
       this.#builder.addInt32(view.getInt32(at, true));
     return this.#builder.endVector();
   }
+}
+
+/**
+ * Whether equal vectors are written once: those of integers, which are shapes, operands and zero points. A network has
+ * few different ones, and the zero points of its channels take more bytes than their scales.
+ */
+function isShared({ of, element }: VectorDescriptor): boolean {
+  return element === "scalar" && of !== "ubyte" && of !== "float";
 }
 
 function fieldValue(record: object, name: string): unknown {
