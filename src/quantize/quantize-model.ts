@@ -23,13 +23,14 @@ export interface QuantizationResult {
  * those of the TensorFlow 2.21 converter. A model that is quantized already comes back as it is.
  *
  * @throws {UsageError} for options that contradict each other
- * @throws {QuantizeError} when a constant's data is not as long as its shape says
+ * @throws {GraphError} when the model breaks its own rules, such as data that is not as long as its shape says
  */
 export async function quantizeModel(
   model: Model,
   options: QuantizeOptions,
 ): Promise<QuantizationResult> {
   const { policy, diagnose } = resolveOptions(options);
+  verifyModel(model);
   const { model: equalized, links } =
     options.equalize === true ? await equalizeModel(model) : { model, links: 0 };
   const store = new WeightStore(equalized);

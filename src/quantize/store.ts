@@ -2,8 +2,7 @@
  * Does second: stores each planned constant in its new forms, one after the other, and keeps nothing of the floats.
  * Constants that share a buffer are stored once.
  */
-import { QuantizeError } from "../base/errors.ts";
-import { formatShape } from "../base/shape.ts";
+import { assert } from "../base/errors.ts";
 import type { Model } from "../model/ir.ts";
 import type { FloatConstant } from "./constants.ts";
 import { infiniteValues, type KeepReason } from "./keep-reason.ts";
@@ -61,14 +60,7 @@ export class WeightStore {
     if (missing.length === 0) return true;
     const { tensor, elements } = constant;
     const buffer = this.#model.buffers[tensor.buffer]!;
-    if (buffer.byteLength !== 4 * elements) {
-      throw new QuantizeError({
-        where: `subgraph ${constant.subgraph}, tensor ${constant.index} "${tensor.name}"`,
-        found: `${buffer.byteLength} bytes of data`,
-        expected: `${4 * elements} for float32${formatShape(tensor.shape)}`,
-        tensor: tensor.name,
-      });
-    }
+    assert(buffer.byteLength === 4 * elements, `verified data of tensor ${constant.index}`);
     for (const { format } of missing) {
       const stored = await quantizeConstant(buffer, tensor.shape, format);
       if (stored.bytes === undefined) {
