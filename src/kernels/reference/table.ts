@@ -46,6 +46,7 @@ import { SLICING } from "./slicing.ts";
 import { SOFTMAX } from "./softmax.ts";
 import { STABLEHLO } from "./stablehlo.ts";
 import { SVDF } from "./svdf.ts";
+import { TEXT } from "./text.ts";
 import { TRANSPOSE_CONV } from "./transpose-conv.ts";
 import { UNARY } from "./unary.ts";
 import { WINDOWS } from "./windows.ts";
@@ -92,6 +93,7 @@ export const REFERENCE_KERNELS: KernelTable = {
   ...CONV_3D_FAMILY,
   ...WINDOWS,
   ...STABLEHLO,
+  ...TEXT,
   ...UNARY,
 };
 
