@@ -8,122 +8,23 @@ import fc from "fast-check";
 import { expect, it } from "vitest";
 import { defaultsOf } from "../../src/formats/tflite/options.ts";
 import type { BuiltinOptions } from "../../src/formats/tflite/schema.gen.ts";
-import type { Model } from "../../src/model/ir.ts";
-import { Interpreter } from "../../src/runtime/interpreter.ts";
-import { type OperandSpec, oneOperatorModel } from "../one-operator-model.ts";
+import { oneOperatorModel } from "../one-operator-model.ts";
 import { describeWithShared, sharedPath } from "../shared.ts";
+import {
+  activation,
+  activations,
+  biases,
+  difference,
+  expectAgreement,
+  FLOAT_BOUND,
+  type Kind,
+  kinds,
+  RUNS,
+  run,
+  uniform,
+  weights,
+} from "./agreement.ts";
 
-/** Largest float difference over the largest value: a few roundings of sums of up to some thousand terms. */
-const FLOAT_BOUND = 1e-5;
-const RUNS = { numRuns: 60, seed: 20261124 };
-
-function uniform(seed: number): () => number {
-  let state = seed >>> 0;
-  return () => {
-    state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
-    return (state / 2 ** 32) * 2 - 1;
-  };
-}
-
-type Output = Float32Array | Int8Array | Uint8Array;
-
-interface Outcome {
-  readonly outputs: readonly Output[];
-  readonly variants: readonly (string | undefined)[];
-}
-
-async function run(model: Model | Uint8Array, kernels: "simd" | "reference"): Promise<Outcome> {
-  const variants: (string | undefined)[] = [];
-  const interpreter = await Interpreter.create(model, {
-    kernels,
-    observe: ({ variant }) => variants.push(variant),
-  });
-  const next = uniform(99);
-  for (const { index, shape, dtype } of interpreter.getInputDetails()) {
-    const length = shape.reduce((product, size) => product * size, 1);
-    const draw = {
-      float32: () => Float32Array.from({ length }, () => next() * 3),
-      int8: () => Int8Array.from({ length }, () => Math.round(next() * 127)),
-      uint8: () => Uint8Array.from({ length }, () => Math.round((next() + 1) * 127)),
-    };
-    interpreter.setTensor(index, draw[dtype as keyof typeof draw]());
-  }
-  await interpreter.invoke();
-  const outputs = interpreter
-    .getOutputDetails()
-    .map(({ index }) => interpreter.getTensor(index) as Output);
-  interpreter.dispose();
-  return { outputs, variants };
-}
-
-async function expectAgreement(model: Model, isExact: boolean): Promise<void> {
-  const [fast, slow] = [await run(model, "simd"), await run(model, "reference")];
-  expect(fast.variants.every((variant) => variant !== undefined)).toBe(true);
-  expect(slow.variants.every((variant) => variant === undefined)).toBe(true);
-  for (const [index, output] of fast.outputs.entries()) {
-    if (isExact) expect([...output]).toEqual([...slow.outputs[index]]);
-    else expect(difference(output, slow.outputs[index])).toBeLessThanOrEqual(FLOAT_BOUND);
-  }
-}
-
-function difference(a: Output, b: Output): number {
-  let [worst, largest] = [0, 1e-6];
-  for (const [index, value] of b.entries()) {
-    worst = Math.max(worst, Math.abs(value - a[index]));
-    largest = Math.max(largest, Math.abs(value));
-  }
-  return worst / largest;
-}
-
-type Kind = "float" | "hybrid" | "int8" | "uint8";
-const kinds = fc.constantFrom<Kind>("float", "hybrid", "int8", "uint8");
-
-/** Weights of that kind; int8 per channel, uint8 with one scale and a zero point. */
-function weights(
-  kind: Kind,
-  shape: readonly number[],
-  channels: number,
-  axis: number,
-): OperandSpec {
-  const next = uniform(shape.join("").length + channels);
-  const length = shape.reduce((product, size) => product * size, 1);
-  if (kind === "float") return { shape, data: Float32Array.from({ length }, next) };
-  if (kind === "uint8") {
-    const data = Uint8Array.from({ length }, () => Math.round((next() + 1) * 127));
-    return { shape, dtype: "uint8", data, scale: Float32Array.of(0.013), zeroPoint: [121] };
-  }
-  return {
-    shape,
-    dtype: "int8",
-    data: Int8Array.from({ length }, () => Math.round(next() * 127)),
-    scale: Float32Array.from({ length: channels }, () => (next() + 1.5) / 100),
-    axis,
-  };
-}
-
-/** An activation of that kind. */
-function activation(kind: Kind, shape: readonly number[], scale: number): OperandSpec {
-  if (kind === "float" || kind === "hybrid") return { shape };
-  return {
-    shape,
-    dtype: kind,
-    scale: Float32Array.of(scale),
-    zeroPoint: [kind === "int8" ? -9 : 117],
-  };
-}
-
-function biases(kind: Kind, count: number): OperandSpec {
-  const next = uniform(5);
-  return kind === "float" || kind === "hybrid"
-    ? { shape: [count], data: Float32Array.from({ length: count }, next) }
-    : {
-        shape: [count],
-        dtype: "int32",
-        data: Int32Array.from({ length: count }, () => Math.round(next() * 4000)),
-      };
-}
-
-const activations = fc.constantFrom("NONE", "RELU", "RELU6", "RELU_N1_TO_1");
 const windows = fc.record({
   kind: kinds,
   batch: fc.integer({ min: 1, max: 2 }),

@@ -55,14 +55,16 @@ const L2: PoolRule = {
   finish: (sum, count) => Math.sqrt(sum / count),
 };
 
-interface PoolGeometry {
+/** Where the windows of a pool stand. */
+export interface PoolGeometry {
   readonly batch: number;
   readonly rows: WindowAxis;
   readonly columns: WindowAxis;
   readonly channels: number;
 }
 
-function geometryOf(node: KernelNode): PoolGeometry {
+/** The windows of a node. */
+export function poolGeometry(node: KernelNode): PoolGeometry {
   const input = inputAt(node, 0).shape;
   requireRank(node, input, [4, 4], "input");
   const options = optionsOf(node, "Pool2DOptions");
@@ -82,7 +84,8 @@ function geometryOf(node: KernelNode): PoolGeometry {
   return { batch, rows, columns, channels };
 }
 
-function outputRange(node: KernelNode): ClampRange {
+/** What results are clamped to, as they are stored. */
+export function poolRange(node: KernelNode): ClampRange {
   const { fused_activation_function: activation } = optionsOf(node, "Pool2DOptions");
   const output = outputAt(node, 0);
   const { dtype } = output;
@@ -97,8 +100,8 @@ function outputRange(node: KernelNode): ClampRange {
 }
 
 function createPool(node: KernelNode, rule: PoolRule): KernelRun {
-  const { batch, rows, columns, channels } = geometryOf(node);
-  const { min, max } = outputRange(node);
+  const { batch, rows, columns, channels } = poolGeometry(node);
+  const { min, max } = poolRange(node);
   const isInteger = inputAt(node, 0).dtype !== "float32";
   const folded = new Float64Array(channels);
   return ([input], [out]) => {
@@ -149,10 +152,10 @@ function poolKernel(rule: PoolRule): KernelTable[string] {
       requireOperands(node, [1, 1]);
       requireType(node, inputAt(node, 0), rule.types, "input");
       requireSameType(node, inputAt(node, 0), outputAt(node, 0), "output");
-      outputRange(node);
+      poolRange(node);
     },
     shapes(node) {
-      const { batch, rows, columns, channels } = geometryOf(node);
+      const { batch, rows, columns, channels } = poolGeometry(node);
       return [[batch, rows.outputSize, columns.outputSize, channels]];
     },
     create: (node) => createPool(node, rule),

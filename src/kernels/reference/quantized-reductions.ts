@@ -2,6 +2,7 @@
  * MEAN, SUM and REDUCE_PROD on quantized integers, after TensorFlow Lite 2.21 (kernels/reduce.cc and
  * kernels/internal/optimized/{reduce.h, integer_ops/mean.h}, kernels/internal/reference/reduce.h).
  */
+import { assert } from "../../base/errors.ts";
 import { roundHalfAway } from "../../base/rounding.ts";
 import type { KernelNode } from "../kernel.ts";
 import { optionsOf } from "../options.ts";
@@ -63,19 +64,25 @@ function isImageMean(node: KernelNode, { axes, input }: Reduction): boolean {
 
 /** MEAN. */
 export function quantizedMean(node: KernelNode): ReductionRun | undefined {
-  const parameters = quantizedReduction(node);
-  if (parameters === undefined) return undefined;
+  if (quantizedReduction(node) === undefined) return undefined;
   return (reduction, x, out) => {
     const target = numbersOf(out);
     const sums = storedSums(reduction, x, target.length);
-    const law = isImageMean(node, reduction) ? imageMean : genericMean;
-    const mean = law(parameters, reduction.count, reduction.input.at(-1) ?? 1);
+    const mean = storedMean(node, reduction);
     for (let j = 0; j < sums.length; j++) target[j] = mean(sums[j], j);
   };
 }
 
 /** From a sum of stored integers, and its position, to the stored mean. */
-type StoredMean = (sum: number, at: number) => number;
+export type StoredMean = (sum: number, at: number) => number;
+
+/** How the MEAN of a quantized node turns sums into results. */
+export function storedMean(node: KernelNode, reduction: Reduction): StoredMean {
+  const parameters = quantizedReduction(node);
+  assert(parameters !== undefined, "a quantized reduction");
+  const law = isImageMean(node, reduction) ? imageMean : genericMean;
+  return law(parameters, reduction.count, reduction.input.at(-1) ?? 1);
+}
 
 /**
  * One multiplication by s/(n·s'), and a bias that takes the zero points in, both from float32. Ties go up for whole

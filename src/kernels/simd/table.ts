@@ -4,6 +4,8 @@ import { fastAdd, fastDiv, fastMul, fastSub } from "./operators/arithmetic.ts";
 import { fastConv } from "./operators/conv.ts";
 import { fastDepthwise } from "./operators/depthwise.ts";
 import { fastFullyConnected } from "./operators/fully-connected.ts";
+import { fastMean } from "./operators/mean.ts";
+import { fastAveragePool, fastL2Pool, fastMaxPool } from "./operators/pool.ts";
 
 const FAST_KERNELS: FastKernelTable = {
   ADD: fastAdd,
@@ -13,6 +15,10 @@ const FAST_KERNELS: FastKernelTable = {
   CONV_2D: fastConv,
   DEPTHWISE_CONV_2D: fastDepthwise,
   FULLY_CONNECTED: fastFullyConnected,
+  AVERAGE_POOL_2D: fastAveragePool,
+  MAX_POOL_2D: fastMaxPool,
+  L2_POOL_2D: fastL2Pool,
+  MEAN: fastMean,
 };
 
 /** The emitted kernel of a builtin operator; undefined for one that has none. */

@@ -1,0 +1,124 @@
+/**
+ * Runs a model on emitted kernels and on the reference, on the same random inputs, and holds the outcomes to each other:
+ * to the bit, or within a few roundings for sums of floats.
+ */
+import fc from "fast-check";
+import { expect } from "vitest";
+import type { Model } from "../../src/model/ir.ts";
+import { Interpreter } from "../../src/runtime/interpreter.ts";
+import type { OperandSpec } from "../one-operator-model.ts";
+
+/** Largest float difference over the largest value: a few roundings of sums of up to some thousand terms. */
+export const FLOAT_BOUND = 1e-5;
+export const RUNS = { numRuns: 60, seed: 20261124 };
+
+export function uniform(seed: number): () => number {
+  let state = seed >>> 0;
+  return () => {
+    state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
+    return (state / 2 ** 32) * 2 - 1;
+  };
+}
+
+export type Output = Float32Array | Int8Array | Uint8Array;
+
+export interface Outcome {
+  readonly outputs: readonly Output[];
+  readonly variants: readonly (string | undefined)[];
+}
+
+export async function run(
+  model: Model | Uint8Array,
+  kernels: "simd" | "reference",
+): Promise<Outcome> {
+  const variants: (string | undefined)[] = [];
+  const interpreter = await Interpreter.create(model, {
+    kernels,
+    observe: ({ variant }) => variants.push(variant),
+  });
+  const next = uniform(99);
+  for (const { index, shape, dtype } of interpreter.getInputDetails()) {
+    const length = shape.reduce((product, size) => product * size, 1);
+    const draw = {
+      float32: () => Float32Array.from({ length }, () => next() * 3),
+      int8: () => Int8Array.from({ length }, () => Math.round(next() * 127)),
+      uint8: () => Uint8Array.from({ length }, () => Math.round((next() + 1) * 127)),
+    };
+    interpreter.setTensor(index, draw[dtype as keyof typeof draw]());
+  }
+  await interpreter.invoke();
+  const outputs = interpreter
+    .getOutputDetails()
+    .map(({ index }) => interpreter.getTensor(index) as Output);
+  interpreter.dispose();
+  return { outputs, variants };
+}
+
+export async function expectAgreement(model: Model, isExact: boolean): Promise<void> {
+  const [fast, slow] = [await run(model, "simd"), await run(model, "reference")];
+  expect(fast.variants.every((variant) => variant !== undefined)).toBe(true);
+  expect(slow.variants.every((variant) => variant === undefined)).toBe(true);
+  for (const [index, output] of fast.outputs.entries()) {
+    if (isExact) expect([...output]).toEqual([...slow.outputs[index]]);
+    else expect(difference(output, slow.outputs[index])).toBeLessThanOrEqual(FLOAT_BOUND);
+  }
+}
+
+export function difference(a: Output, b: Output): number {
+  let [worst, largest] = [0, 1e-6];
+  for (const [index, value] of b.entries()) {
+    worst = Math.max(worst, Math.abs(value - a[index]));
+    largest = Math.max(largest, Math.abs(value));
+  }
+  return worst / largest;
+}
+
+export type Kind = "float" | "hybrid" | "int8" | "uint8";
+export const kinds = fc.constantFrom<Kind>("float", "hybrid", "int8", "uint8");
+
+/** Weights of that kind; int8 per channel, uint8 with one scale and a zero point. */
+export function weights(
+  kind: Kind,
+  shape: readonly number[],
+  channels: number,
+  axis: number,
+): OperandSpec {
+  const next = uniform(shape.join("").length + channels);
+  const length = shape.reduce((product, size) => product * size, 1);
+  if (kind === "float") return { shape, data: Float32Array.from({ length }, next) };
+  if (kind === "uint8") {
+    const data = Uint8Array.from({ length }, () => Math.round((next() + 1) * 127));
+    return { shape, dtype: "uint8", data, scale: Float32Array.of(0.013), zeroPoint: [121] };
+  }
+  return {
+    shape,
+    dtype: "int8",
+    data: Int8Array.from({ length }, () => Math.round(next() * 127)),
+    scale: Float32Array.from({ length: channels }, () => (next() + 1.5) / 100),
+    axis,
+  };
+}
+
+/** An activation of that kind. */
+export function activation(kind: Kind, shape: readonly number[], scale: number): OperandSpec {
+  if (kind === "float" || kind === "hybrid") return { shape };
+  return {
+    shape,
+    dtype: kind,
+    scale: Float32Array.of(scale),
+    zeroPoint: [kind === "int8" ? -9 : 117],
+  };
+}
+
+export function biases(kind: Kind, count: number): OperandSpec {
+  const next = uniform(5);
+  return kind === "float" || kind === "hybrid"
+    ? { shape: [count], data: Float32Array.from({ length: count }, next) }
+    : {
+        shape: [count],
+        dtype: "int32",
+        data: Int32Array.from({ length: count }, () => Math.round(next() * 4000)),
+      };
+}
+
+export const activations = fc.constantFrom("NONE", "RELU", "RELU6", "RELU_N1_TO_1");
