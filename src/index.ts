@@ -31,6 +31,7 @@ export type { GraphDefOptions } from "./import/graph-def.ts";
 export type { InputShape } from "./import/input-shapes.ts";
 export type { KerasOptions } from "./import/keras.ts";
 export type { SavedModelOptions } from "./import/saved-model.ts";
+export type { TfjsOptions } from "./import/tfjs.ts";
 export type { ByteSink, ByteSource, FileTree } from "./io/byte-source.ts";
 export { type MemorySink, memorySink, memorySource, memoryTree } from "./io/memory.ts";
 export type {

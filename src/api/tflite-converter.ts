@@ -1,5 +1,5 @@
 /**
- * The converter, under the names that tf.lite has given it. A constructor (`fromSavedModel`, `fromFrozenGraph`, `fromKerasModel`, `fromTflite`) reads the
+ * The converter, under the names that tf.lite has given it. A constructor (`fromSavedModel`, `fromFrozenGraph`, `fromTfjs` …) reads the
  * source and reports what is wrong with it; `convert` quantizes as the properties say at the time of the call, so one
  * converter can make several files from one source.
  *
@@ -11,6 +11,7 @@ import type { Graph } from "../graph/ir.ts";
 import type { GraphDefOptions } from "../import/graph-def.ts";
 import type { KerasOptions } from "../import/keras.ts";
 import type { SavedModelOptions } from "../import/saved-model.ts";
+import type { TfjsOptions } from "../import/tfjs.ts";
 import type { ByteSink, ByteSource, FileTree } from "../io/byte-source.ts";
 import { memorySource } from "../io/memory.ts";
 import type { Model } from "../model/ir.ts";
@@ -141,6 +142,25 @@ export class TFLiteConverter {
   }
 
   /**
+   * Reads a TF.js model, layers or graph.
+   * @param source The `model.json`: its path (Node only), or the folder that it is in together with its weights.
+   * @throws {IoError} when the model or a file of weights is missing; {FormatError} when the model is malformed or names
+   * files outside its folder; {UnsupportedError} for layers without a translation.
+   */
+  static async fromTfjs(
+    source: string | FileTree,
+    options: TfjsOptions = {},
+  ): Promise<TFLiteConverter> {
+    const { importTfjs } = await import("../import/tfjs.ts");
+    const { tree, file } = typeof source === "string" ? await openBeside(source) : { tree: source };
+    const { graph, diagnostics } = await importTfjs(tree, {
+      ...(file === undefined ? {} : { file }),
+      ...options,
+    });
+    return new TFLiteConverter({ kind: "graph", graph }, diagnostics);
+  }
+
+  /**
    * Reads a model that is in the TensorFlow Lite format already, to quantize it.
    * @param source The file: its path (Node only), its bytes, or a source that is read in ranges.
    * @throws {IoError} when it cannot be read; {FormatError} when it is malformed.
@@ -223,6 +243,12 @@ function modeOf(
 async function openFolder(path: string): Promise<FileTree> {
   const { fileTree } = await import("../node/file-tree.ts");
   return fileTree(path);
+}
+
+/** The folder of a file, and the file's name in it. */
+async function openBeside(path: string): Promise<{ tree: FileTree; file?: string }> {
+  const [, folder = "", file = path] = /^(.*[\\/])?([^\\/]*)$/.exec(path) ?? [];
+  return { tree: await openFolder(folder === "" ? "." : folder), file };
 }
 
 async function wholeFile(

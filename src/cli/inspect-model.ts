@@ -1,5 +1,6 @@
 /** What `octavo inspect` does: reads a model of any kind and describes it. */
-import { type Diagnostic, isOctavoError, UnsupportedError } from "../base/errors.ts";
+import { basename, dirname } from "node:path";
+import { type Diagnostic, isOctavoError } from "../base/errors.ts";
 import type { Graph } from "../graph/ir.ts";
 import type { Model } from "../model/ir.ts";
 import type { InspectFlags } from "./commands/inspect.ts";
@@ -9,7 +10,7 @@ import {
   type ModelDescription,
   modelText,
 } from "./model-text.ts";
-import { locateSource, SOURCE_TEXT, type Source } from "./source-kind.ts";
+import { locateSource, type Source } from "./source-kind.ts";
 import type { Terminal } from "./terminal.ts";
 
 interface Description {
@@ -33,14 +34,6 @@ export async function inspectModel(
 async function describe(source: Source, flags: InspectFlags): Promise<Description> {
   const { kind, path } = source;
   if (kind === "tflite") return describeTflite(path);
-  if (kind === "tfjs") {
-    throw new UnsupportedError({
-      where: path,
-      found: SOURCE_TEXT[kind],
-      expected: "a SavedModel folder, a frozen graph, a Keras file or a .tflite file",
-      features: [kind],
-    });
-  }
   const { countOps } = await import("../convert/report.ts");
   const { graph, diagnostics } = await importGraph(kind, path, flags);
   const document = describeGraph(kind, path, graph, countOps(graph));
@@ -60,6 +53,11 @@ async function importGraph(
       ...(signature === undefined ? {} : { signature }),
       keepDynamicBatch: true,
     });
+  }
+  if (kind === "tfjs") {
+    const { importTfjs } = await import("../import/tfjs.ts");
+    const { fileTree } = await import("../node/file-tree.ts");
+    return importTfjs(fileTree(dirname(path)), { file: basename(path), keepDynamicBatch: true });
   }
   const { readWholeFile } = await import("../node/file-source.ts");
   const bytes = await readWholeFile(path);

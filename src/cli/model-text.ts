@@ -26,7 +26,7 @@ export interface ModelDescription extends ModelSummary {
 
 /** A TensorFlow graph, as `octavo inspect --json` prints it. */
 export interface GraphDescription {
-  readonly format: Exclude<SourceKind, "tflite" | "tfjs">;
+  readonly format: Exclude<SourceKind, "tflite">;
   readonly path: string;
   readonly signature?: string;
   readonly inputs: readonly {

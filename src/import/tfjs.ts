@@ -21,6 +21,7 @@ import { readModelSpec } from "./keras/model-spec.ts";
 import { listedWeights } from "./keras/weights.ts";
 import { buildKerasGraph } from "./keras-graph.ts";
 
+/** How a TF.js model is read. */
 export interface TfjsOptions extends ShapeOptions {
   /** Name of the model's file in the folder. */
   readonly file?: string;

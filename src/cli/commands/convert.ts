@@ -1,7 +1,7 @@
 /** `octavo convert`: a trained model becomes a .tflite file, quantized as asked. */
 import { type Command, Option } from "commander";
 import type { ConverterMode, TFLiteConverter } from "../../api/tflite-converter.ts";
-import { UnsupportedError, UsageError } from "../../base/errors.ts";
+import { UsageError } from "../../base/errors.ts";
 import type { Shape } from "../../base/shape.ts";
 import type { ShapeOptions } from "../../import/input-shapes.ts";
 import { checkNames, inputShape, type Named, nameList } from "../arguments.ts";
@@ -43,7 +43,7 @@ export function defineConvert(program: Command, terminal: Terminal): void {
     .description("Makes a .tflite file from a trained TensorFlow model.")
     .argument(
       "<source>",
-      "a SavedModel folder, a frozen graph (.pb), a Keras file (.h5, .keras) or a .tflite file",
+      "a SavedModel folder, a frozen graph (.pb), a Keras file (.h5, .keras), a TF.js model.json or a .tflite file",
     )
     .requiredOption("-o, --output <file>", "the .tflite file to write");
   addQuantizeOptions(command, "float")
@@ -124,26 +124,20 @@ async function openConverter(
     case "keras_h5":
     case "keras_zip":
       return TFLiteConverter.fromKerasModel(path, shapeOptions(flags));
+    case "tfjs":
+      return TFLiteConverter.fromTfjs(path, shapeOptions(flags));
     case "tflite":
       return TFLiteConverter.fromTflite(path);
-    default:
-      throw new UnsupportedError({
-        where: path,
-        found: SOURCE_TEXT[kind],
-        expected: "a SavedModel folder, a frozen graph, a Keras file or a .tflite file",
-        remedy:
-          "Export the model with model.export(FOLDER) or tf.saved_model.save and convert that",
-        features: [kind],
-      });
   }
 }
 
-const READABLE: readonly SourceKind[] = [
+/** The sources that are lowered, all but .tflite files. */
+const GRAPHS: readonly SourceKind[] = [
   "saved_model",
   "frozen_graph",
   "keras_h5",
   "keras_zip",
-  "tflite",
+  "tfjs",
 ];
 
 /** Options that say something about one kind of source only. */
@@ -152,14 +146,14 @@ const READ_BY: Readonly<Record<string, readonly SourceKind[]>> = {
   signature: ["saved_model"],
   inputs: ["frozen_graph"],
   outputs: ["frozen_graph"],
-  inputShape: ["saved_model", "frozen_graph", "keras_h5", "keras_zip"],
-  keepDynamicBatch: ["saved_model", "frozen_graph", "keras_h5", "keras_zip"],
+  inputShape: GRAPHS,
+  keepDynamicBatch: GRAPHS,
 };
 
 /** An option that would have no effect is a mistake. */
 function refuseUnread(kind: SourceKind, path: string, flags: ConvertFlags): void {
   for (const [name, kinds] of Object.entries(READ_BY)) {
-    if (!(name in flags) || kinds.includes(kind) || !READABLE.includes(kind)) continue;
+    if (!(name in flags) || kinds.includes(kind)) continue;
     const option = `--${name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
     throw new UsageError({
       where: option,

@@ -26,7 +26,7 @@ export function defineInspect(program: Command, terminal: Terminal): void {
     )
     .argument(
       "<model>",
-      "a .tflite file, a SavedModel folder, a frozen graph (.pb) or a Keras file (.h5, .keras)",
+      "a .tflite file, a SavedModel folder, a frozen graph (.pb), a Keras file or a TF.js model.json",
     )
     .option("--tags <names>", "tags of the graph in a SavedModel, separated by commas", nameList)
     .option("--signature <name>", "key of the signature of a SavedModel")
