@@ -34,6 +34,8 @@ import {
 } from "./report.ts";
 import { simplifyArithmetic } from "./simplify-arithmetic.ts";
 import { simplifyMovement } from "./simplify-movement.ts";
+import { sinkTransposes } from "./sink-transposes.ts";
+import { toChannelsLast } from "./to-channels-last.ts";
 
 export interface ConvertOptions {
   /** Remarks of the importer, carried into the report. */
@@ -52,6 +54,7 @@ type DraftPass = readonly [name: string, run: (draft: Draft) => Draft];
 const GRAPH_PASSES: readonly GraphPass[] = [
   ["remove identities", removeIdentities],
   ["fold constants", foldConstants],
+  ["channels last", toChannelsLast],
   ["canonicalize", canonicalize],
   ["lower loops", lowerLoops],
   ["merge equal nodes", mergeEqual],
@@ -61,6 +64,8 @@ const GRAPH_PASSES: readonly GraphPass[] = [
   ["recognize patterns", recognizePatterns],
   ["decompose", decompose],
   ["expand explicit padding", expandExplicitPadding],
+  ["fold constants", foldConstants],
+  ["sink transposes", sinkTransposes],
   ["fold constants", foldConstants],
   ["simplify movement", simplifyMovement],
   ["simplify arithmetic", simplifyArithmetic],
