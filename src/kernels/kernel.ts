@@ -94,6 +94,8 @@ export interface ResourceStore {
 export interface KernelContext {
   /** Data of operands that are constant; undefined for the others. */
   readonly known: ValueOf;
+  /** A constant of the subgraph by tensor index, as block-wise quantization names its scales; undefined for others. */
+  constant(tensor: number): TensorView | undefined;
   readonly resources: ResourceStore;
   readonly subgraph: SubgraphFinder;
 }

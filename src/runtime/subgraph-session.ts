@@ -189,7 +189,7 @@ export class SubgraphSession implements CallableSubgraph {
 
   /** Sets all variable tensors to zero. */
   resetVariables(): void {
-    for (const slot of this.#variables.values()) clearVariable(slot);
+    for (const slot of this.#variables.values()) slot.clear();
   }
 
   memory(): SessionMemory {
@@ -300,7 +300,7 @@ export class SubgraphSession implements CallableSubgraph {
     let slot = this.#variables.get(index);
     if (slot === undefined) {
       slot = new TensorSlot(tensor, allocateData(tensor.name, tensor.dtype, tensor.shape));
-      clearVariable(slot);
+      slot.clear();
       this.#variables.set(index, slot);
     }
     return slot;
@@ -311,6 +311,10 @@ export class SubgraphSession implements CallableSubgraph {
       known: (position) => {
         const value = values[position];
         return value?.isConstant ? value : undefined;
+      },
+      constant: (index) => {
+        const data = this.#graph.constants[index];
+        return data === undefined ? undefined : { ...this.#fileTensor(index), data };
       },
       resources: this.#host.resources,
       subgraph: (index) => this.#host.callable(index),
@@ -402,12 +406,4 @@ export class SubgraphSession implements CallableSubgraph {
     const variant = this.#memory?.variantOf(operator);
     observe({ subgraph: this.#graph.index, operator, op, variant, milliseconds, inputs, outputs });
   }
-}
-
-/** Sets a variable to the value that stands for zero. TensorFlow Lite looks at the zero point of int8 only. */
-function clearVariable({ data, dtype, quantization }: TensorSlot): void {
-  if (data instanceof Int8Array)
-    data.fill(dtype === "int8" ? (quantization?.zeroPoint[0] ?? 0) : 0);
-  else if (data instanceof BigInt64Array || data instanceof BigUint64Array) data.fill(0n);
-  else if (!Array.isArray(data)) data.fill(0);
 }

@@ -45,4 +45,12 @@ export class TensorSlot implements OutputView {
     this.#shape = [...shape];
     return this.#data;
   }
+
+  /** Sets a variable to what stands for zero. TensorFlow Lite looks at the zero point of int8 only. */
+  clear(): void {
+    const data = this.#data;
+    if (data instanceof Int8Array) data.fill(this.quantization?.zeroPoint[0] ?? 0);
+    else if (data instanceof BigInt64Array || data instanceof BigUint64Array) data.fill(0n);
+    else if (!Array.isArray(data)) data.fill(0);
+  }
 }

@@ -15,6 +15,7 @@ import {
   type TypedArray,
   viewAs,
 } from "../../src/base/dtype.ts";
+import { LimitError } from "../../src/base/errors.ts";
 import { elementCount, type Shape } from "../../src/base/shape.ts";
 import { defaultsOf } from "../../src/formats/tflite/options.ts";
 import type { BuiltinOptions, BuiltinOptions2 } from "../../src/formats/tflite/schema.gen.ts";
@@ -123,6 +124,7 @@ function allocateAny(dtype: DType, shape: Shape): TensorData {
 }
 
 class Output implements OutputView {
+  readonly #mostElements: number;
   readonly name: string;
   readonly dtype: DType;
   readonly isConstant = false;
@@ -130,13 +132,20 @@ class Output implements OutputView {
   shape: Shape = [];
   data: TensorData = [];
 
-  constructor(info: TensorInfo, shape: Shape | undefined) {
+  constructor(info: TensorInfo, shape: Shape | undefined, mostElements: number) {
+    this.#mostElements = mostElements;
     this.name = info.name;
     this.dtype = info.dtype;
     if (shape !== undefined) this.resize(shape);
   }
 
   resize(shape: Shape): TensorData {
+    const value = elementCount(shape);
+    const max = this.#mostElements;
+    if (value > max) {
+      const found = `${value} elements`;
+      throw new LimitError({ where: this.name, found, limit: "elements", value, max });
+    }
     this.shape = shape;
     this.data = allocateAny(this.dtype, shape);
     return this.data;
@@ -144,6 +153,7 @@ class Output implements OutputView {
 }
 
 const CONTEXT_WITHOUT_MODEL: Omit<KernelContext, "known"> = {
+  constant: () => undefined,
   resources: {
     handleOf: () => {
       throw new Error("no resources in a single-operator case");
@@ -156,8 +166,15 @@ const CONTEXT_WITHOUT_MODEL: Omit<KernelContext, "known"> = {
   },
 };
 
-/** Runs a case from check to result, with constants known at load and the other operands when it runs. */
-export function runCase(kernel: Kernel, recorded: RecordedCase): Result[] {
+/**
+ * Runs a case from check to result, with constants known at load and the other operands when it runs. Outputs of more
+ * than `mostElements` elements are refused, as the runtime refuses those beyond its memory limit.
+ */
+export function runCase(
+  kernel: Kernel,
+  recorded: RecordedCase,
+  mostElements: number = 2 ** 24,
+): Result[] {
   const node = nodeOf(recorded);
   const views = recorded.inputs.map((operand, i): TensorView | undefined => {
     const info = node.inputs[i];
@@ -165,10 +182,11 @@ export function runCase(kernel: Kernel, recorded: RecordedCase): Result[] {
     return { ...info, data: decode(operand.dtype, operand.data) };
   });
   const known = (i: number) => (views[i]?.isConstant ? views[i] : undefined);
+  const { subgraph } = CONTEXT_WITHOUT_MODEL;
   kernel.check(node);
-  let shapes = kernel.shapes(node, known);
-  if (shapes.includes(undefined)) shapes = kernel.shapes(node, (i) => views[i]);
-  const outputs = node.outputs.map((info, i) => new Output(info, shapes[i]));
+  let shapes = kernel.shapes(node, known, subgraph);
+  if (shapes.includes(undefined)) shapes = kernel.shapes(node, (i) => views[i], subgraph);
+  const outputs = node.outputs.map((info, i) => new Output(info, shapes[i], mostElements));
   const final = {
     ...node,
     outputs: node.outputs.map((info, i) => ({ ...info, shape: shapes[i] ?? info.shape })),

@@ -5,7 +5,7 @@
 import { bytesOf, type DType } from "../../base/dtype.ts";
 import { assert } from "../../base/errors.ts";
 import { elementCount, formatShape } from "../../base/shape.ts";
-import type { KernelNode, KernelRun, KernelTable } from "../kernel.ts";
+import type { KernelContext, KernelNode, KernelRun, KernelTable } from "../kernel.ts";
 import {
   badValue,
   inputAt,
@@ -17,6 +17,7 @@ import {
   unsupported,
 } from "../require.ts";
 import { float32, int32, present } from "../views.ts";
+import { type BlockScales, blockScales, isBlockwise } from "./blockwise.ts";
 import { channelScales } from "./output-stage.ts";
 import { hybridWeights, preparedOnce } from "./weights.ts";
 
@@ -48,16 +49,24 @@ function createCopy(node: KernelNode): KernelRun {
   };
 }
 
-function createDequantize(node: KernelNode): KernelRun {
+/** Scales of the table: one for every row, or for every block of a row. */
+function tableScales(node: KernelNode, context: KernelContext): BlockScales {
   const table = inputAt(node, 1);
+  if (isBlockwise(table)) return blockScales(node, table, context);
+  return { scales: channelScales(node, table, table.shape[0]), block: rowElements(node) };
+}
+
+function createDequantize(node: KernelNode, context: KernelContext): KernelRun {
   const count = rowElements(node);
-  const scales = channelScales(node, table, table.shape[0]);
+  const { scales, block } = tableScales(node, context);
   const weightsOf = preparedOnce(hybridWeights);
   return ([ids, view], [out]) => {
     const [values, to] = [weightsOf(view), float32(out)];
     eachId(node, int32(ids), (id, at) => {
       const from = id * count;
-      for (let i = 0; i < count; i++) to[at * count + i] = values[from + i] * scales[id];
+      for (let i = 0; i < count; i++) {
+        to[at * count + i] = values[from + i] * scales[Math.floor((from + i) / block)];
+      }
     });
   };
 }
@@ -79,9 +88,9 @@ export const EMBEDDING_LOOKUP: KernelTable = {
       if (table.length < 2) throw misshapen(node, `table ${formatShape(table)}`, "rank 2 or more");
       return [[...ids, ...table.slice(1)]];
     },
-    create(node) {
+    create(node, context) {
       const copies = inputAt(node, 1).dtype === outputAt(node, 0).dtype;
-      return copies ? createCopy(node) : createDequantize(node);
+      return copies ? createCopy(node) : createDequantize(node, context);
     },
   },
 };

@@ -5,12 +5,13 @@
 import { assert } from "../../base/errors.ts";
 import { elementCount, formatShape, type Shape } from "../../base/shape.ts";
 import type { FullyConnectedOptions } from "../../formats/tflite/schema.gen.ts";
-import type { KernelNode, KernelRun, KernelTable } from "../kernel.ts";
+import type { KernelContext, KernelNode, KernelRun, KernelTable } from "../kernel.ts";
 import { optionsOf } from "../options.ts";
 import { inputAt, misshapen, outputAt, requireRank, unsupported } from "../require.ts";
 import { float32, present } from "../views.ts";
-import { clampRange } from "./activation.ts";
+import { clampInPlace, clampRange } from "./activation.ts";
 import { arithmeticOf, requireProductTypes } from "./arithmetic-kind.ts";
+import { blockScales, isBlockwise } from "./blockwise.ts";
 import { dotRows } from "./dot.ts";
 import { quantizeVector } from "./hybrid.ts";
 import {
@@ -116,6 +117,41 @@ function createHybrid(node: KernelNode, options: FullyConnectedOptions): KernelR
   };
 }
 
+/**
+ * Hybrid with one weight scale for every block of a row: out = (Σ_blocks scale·Σ q_x·q_w)·s_x + bias. Rows are quantized
+ * with a zero point whatever the option says. The official kernel leaves the activation out; here it is applied.
+ */
+function createBlockwise(
+  node: KernelNode,
+  options: FullyConnectedOptions,
+  context: KernelContext,
+): KernelRun {
+  const { rows, depth, units } = productGeometry(node);
+  const { scales, block } = blockScales(node, inputAt(node, 1), context);
+  const range = clampRange(node, options.fused_activation_function);
+  const blocks = depth / block;
+  const row = new Float64Array(depth);
+  const weightsOf = preparedOnce(hybridWeights);
+  return ([input, filter, bias], [out]) => {
+    const [values, weights, result] = [float32(input), weightsOf(filter), float32(out)];
+    const biases = biasValues(bias, units);
+    for (let r = 0; r < rows; r++) {
+      const { scale } = quantizeVector(values, r * depth, depth, true, row);
+      for (let u = 0; u < units; u++) {
+        let sum = 0;
+        for (let b = 0; b < blocks; b++) {
+          const at = u * depth + b * block;
+          let products = 0;
+          for (let k = 0; k < block; k++) products += row[b * block + k] * weights[at + k];
+          sum = Math.fround(sum + Math.fround(products * scales[u * blocks + b]));
+        }
+        result[r * units + u] = Math.fround(sum * scale) + biases[u];
+      }
+    }
+    clampInPlace(result, range);
+  };
+}
+
 function createInteger(node: KernelNode, options: FullyConnectedOptions): KernelRun {
   const { rows, depth, units } = productGeometry(node);
   const [input, filter, output] = [inputAt(node, 0), inputAt(node, 1), outputAt(node, 0)];
@@ -152,10 +188,14 @@ export const FULLY_CONNECTED: KernelTable = {
       const { weights_format } = optionsOf(node, "FullyConnectedOptions");
       if (weights_format !== "DEFAULT") throw unsupported(node, `with weights ${weights_format}`);
       requireProductTypes(node);
+      if (isBlockwise(inputAt(node, 1)) && arithmeticOf(node) !== "hybrid") {
+        throw unsupported(node, `on ${inputAt(node, 0).dtype} with block-wise weights`);
+      }
     },
     shapes: (node) => [outputShape(node)],
-    create(node) {
+    create(node, context) {
       const options = optionsOf(node, "FullyConnectedOptions");
+      if (isBlockwise(inputAt(node, 1))) return createBlockwise(node, options, context);
       switch (arithmeticOf(node)) {
         case "float":
           return createFloat(node, options);
