@@ -5,6 +5,7 @@
 import type { BuiltinOperatorName } from "../../formats/tflite/schema.gen.ts";
 import type { BlockSize, RangeMethod } from "../weight-format.ts";
 
+/** One rule: which operators, and what becomes of their weights. */
 export interface RecipeEntry {
   /** Position in the file, from 0: how messages name the entry. */
   readonly position: number;
@@ -16,6 +17,7 @@ export interface RecipeEntry {
   readonly config?: RecipeConfig;
 }
 
+/** What an entry says of weights and computation. */
 export interface RecipeConfig {
   readonly dtype: "int8" | "int4" | "float16";
   readonly granularity: "channel" | "tensor" | BlockSize;
@@ -27,6 +29,7 @@ export interface RecipeConfig {
   readonly skipChecks: boolean;
 }
 
+/** Rules in order; for each operator the last that matches holds. */
 export interface Recipe {
   readonly name: string;
   readonly entries: readonly RecipeEntry[];
