@@ -3,7 +3,7 @@
  * one behind the other:
  *
  * - f32 [bias]: clamp(sum + bias);
- * - qd8 [scales, bias]: clamp((sum · parameter) · scale + bias), parameter = scale of the input;
+ * - qd8 [scales, bias]: clamp((sum · scale) · parameter + bias), parameter = scale of the input;
  * - qs8, qu8 [multipliers, exponents, bias], all int32: clamp(requantize(sum + bias) + parameter) as bytes,
  *   parameter = zero point of the output (`emit-requantize.ts`). Ties of the second rounding go up in qs8 for channels
  *   in groups of eight, and away from zero for the rest of them and in qu8 (`reference/output-stage.ts`).
@@ -63,9 +63,9 @@ function floatStage(
         loadColumn(f, operands, 0, lanes, operand);
         forEachSum(sums, (sum, vector) => {
           f.get(sum);
-          f.get(operands.parameter);
-          f.op("f32x4.mul");
           f.get(operand[vector]);
+          f.op("f32x4.mul");
+          f.get(operands.parameter);
           f.op("f32x4.mul");
           f.set(sum);
         });

@@ -115,7 +115,7 @@ function define(
 
 function finish(kind: DepthwiseData, d: Data, sum: number, c: number): number {
   if (kind === "f32") return f(sum + d.bias[c]);
-  if (kind === "qd8") return f(f(f(sum * INPUT_SCALE) * d.scales[c]) + d.bias[c]);
+  if (kind === "qd8") return f(f(f(sum * d.scales[c]) * INPUT_SCALE) + d.bias[c]);
   const { multiplier, shift } = d.fixed[c];
   const isGrouped = c < d.bias.length - (d.bias.length % 8);
   const multiply = kind === "qs8" && isGrouped ? multiplyRoundingUp : multiplyByQuantizedMultiplier;

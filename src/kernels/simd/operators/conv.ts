@@ -5,6 +5,7 @@
  */
 import { optionsOf } from "../../options.ts";
 import { type ConvGeometry, convGeometry, isPerChannel } from "../../reference/conv.ts";
+import { finiteRange } from "../../reference/output-stage.ts";
 import { insideRange } from "../../reference/window.ts";
 import { inputAt } from "../../require.ts";
 import {
@@ -53,6 +54,7 @@ export const fastConv: FastKernel = (request) => {
     n: outChannels,
     k: rows.filterSize * columns.filterSize * channels,
     activation: optionsOf(node, "Conv2DOptions").fused_activation_function,
+    floatRange: finiteRange,
     asymmetric: isPerChannel(inputAt(node, 1), geometry.groups),
     precision: inputAt(node, 0).dtype === "uint8" ? "per-tensor" : "per-channel",
   });

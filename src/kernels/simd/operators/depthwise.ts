@@ -5,9 +5,8 @@
 import { assert } from "../../../base/errors.ts";
 import type { ActivationFunctionType } from "../../../formats/tflite/schema.gen.ts";
 import { optionsOf } from "../../options.ts";
-import { clampRange } from "../../reference/activation.ts";
 import { type DepthwiseGeometry, depthwiseGeometry } from "../../reference/depthwise-conv.ts";
-import { channelScales } from "../../reference/output-stage.ts";
+import { channelScales, finiteRange } from "../../reference/output-stage.ts";
 import { centeredWeights, hybridWeights } from "../../reference/weights.ts";
 import { inputAt, perTensorQuantization } from "../../require.ts";
 import {
@@ -122,7 +121,7 @@ function kindOf(
   const input = inputAt(node, 0);
   const floatBias = bias?.data instanceof Float32Array ? bias.data : new Float32Array(channels);
   if (input.dtype === "float32") {
-    const { min, max } = clampRange(node, activation);
+    const { min, max } = finiteRange(node, activation);
     const clamp = { low: min, high: max, zeroPoint: 0, elementBytes: 4 };
     if (filter.dtype === "float32") {
       assert(filter.data instanceof Float32Array, "float weights");

@@ -3,6 +3,7 @@
  * row of odd length is followed by whatever was there: its weight is 0.
  */
 import { optionsOf } from "../../options.ts";
+import { clampRange } from "../../reference/activation.ts";
 import { isAsymmetric, productGeometry } from "../../reference/fully-connected.ts";
 import { inputAt } from "../../require.ts";
 import { addressOf, type FastKernel, Region } from "../fast-kernel.ts";
@@ -19,6 +20,7 @@ export const fastFullyConnected: FastKernel = (request) => {
     n: units,
     k: depth,
     activation: options.fused_activation_function,
+    floatRange: clampRange,
     asymmetric: isAsymmetric(node, options),
     precision: isPerChannel ? "per-channel" : "per-tensor",
   });

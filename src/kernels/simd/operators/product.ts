@@ -5,8 +5,8 @@
 import { assert } from "../../../base/errors.ts";
 import { elementCount } from "../../../base/shape.ts";
 import type { ActivationFunctionType } from "../../../formats/tflite/schema.gen.ts";
-import type { TensorView } from "../../kernel.ts";
-import { clampRange } from "../../reference/activation.ts";
+import type { KernelNode, TensorView } from "../../kernel.ts";
+import type { ClampRange } from "../../reference/activation.ts";
 import { channelScales, type FactorPrecision } from "../../reference/output-stage.ts";
 import { centeredWeights, hybridWeights } from "../../reference/weights.ts";
 import { inputAt, perTensorQuantization } from "../../require.ts";
@@ -30,6 +30,8 @@ export interface ProductRequest {
   /** Length of the sums. */
   readonly k: number;
   readonly activation: ActivationFunctionType;
+  /** The range of an activation on floats: whether overflow stops at the largest float is the operator's own. */
+  floatRange(node: KernelNode, activation: ActivationFunctionType): ClampRange;
   /** Whether float activations are quantized with a zero point, where they are. */
   readonly asymmetric: boolean;
   /** How integer products compute their factors. */
@@ -169,12 +171,12 @@ function floatBias(bias: TensorView | undefined, n: number): Float32Array {
 
 function floatKind(
   { node }: FastRequest,
-  { n, activation }: ProductRequest,
+  { n, activation, floatRange }: ProductRequest,
   filter: TensorView,
   bias: TensorView | undefined,
 ): ProductKind {
   assert(filter.data instanceof Float32Array, "float weights");
-  const { min, max } = clampRange(node, activation);
+  const { min, max } = floatRange(node, activation);
   return {
     data: "f32",
     weights: filter.data,
@@ -189,11 +191,11 @@ function floatKind(
 
 function hybridKind(
   { node }: FastRequest,
-  { n, activation, asymmetric }: ProductRequest,
+  { n, activation, asymmetric, floatRange }: ProductRequest,
   filter: TensorView,
   bias: TensorView | undefined,
 ): ProductKind {
-  const { min, max } = clampRange(node, activation);
+  const { min, max } = floatRange(node, activation);
   return {
     data: "qd8",
     weights: hybridWeights(filter),
