@@ -1,3 +1,4 @@
+import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { axisSlices, blockSlices, measureMagnitudes, tensorSlices } from "./slices.ts";
 import { quantizeSymmetric, symmetricScale } from "./symmetric.ts";
@@ -52,6 +53,23 @@ describe("symmetric int8", () => {
     const { q, scales } = quantize([Number.NaN, 2, -1]);
     expect(scales).toEqual([2 / 127]);
     expect(q).toEqual([0, 127, -64]);
+  });
+
+  test("is never further from a value than half a step", () => {
+    fc.assert(
+      fc.property(
+        fc.array(fc.float({ noNaN: true, noDefaultInfinity: true }), { minLength: 1 }),
+        (values) => {
+          const { q, scales, tally } = quantize(values);
+          const half = scales[0]! * 0.5 * (1 + 1e-6);
+          return (
+            values.every((value, index) => Math.abs(value - scales[0]! * q[index]!) <= half) &&
+            q.every((integer) => Math.abs(integer) <= 127) &&
+            tally.clipped === 0
+          );
+        },
+      ),
+    );
   });
 
   test("measures what was lost against the stored scale", () => {
