@@ -139,7 +139,11 @@ describeWithShared("repairs of MobileNetV1 0.25 with one scale per tensor", () =
     const names = readdirSync(folder).filter((_, index) => index % 60 === 0);
     return names.slice(0, count).map((name) => {
       const value = decodeImage(readFileSync(`${folder}/${name}`), name);
-      return toModelInput({ name, value }, input, PREPROCESSING_PRESETS.mobilenet) as Float32Array;
+      return toModelInput(
+        { name, value, label: undefined },
+        input,
+        PREPROCESSING_PRESETS.mobilenet,
+      ) as Float32Array;
     });
   }
 
