@@ -53,3 +53,9 @@ export function emitCountdown(
     });
   });
 }
+
+/** Emits [] → `value` in all lanes. */
+export function emitSplatConstant(f: FunctionBuilder, value: number): void {
+  f.f32(value);
+  f.op("f32x4.splat");
+}

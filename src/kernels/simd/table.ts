@@ -6,6 +6,9 @@ import { fastDepthwise } from "./operators/depthwise.ts";
 import { fastFullyConnected } from "./operators/fully-connected.ts";
 import { fastMean } from "./operators/mean.ts";
 import { fastAveragePool, fastL2Pool, fastMaxPool } from "./operators/pool.ts";
+import { fastDequantize, fastQuantize } from "./operators/quantize.ts";
+import { fastSoftmax } from "./operators/softmax.ts";
+import { UNARY_KERNELS } from "./operators/unary.ts";
 
 const FAST_KERNELS: FastKernelTable = {
   ADD: fastAdd,
@@ -19,6 +22,10 @@ const FAST_KERNELS: FastKernelTable = {
   MAX_POOL_2D: fastMaxPool,
   L2_POOL_2D: fastL2Pool,
   MEAN: fastMean,
+  SOFTMAX: fastSoftmax,
+  DEQUANTIZE: fastDequantize,
+  QUANTIZE: fastQuantize,
+  ...UNARY_KERNELS,
 };
 
 /** The emitted kernel of a builtin operator; undefined for one that has none. */

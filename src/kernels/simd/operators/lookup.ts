@@ -1,0 +1,99 @@
+/**
+ * Functions of one byte by table. The table is what the reference computes for all 256 bytes, so it needs no law of its
+ * own. Where the reference treats the elements behind the last whole group differently they have a table of their own.
+ */
+import { allocate, bytesOf, type TensorData, viewAs } from "../../../base/dtype.ts";
+import { assert } from "../../../base/errors.ts";
+import { elementCount } from "../../../base/shape.ts";
+import type { KernelContext, KernelNode, OutputView, TensorInfo } from "../../kernel.ts";
+import { referenceKernel } from "../../reference/table.ts";
+import { inputAt, outputAt } from "../../require.ts";
+import {
+  type EntryBytes,
+  emitLookup,
+  type LookupFunction,
+  lookupName,
+} from "../elementwise/emit-lookup.ts";
+import { addressOf, type FastKernel, type FastPlan, Region } from "../fast-kernel.ts";
+
+const VALUES = 256;
+/** Fewer than any group of the reference. */
+const REST = 4;
+
+/** Plans an operator from bytes to bytes or floats that treats elements in groups of `group`; 1 for alike. */
+export function planLookup(node: KernelNode, group: number): FastPlan | undefined {
+  const [input, output] = [inputAt(node, 0), outputAt(node, 0)];
+  if (input.dtype !== "int8" && input.dtype !== "uint8") return undefined;
+  if ((input.quantization?.scale.length ?? 0) > 1) return undefined;
+  if ((output.quantization?.scale.length ?? 0) > 1) return undefined;
+  const entryBytes = { int8: 1, uint8: 1, float32: 4 }[output.dtype as "int8"] as EntryBytes;
+  if (entryBytes === undefined) return undefined;
+  const name = lookupName(entryBytes);
+  const count = elementCount(input.shape);
+  const grouped = count - (count % group);
+  const lay = (region: Region) => [0, 1].map(() => region.take(VALUES * entryBytes));
+  const persistent = new Region();
+  lay(persistent);
+  return {
+    variant: name,
+    functions: [{ name, emit: (module) => emitLookup(module, entryBytes) }],
+    persistentBytes: persistent.byteLength,
+    scratchBytes: 0,
+    bind(place) {
+      const run = place.call<LookupFunction>(name);
+      const [whole, rest] = lay(new Region(place.persistent));
+      const heap = new Uint8Array(place.memory.buffer);
+      heap.set(tableOf(node, VALUES), whole);
+      if (grouped < count) heap.set(tableOf(node, REST), rest);
+      return ([from], [to]) => {
+        const [source, out] = [addressOf(from), addressOf(to)];
+        run(source, grouped, out, whole);
+        run(source + grouped, count - grouped, out + grouped * entryBytes, rest);
+      };
+    },
+  };
+}
+
+/** A fast kernel for bytes whose elements are all treated alike. */
+export const fastByteFunction: FastKernel = ({ node }) => planLookup(node, 1);
+
+/** Results of the reference for all bytes, computed `length` at a time. */
+function tableOf(node: KernelNode, length: number): Uint8Array {
+  const kernel = referenceKernel(node.op);
+  assert(kernel !== undefined, `a reference kernel of ${node.op}`);
+  const [input, output] = [inputAt(node, 0), outputAt(node, 0)];
+  const bytes = Uint8Array.from({ length: VALUES }, (_, index) => index);
+  const results = allocate(output.dtype, VALUES);
+  const shape = [length];
+  const run = kernel.create(
+    { ...node, inputs: [{ ...input, shape }], outputs: [{ ...output, shape }] },
+    NO_CONTEXT,
+  );
+  for (let at = 0; at < VALUES; at += length) {
+    const data = viewAs(input.dtype, bytes.subarray(at, at + length));
+    run([{ ...input, shape, data }], [fixedView(output, shape, results, at)]);
+  }
+  return bytesOf(results);
+}
+
+function fixedView(
+  info: TensorInfo,
+  shape: readonly number[],
+  results: Exclude<TensorData, readonly Uint8Array[]>,
+  at: number,
+): OutputView {
+  const itemBytes = results.BYTES_PER_ELEMENT;
+  const bytes = bytesOf(results).subarray(at * itemBytes, (at + (shape[0] ?? 0)) * itemBytes);
+  return { ...info, shape, data: viewAs(info.dtype, bytes), resize: absent };
+}
+
+function absent(): never {
+  assert(false, "a function of one byte has no surroundings");
+}
+
+const NO_CONTEXT: KernelContext = {
+  known: () => undefined,
+  constant: () => undefined,
+  resources: { handleOf: absent, get: absent, set: absent },
+  subgraph: absent,
+};

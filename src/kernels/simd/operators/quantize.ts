@@ -1,0 +1,35 @@
+/** QUANTIZE and DEQUANTIZE with one scale: floats to bytes by emitted code, bytes by table. */
+import { elementCount } from "../../../base/shape.ts";
+import { quantizedRange } from "../../reference/fixed-point.ts";
+import { inputAt, outputAt, perTensorQuantization } from "../../require.ts";
+import { emitToBytes, type ToBytesFunction, toBytesName } from "../elementwise/emit-to-bytes.ts";
+import { addressOf, type FastKernel } from "../fast-kernel.ts";
+import { planLookup } from "./lookup.ts";
+
+/** Groups that the reference treats differently from what is left behind them. */
+const GROUP = { dequantize: 8, requantize: 16 };
+
+export const fastDequantize: FastKernel = ({ node }) => planLookup(node, GROUP.dequantize);
+
+export const fastQuantize: FastKernel = ({ node }) => {
+  const [input, output] = [inputAt(node, 0), outputAt(node, 0)];
+  if (input.dtype !== "float32") return planLookup(node, GROUP.requantize);
+  const { dtype } = output;
+  if (dtype !== "int8" && dtype !== "uint8") return undefined;
+  if (output.quantization?.scale.length !== 1) return undefined;
+  const { scale, zeroPoint } = perTensorQuantization(node, output, "output");
+  const { min, max } = quantizedRange(dtype);
+  const numbers = [scale, Math.fround(1 / scale), zeroPoint, min, max] as const;
+  const name = toBytesName(dtype);
+  const count = elementCount(input.shape);
+  return {
+    variant: name,
+    functions: [{ name, emit: (module) => emitToBytes(module, dtype) }],
+    persistentBytes: 0,
+    scratchBytes: 0,
+    bind(place) {
+      const run = place.call<ToBytesFunction>(name);
+      return ([from], [to]) => run(addressOf(from), count, addressOf(to), ...numbers);
+    },
+  };
+};

@@ -1,0 +1,71 @@
+/** Functions of one operand: emitted on float32, by table on bytes. */
+import { elementCount } from "../../../base/shape.ts";
+import type { KernelNode } from "../../kernel.ts";
+import { optionsOf } from "../../options.ts";
+import { inputAt } from "../../require.ts";
+import {
+  emitUnary,
+  type UnaryFunction,
+  type UnaryOp,
+  unaryName,
+} from "../elementwise/emit-unary.ts";
+import { addressOf, type FastKernel, type FastKernelTable } from "../fast-kernel.ts";
+import { fastByteFunction } from "./lookup.ts";
+
+type Numbers = readonly [first: number, second: number];
+
+/** On float32; undefined where `numbersOf` says that there is no emitted code. */
+function onFloats(
+  op: UnaryOp,
+  numbersOf: (node: KernelNode) => Numbers | undefined = () => [0, 0],
+): FastKernel {
+  return ({ node }) => {
+    const input = inputAt(node, 0);
+    const numbers = input.dtype === "float32" ? numbersOf(node) : undefined;
+    if (numbers === undefined) return undefined;
+    const name = unaryName(op);
+    const count = elementCount(input.shape);
+    return {
+      variant: name,
+      functions: [{ name, emit: (module) => emitUnary(module, op) }],
+      persistentBytes: 0,
+      scratchBytes: 0,
+      bind(place) {
+        const run = place.call<UnaryFunction>(name);
+        return ([from], [to]) => run(addressOf(from), count, addressOf(to), ...numbers);
+      },
+    };
+  };
+}
+
+/** On float32 and on bytes. */
+function onBoth(op: UnaryOp, numbersOf?: (node: KernelNode) => Numbers | undefined): FastKernel {
+  const floats = onFloats(op, numbersOf);
+  return (request) => floats(request) ?? fastByteFunction(request);
+}
+
+const clamp = (low: number, high: number) => onBoth("clamp", () => [low, high]);
+
+export const UNARY_KERNELS: FastKernelTable = {
+  RELU: clamp(0, Infinity),
+  RELU6: clamp(0, 6),
+  RELU_N1_TO_1: clamp(-1, 1),
+  RELU_0_TO_1: clamp(0, 1),
+  LEAKY_RELU: onBoth("leaky", (node) => [optionsOf(node, "LeakyReluOptions").alpha, 0]),
+  ELU: onBoth("elu"),
+  GELU: onBoth("gelu", (node) => (optionsOf(node, "GeluOptions").approximate ? [0, 0] : undefined)),
+  HARD_SWISH: onBoth("hardswish"),
+  LOGISTIC: onBoth("logistic"),
+  TANH: onBoth("tanh"),
+  ABS: onBoth("abs"),
+  NEG: onBoth("neg"),
+  SQRT: onBoth("sqrt"),
+  EXP: onBoth("exp"),
+  SQUARE: onFloats("square"),
+  FLOOR: onFloats("floor"),
+  CEIL: onFloats("ceil"),
+  ROUND: onFloats("round"),
+  /** Bytes below the zero point are an error, which no table has. */
+  RSQRT: onFloats("rsqrt"),
+  LOG: fastByteFunction,
+};

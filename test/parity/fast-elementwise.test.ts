@@ -1,0 +1,110 @@
+/** Emitted functions of one operand, softmax and changes of type against the reference. */
+import fc from "fast-check";
+import { it } from "vitest";
+import { defaultsOf } from "../../src/formats/tflite/options.ts";
+import type { BuiltinOperatorName, BuiltinOptions } from "../../src/formats/tflite/schema.gen.ts";
+import { type OperandSpec, oneOperatorModel } from "../one-operator-model.ts";
+import { expectAgreement, RUNS } from "./agreement.ts";
+
+const shapes = fc.array(fc.integer({ min: 1, max: 11 }), { minLength: 1, maxLength: 3 });
+const scales = fc.double({ min: 0.002, max: 0.2, noNaN: true });
+
+function optionsFor(op: string): BuiltinOptions | undefined {
+  if (op === "LEAKY_RELU") return { type: "LeakyReluOptions", value: { alpha: 0.1 } };
+  if (op === "GELU") return { type: "GeluOptions", value: { approximate: true } };
+  return undefined;
+}
+
+function bytes(
+  dtype: "int8" | "uint8",
+  shape: readonly number[],
+  scale: number,
+  zeroPoint: number,
+): OperandSpec {
+  const moved = dtype === "int8" ? zeroPoint : zeroPoint + 128;
+  return { shape, dtype, scale: Float32Array.of(scale), zeroPoint: [moved] };
+}
+
+/** Operators whose emitted code computes what the reference does, number by number. */
+const EXACT = ["RELU", "RELU6", "RELU_N1_TO_1", "RELU_0_TO_1", "ABS", "NEG", "SQUARE", "FLOOR"];
+
+it("functions of floats agree", async () => {
+  const rounded = ["ELU", "GELU", "HARD_SWISH", "LOGISTIC", "TANH", "EXP"];
+  const operators = fc.constantFrom(...EXACT, "CEIL", "ROUND", "LEAKY_RELU", ...rounded);
+  await fc.assert(
+    fc.asyncProperty(operators, shapes, async (op, shape) => {
+      const name = op as BuiltinOperatorName;
+      const model = oneOperatorModel(name, optionsFor(op), [{ shape }], { shape });
+      await expectAgreement(model, EXACT.includes(op));
+    }),
+    { ...RUNS, numRuns: 120 },
+  );
+});
+
+it("functions of bytes agree to the bit", async () => {
+  const signed = ["ELU", "ABS", "EXP", "LOG", "SQRT"];
+  const operators = fc.constantFrom(
+    ...["RELU", "RELU6", "RELU_N1_TO_1", "LEAKY_RELU", "HARD_SWISH", "LOGISTIC", "TANH", "GELU"],
+    ...signed,
+  );
+  const types = fc.constantFrom("int8" as const, "uint8" as const);
+  const zeroPoints = fc.integer({ min: -100, max: 100 });
+  await fc.assert(
+    fc.asyncProperty(
+      operators,
+      types,
+      shapes,
+      fc.tuple(scales, scales),
+      zeroPoints,
+      async (op, dtype, shape, [from, to], zero) => {
+        fc.pre(dtype === "int8" || !signed.includes(op));
+        fc.pre(op !== "HARD_SWISH" || from < 100 * to);
+        const scale = op === "LOGISTIC" ? 2 ** -8 : to;
+        const model = oneOperatorModel(
+          op as BuiltinOperatorName,
+          optionsFor(op),
+          [bytes(dtype, shape, from, zero)],
+          bytes(dtype, shape, scale, -zero),
+        );
+        await expectAgreement(model, true);
+      },
+    ),
+    { ...RUNS, numRuns: 120 },
+  );
+});
+
+it("softmax of floats agrees", async () => {
+  await fc.assert(
+    fc.asyncProperty(shapes, fc.constantFrom(1, 0.3, 40), async (shape, beta) => {
+      const value = { ...defaultsOf("SoftmaxOptions"), beta };
+      const options: BuiltinOptions = { type: "SoftmaxOptions", value };
+      await expectAgreement(oneOperatorModel("SOFTMAX", options, [{ shape }], { shape }), false);
+    }),
+    RUNS,
+  );
+});
+
+it("changes of type agree to the bit, groups and rest", async () => {
+  const types = fc.constantFrom("float32" as const, "int8" as const, "uint8" as const);
+  await fc.assert(
+    fc.asyncProperty(
+      fc.tuple(types, types),
+      fc.integer({ min: 1, max: 70 }),
+      fc.tuple(scales, scales),
+      fc.integer({ min: -100, max: 100 }),
+      async ([from, to], length, [a, b], zero) => {
+        fc.pre(from !== "float32" || to !== "float32");
+        const operand = (dtype: "float32" | "int8" | "uint8", scale: number): OperandSpec =>
+          dtype === "float32" ? { shape: [length] } : bytes(dtype, [length], scale, zero);
+        const model = oneOperatorModel(
+          to === "float32" ? "DEQUANTIZE" : "QUANTIZE",
+          undefined,
+          [operand(from, a)],
+          operand(to, b),
+        );
+        await expectAgreement(model, true);
+      },
+    ),
+    { ...RUNS, numRuns: 120 },
+  );
+});
