@@ -10,7 +10,6 @@ import { attr } from "./attributes.ts";
 import { integersOf } from "./fold/values.ts";
 import { foldConstants } from "./fold-constants.ts";
 import { type GraphBuilder, rebuild } from "./graph-builder.ts";
-import { refine } from "./infer/control-flow.ts";
 import type { ValueType } from "./infer/typed-node.ts";
 import { inlineGraph } from "./loops/inline.ts";
 import { LIST_RULES, materialize } from "./loops/list-ops.ts";
@@ -205,13 +204,14 @@ function settleTypes(
   }
   const starts = values.map((ref, i) => {
     const list = types[i]?.list;
-    return (list && materialize(ref, list, build)) ?? ref;
+    const like = values.find((value) => `${build.shape(value)}` === `${list?.element.shape}`);
+    return (list && materialize(ref, list, build, like)) ?? ref;
   });
   const settled = types.map((type, i): ValueType => {
     if (type.list === undefined) return type;
     const start = starts[i];
     const { dtype, shape } = start === undefined ? type : build.type(start);
-    return { dtype, shape: refine(shape, undefined) };
+    return { dtype, shape };
   });
   return { values: starts, types: settled };
 }

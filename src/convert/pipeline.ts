@@ -22,6 +22,7 @@ import { lowerLoops } from "./lower-loops.ts";
 import { mergeDense } from "./merge-dense.ts";
 import { mergeDilation } from "./merge-dilation.ts";
 import { mergeEqual } from "./merge-equal.ts";
+import { narrowDoubles } from "./narrow-doubles.ts";
 import { expandExplicitPadding, mergePadding } from "./padding.ts";
 import { recognizePatterns } from "./recognize-patterns.ts";
 import { removeIdentities } from "./remove-identities.ts";
@@ -52,6 +53,7 @@ type GraphPass = readonly [
 type DraftPass = readonly [name: string, run: (draft: Draft) => Draft];
 
 const GRAPH_PASSES: readonly GraphPass[] = [
+  ["narrow doubles", narrowDoubles],
   ["remove identities", removeIdentities],
   ["fold constants", foldConstants],
   ["channels last", toChannelsLast],
@@ -79,6 +81,9 @@ const GRAPH_PASSES: readonly GraphPass[] = [
   ["simplify movement", simplifyMovement],
 ];
 
+/** Passes that see to the functions of the graph themselves. */
+const WHOLE_GRAPH: ReadonlySet<GraphPass[1]> = new Set([narrowDoubles, lowerLoops]);
+
 const DRAFT_PASSES: readonly DraftPass[] = [
   ["fold affine", foldAffine],
   ["fuse activations", fuseActivations],
@@ -97,7 +102,7 @@ export function convertGraph(
     const next = everywhere(
       current,
       (each) => run(each, (remark) => diagnostics.push(remark)),
-      run === lowerLoops,
+      WHOLE_GRAPH.has(run),
     );
     note(passes, pass, nodeCount(current), nodeCount(next));
     options.onGraph?.(pass, next);

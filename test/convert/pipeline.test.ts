@@ -104,6 +104,25 @@ describe("convertGraph", () => {
     expect(names).toEqual(["StatefulPartitionedCall:0"]);
   });
 
+  it("computes in float32 what the graph computes in float64, and says so", () => {
+    const graph = graphOf(
+      { x: [3] },
+      (build, [x]) => {
+        const half = build.constant("half", {
+          dtype: "float64",
+          shape: [],
+          data: Float64Array.of(0.3),
+        });
+        return [build.add("scaled", "Mul", [x!, half], { T: attr.type("float64") })];
+      },
+      "float64",
+    );
+    const { model, report } = convertGraph(graph);
+    const dtypes = model.subgraphs[0]?.tensors.map(({ dtype }) => dtype);
+    expect(dtypes).not.toContain("float64");
+    expect(report.diagnostics.map(({ id }) => id)).toEqual(["float64-narrowed"]);
+  });
+
   it("stores equal constants once", () => {
     const graph = graphOf({ x: [1, 512] }, (build, [x]) => {
       const [one, two] = ["w1", "w2"].map((name) => weights(build, name, [512, 512]));

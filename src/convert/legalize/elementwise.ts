@@ -117,14 +117,19 @@ const bucketize: LegalizationRow = (lowering) => {
   lowering.emit("BUCKETIZE", [lowering.input(0)], makeOptions("BucketizeOptions", { boundaries }));
 };
 
+/** The range is in attributes, or in two constant operands. */
 const fakeQuant: LegalizationRow = (lowering) => {
   const { node } = lowering;
+  const limit = (name: "min" | "max", input: number): number => {
+    const given = findAttr(node, name, "float") ?? lowering.value(input)?.data[0];
+    return typeof given === "number" ? given : lowering.fail("a range that is computed");
+  };
   lowering.emit(
     "FAKE_QUANT",
     [lowering.input(0)],
     makeOptions("FakeQuantOptions", {
-      min: floatAttr(node, "min"),
-      max: floatAttr(node, "max"),
+      min: limit("min", 1),
+      max: limit("max", 2),
       num_bits: findAttr(node, "num_bits", "int") ?? 8,
       narrow_range: flagAttr(node, "narrow_range"),
     }),
@@ -147,4 +152,5 @@ export const ELEMENTWISE_ROWS: ReadonlyMap<string, LegalizationRow> = new Map<
   ["SelectV2", select],
   ["Bucketize", bucketize],
   ["FakeQuantWithMinMaxArgs", fakeQuant],
+  ["FakeQuantWithMinMaxVars", fakeQuant],
 ]);

@@ -18,28 +18,35 @@ function listTensor(ref: ValueRef | undefined, build: GraphBuilder): ValueRef | 
   return list && materialize(ref, list, build);
 }
 
-/** Zeros of [length, …element] in place of a reserved list. */
+/**
+ * Zeros of [length, …element] in place of a reserved list. Sizes of the elements that are not known come from `like`, a
+ * value of the same shape.
+ */
 export function materialize(
   ref: ValueRef,
-  list: ListType,
+  { element, length }: ListType,
   build: GraphBuilder,
+  like?: ValueRef,
 ): ValueRef | undefined {
-  const { element, length } = list;
   const producer = build.producer(ref);
   const isReserve = producer.op === "TensorListReserve" || producer.op === "EmptyTensorList";
-  if (!isReserve || element.shape === undefined || !isStatic(element.shape)) return undefined;
-  const zero = build.scalarOf(0, element.dtype);
   const count = producer.inputs[1];
-  if (length >= 0) {
+  if (!isReserve || element.shape === undefined || count === undefined) return undefined;
+  const zero = build.scalarOf(0, element.dtype);
+  const isKnown = isStatic(element.shape);
+  if (isKnown && length >= 0) {
     return build.add(`${ref.node}/zeros`, "Fill", [build.ints([length, ...element.shape]), zero]);
   }
-  if (count === undefined) return undefined;
-  const rows = build.add(`${ref.node}/rows`, "Reshape", [count, build.ints([1])]);
-  const dims = [rows, build.ints(element.shape), build.int(0)];
-  return build.add(`${ref.node}/zeros`, "Fill", [
-    build.add(`${ref.node}/shape`, "ConcatV2", dims),
-    zero,
-  ]);
+  const rows =
+    length >= 0
+      ? build.ints([length])
+      : build.add(`${ref.node}/rows`, "Reshape", [count, build.ints([1])]);
+  const sizes = isKnown
+    ? build.ints(element.shape)
+    : like && build.add(`${ref.node}/element`, "Shape", [like], { out_type: attr.type("int32") });
+  if (sizes === undefined) return undefined;
+  const dims = build.add(`${ref.node}/shape`, "ConcatV2", [rows, sizes, build.int(0)]);
+  return build.add(`${ref.node}/zeros`, "Fill", [dims, zero]);
 }
 
 const getItem: ListRule = (node, build) => {
