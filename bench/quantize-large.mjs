@@ -4,7 +4,7 @@
 //        (after `npm run build`)
 import { spawnSync } from "node:child_process";
 import { existsSync, mkdtempSync, readFileSync, rmSync, statSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { loadavg, tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
 import { parseArgs } from "node:util";
@@ -96,6 +96,8 @@ function measure() {
   const folder = flags.folder ?? mkdtempSync(join(tmpdir(), "octavo-bench-"));
   const input = join(folder, `dense-${layers}.tflite`);
   const output = join(folder, "quantized.tflite");
+  // Figures from a machine with other work say little: this tells.
+  const loadAverage = loadavg()[0];
   try {
     if (!existsSync(input))
       node([fileURLToPath(import.meta.url), ...process.argv.slice(2), "--generate", input]);
@@ -121,6 +123,7 @@ function measure() {
     const peakBytes = Math.max(...samples.map((sample) => sample.peakBytes));
     const figures = {
       mode: flags.mode,
+      loadAverage,
       inputBytes,
       outputBytes,
       largestTensorBytes: TENSOR_BYTES,

@@ -9,16 +9,8 @@ export class JsonReader {
 
   /** @throws {FormatError} unless `value` is an object with no other fields than `known` */
   constructor(value: unknown, where: string, known: readonly string[]) {
-    if (typeof value !== "object" || value === null || Array.isArray(value)) {
-      throw badJson(where, describeJson(value), "an object");
-    }
     this.#where = where;
-    this.#fields = value as JsonObject;
-    for (const name of Object.keys(value)) {
-      if (!known.includes(name)) {
-        throw badJson(where, `the unknown field "${name}"`, `one of ${known.join(", ")}`);
-      }
-    }
+    this.#fields = checkFields(value, where, known);
   }
 
   has(name: string): boolean {
@@ -68,6 +60,19 @@ export class JsonReader {
     }
     return value;
   }
+}
+
+/** @throws {FormatError} unless `value` is an object with no other fields than `known` */
+export function checkFields(value: unknown, where: string, known: readonly string[]): JsonObject {
+  if (typeof value !== "object" || value === null || Array.isArray(value)) {
+    throw badJson(where, describeJson(value), "an object");
+  }
+  const unknown = Object.keys(value).find((name) => !known.includes(name));
+  if (unknown !== undefined) {
+    const expected = known.length === 0 ? "none" : `one of ${known.join(", ")}`;
+    throw badJson(where, `the unknown field "${unknown}"`, expected);
+  }
+  return value as JsonObject;
 }
 
 export function badJson(where: string, found: string, expected: string): FormatError {

@@ -5,7 +5,7 @@
 import { UnsupportedError } from "../../base/errors.ts";
 import { BUILTIN_OPERATOR, type BuiltinOperatorName } from "../../formats/tflite/schema.gen.ts";
 import { BLOCK_SIZES, type BlockSize } from "../weight-format.ts";
-import { badJson, describeJson, JsonReader } from "./json-reader.ts";
+import { badJson, checkFields, describeJson, JsonReader } from "./json-reader.ts";
 import {
   FLOAT_CASTING,
   METHOD_BY_ALGORITHM,
@@ -132,9 +132,7 @@ function parseWeights(
   const granularity = parseGranularity(weights);
   if (weights.has("algorithm_params")) {
     const { value, where } = weights.value("algorithm_params");
-    if (Object.keys(new Object(value)).length > 0) {
-      throw badJson(where, "parameters", `none for ${algorithm}`);
-    }
+    checkFields(value, where, []);
   }
   if ((kind === "FLOAT") !== (algorithm === FLOAT_CASTING)) {
     const wanted = algorithm === FLOAT_CASTING ? "FLOAT" : "INT";
