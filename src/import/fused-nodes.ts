@@ -31,7 +31,11 @@ function unfuseInto(node: NodeDef, op: string): NodeDef[] {
   const [x, weights, ...args] = node.input;
   const steps = fusedOps(node);
   const base = `${node.name}/${op}`;
-  const own = new Map([...node.attr].filter(([name]) => !OF_FUSION.has(name)));
+  const own = new Map<string, AttrValue>();
+  for (const name of node.attr.keys()) {
+    const value = OF_FUSION.has(name) ? undefined : node.attr.get(name);
+    if (value !== undefined) own.set(name, value);
+  }
   const nodes: NodeDef[] = [{ name: base, op, input: [x!, weights!], attr: own }];
   const type = typeOf(node);
   let next = 0;
@@ -65,12 +69,12 @@ function fusedOps(node: NodeDef): string[] {
   return list?.kind === "list" ? list.value.s.map((bytes) => new TextDecoder().decode(bytes)) : [];
 }
 
-function typeOf(node: NodeDef): AttrMap {
+function typeOf(node: NodeDef): ReadonlyMap<string, AttrValue> {
   const type = node.attr.get("T");
   return type === undefined ? new Map() : new Map([["T", type]]);
 }
 
-function biasAttrs(node: NodeDef, type: AttrMap): AttrMap {
+function biasAttrs(node: NodeDef, type: ReadonlyMap<string, AttrValue>): AttrMap {
   const format = node.attr.get("data_format");
   return format === undefined ? type : new Map([...type, ["data_format", format]]);
 }

@@ -122,8 +122,10 @@ export class GraphBuilder implements NodeEmitter {
 
   attrsOf(scope: Scope, node: NodeDef): Map<string, Attr> {
     const attrs = new Map<string, Attr>();
-    for (const [name, message] of node.attr) {
+    for (const name of node.attr.keys()) {
       if (name.startsWith("_") && !KEPT_NOTES.has(name)) continue;
+      const message = node.attr.get(name);
+      if (message === undefined) continue;
       const where = `${whereIs(scope, node)}, attribute "${name}"`;
       attrs.set(name, toAttr(message, where, scope.attrs));
     }

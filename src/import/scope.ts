@@ -118,14 +118,18 @@ export function parseInput(
   where: string,
 ): InputName | undefined {
   if (input.startsWith("^")) return undefined;
-  const [node, second, third, ...rest] = input.split(":");
-  if (node === undefined || node === "" || rest.length > 0) throw badInput(input, where);
-  if (second === undefined) return { node, argument: undefined, index: 0 };
-  if (third !== undefined) {
-    return { node, argument: second, index: parseIndex(third, input, where) };
+  const first = input.indexOf(":");
+  if (first < 0) return { node: input, argument: undefined, index: 0 };
+  const node = input.slice(0, first);
+  const rest = input.slice(first + 1);
+  const second = rest.indexOf(":");
+  if (node === "" || rest.indexOf(":", second + 1) > second) throw badInput(input, where);
+  if (second >= 0) {
+    const index = parseIndex(rest.slice(second + 1), input, where);
+    return { node, argument: rest.slice(0, second), index };
   }
-  if (isFunction && !/^\d+$/.test(second)) return { node, argument: second, index: 0 };
-  return { node, argument: undefined, index: parseIndex(second, input, where) };
+  if (isFunction && !/^\d+$/.test(rest)) return { node, argument: rest, index: 0 };
+  return { node, argument: undefined, index: parseIndex(rest, input, where) };
 }
 
 function lengthAttr(arg: ArgDef): {

@@ -93,7 +93,9 @@ class Walk {
   }
 
   #nodeOf(scope: Scope, input: string): NodeDef | undefined {
-    const name = input.replace(/^\^/, "").split(":")[0]!;
+    const start = input.startsWith("^") ? 1 : 0;
+    const colon = input.indexOf(":");
+    const name = input.slice(start, colon < 0 ? undefined : colon);
     return scope.args.has(name) ? undefined : scope.nodes.get(name);
   }
 
@@ -125,14 +127,8 @@ class Walk {
 
   /** Loops and branches run any number of times: their writes have no place in a fixed order. */
   #refuseWritesInside(scope: Scope, node: NodeDef): void {
-    for (const attr of node.attr.values()) {
-      const functions =
-        attr.kind === "func" ? [attr.value] : attr.kind === "list" ? attr.value.func : [];
-      for (const { name } of functions) {
-        if (this.#writesAnywhere(name)) {
-          throw unsupported(scope, node, "variables written inside loops and branches");
-        }
-      }
+    if (functionsOf(node).some((name) => this.#writesAnywhere(name))) {
+      throw unsupported(scope, node, "variables written inside loops and branches");
     }
   }
 
@@ -150,12 +146,20 @@ class Walk {
   #bodyWrites(definition: FunctionDef): boolean {
     return definition.node_def.some((node) => {
       if (WRITES.has(node.op) || OTHER_WRITES.has(node.op)) return true;
-      const called = [...node.attr.values()].flatMap((attr) =>
-        attr.kind === "func" ? [attr.value] : attr.kind === "list" ? attr.value.func : [],
-      );
-      return called.some(({ name }) => this.#writesAnywhere(name));
+      return functionsOf(node).some((name) => this.#writesAnywhere(name));
     });
   }
+}
+
+/** Attributes that name functions: of calls, loops and branches. */
+const FUNCTION_ATTRS = ["f", "cond", "body", "then_branch", "else_branch", "branches"] as const;
+
+function functionsOf(node: NodeDef): string[] {
+  return FUNCTION_ATTRS.flatMap((name) => {
+    const attr = node.attr.get(name);
+    if (attr?.kind === "func") return [attr.value.name];
+    return attr?.kind === "list" ? attr.value.func.map((each) => each.name) : [];
+  });
 }
 
 function unsupported(scope: Scope, node: NodeDef, feature: string): UnsupportedError {

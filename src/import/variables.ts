@@ -28,15 +28,15 @@ const PASSES: ReadonlySet<string> = new Set(["Identity", "Reshape", "Cast"]);
 
 /** Follows the restore operation: variable ← Assign ← RestoreV2 ← key. */
 export function followRestore(resolver: Resolver, restoreOpName: string): VariableSources {
-  const sources = new Map<NodeDef, VariableSource>();
+  const reader = new RestoreReader(resolver);
   const { main } = resolver.program;
   const root = main.nodes.get(restoreOpName.replace(/^\^/, "").replace(/:\d+$/, ""));
-  if (root === undefined) return sources;
+  if (root === undefined) return reader.sources;
   const queue: { scope: Scope; node: NodeDef }[] = [{ scope: main, node: root }];
   const seen = new Set<NodeDef | Scope>([root]);
   for (let next = queue.pop(); next !== undefined; next = queue.pop()) {
     const { scope, node } = next;
-    if (ASSIGNS.has(node.op)) recordAssign(resolver, scope, node, sources);
+    if (ASSIGNS.has(node.op)) reader.recordAssign(scope, node);
     const callee = resolver.callee(scope, node);
     if (callee !== undefined && !seen.has(callee)) {
       seen.add(callee);
@@ -50,7 +50,7 @@ export function followRestore(resolver: Resolver, restoreOpName: string): Variab
       queue.push({ scope: main, node: before });
     }
   }
-  return sources;
+  return reader.sources;
 }
 
 /** Keys by the variables' full names, from the object graph in the checkpoint; empty when there is none. */
@@ -107,19 +107,45 @@ function namesOf(variable: NodeDef): string[] {
   return name === "" ? [variable.name] : [name, variable.name];
 }
 
-function recordAssign(
-  resolver: Resolver,
-  scope: Scope,
-  assign: NodeDef,
-  sources: Map<NodeDef, VariableSource>,
-): void {
-  const target = followTo(resolver, scope, assign.input[0], isVariable);
-  const restore = followTo(resolver, scope, assign.input[1], ({ op }) => op === "RestoreV2");
-  if (target === undefined || restore === undefined || sources.has(target.node)) return;
-  const key = constantString(resolver, restore, 1);
-  if (key === undefined) return;
-  const slice = parseSlice(constantString(resolver, restore, 2) ?? "", restore.node.name);
-  sources.set(target.node, slice === undefined ? { key } : { key, slice });
+/** One walk through a restore operation: the variables found, and the constants that were decoded for them. */
+class RestoreReader {
+  readonly sources = new Map<NodeDef, VariableSource>();
+  readonly #resolver: Resolver;
+  /** Lists of all keys: as long as there are variables, and asked for by each of them. */
+  readonly #strings = new Map<NodeDef, readonly string[]>();
+
+  constructor(resolver: Resolver) {
+    this.#resolver = resolver;
+  }
+
+  recordAssign(scope: Scope, assign: NodeDef): void {
+    const target = followTo(this.#resolver, scope, assign.input[0], isVariable);
+    const isRestore = ({ op }: NodeDef): boolean => op === "RestoreV2";
+    const restore = followTo(this.#resolver, scope, assign.input[1], isRestore);
+    if (target === undefined || restore === undefined || this.sources.has(target.node)) return;
+    const key = this.#constantString(restore, 1);
+    if (key === undefined) return;
+    const slice = parseSlice(this.#constantString(restore, 2) ?? "", restore.node.name);
+    this.sources.set(target.node, slice === undefined ? { key } : { key, slice });
+  }
+
+  /** Element `restore.output` of the constant string tensor at input `operand` of RestoreV2. */
+  #constantString({ scope, node, output }: NodeValue, operand: number): string | undefined {
+    const isConst = ({ op }: NodeDef): boolean => op === "Const";
+    const constant = followTo(this.#resolver, scope, node.input[operand], isConst)?.node;
+    if (constant === undefined) return undefined;
+    const strings = this.#strings.get(constant) ?? decodeStrings(constant);
+    this.#strings.set(constant, strings);
+    return strings[output];
+  }
+}
+
+function decodeStrings(constant: NodeDef): string[] {
+  const message = constant.attr.get("value");
+  if (message?.kind !== "tensor" || !(message.value instanceof Uint8Array)) return [];
+  const { data } = decodeTensor(message.value, `node "${constant.name}"`);
+  const decoder = new TextDecoder();
+  return [...data].map((item) => (item instanceof Uint8Array ? decoder.decode(item) : ""));
 }
 
 /** Walks back through operations that only pass a value on, to one that `isWanted`. */
@@ -140,22 +166,6 @@ function followTo(
     text = value.node.input[0];
   }
   return undefined;
-}
-
-/** Element `restore.output` of the constant string tensor at input `operand` of RestoreV2. */
-function constantString(
-  resolver: Resolver,
-  restore: NodeValue,
-  operand: number,
-): string | undefined {
-  const { scope, node, output } = restore;
-  const constant = followTo(resolver, scope, node.input[operand], ({ op }) => op === "Const");
-  const message = constant?.node.attr.get("value");
-  if (constant === undefined || message?.kind !== "tensor") return undefined;
-  if (!(message.value instanceof Uint8Array)) return undefined;
-  const { data } = decodeTensor(message.value, `node "${constant.node.name}"`);
-  const item = data[output];
-  return item instanceof Uint8Array ? new TextDecoder().decode(item) : undefined;
 }
 
 /**

@@ -4,7 +4,7 @@
  */
 import { NamedRecords, type Records } from "./named-records.ts";
 import type { TensorRecord } from "./tensor-record.ts";
-import type { WireReader } from "./wire.ts";
+import { parseMessage, type WireReader } from "./wire.ts";
 
 /** `dim` sizes; -1 is unknown. */
 export interface TensorShapeProto {
@@ -61,7 +61,12 @@ export type AttrValue =
   | { readonly kind: "placeholder"; readonly value: string }
   | { readonly kind: "func"; readonly value: NameAttrList };
 
-export type AttrMap = ReadonlyMap<string, AttrValue>;
+/** Attributes by name. */
+export interface AttrMap {
+  keys(): Iterable<string>;
+  /** @throws {FormatError} when the attribute's bytes are damaged. */
+  get(name: string): AttrValue | undefined;
+}
 
 export interface NodeDef {
   readonly name: string;
@@ -184,10 +189,10 @@ const TENSOR_FIELDS: readonly (((tensor: TensorProto, wire: WireReader) => void)
 
 function readNameAttrList(wire: WireReader): NameAttrList {
   let name = "";
-  const attr = new Map<string, AttrValue>();
+  const attr = new EncodedAttrs();
   while (wire.next()) {
     if (wire.field === 1) name = wire.string();
-    else if (wire.field === 2) wire.entry(attr, readAttrEntry);
+    else if (wire.field === 2) attr.read(wire);
     else wire.skip();
   }
   return { name, attr };
@@ -228,10 +233,6 @@ function readAttrField(wire: WireReader): AttrValue | undefined {
   }
 }
 
-function readAttrEntry(wire: WireReader): AttrValue | undefined {
-  return wire.message(readAttrValue);
-}
-
 function readAttrList(wire: WireReader): AttrList {
   const list: AttrList = { s: [], i: [], f: [], b: [], type: [], shape: [], tensor: [], func: [] };
   while (wire.next()) {
@@ -248,16 +249,39 @@ function readAttrList(wire: WireReader): AttrList {
   return list;
 }
 
+/** Attributes as bytes, each decoded when it is asked for: of most nodes nobody asks for any. */
+class EncodedAttrs implements AttrMap {
+  readonly #bytes = new Map<string, Uint8Array>();
+  readonly #decoded = new Map<string, AttrValue | undefined>();
+
+  read(wire: WireReader): void {
+    wire.entry(this.#bytes, (from) => from.bytes());
+  }
+
+  keys(): Iterable<string> {
+    return this.#bytes.keys();
+  }
+
+  get(name: string): AttrValue | undefined {
+    const bytes = this.#bytes.get(name);
+    if (bytes === undefined) return undefined;
+    if (!this.#decoded.has(name)) {
+      this.#decoded.set(name, parseMessage(readAttrValue, bytes, `attribute "${name}"`));
+    }
+    return this.#decoded.get(name);
+  }
+}
+
 export function readNode(wire: WireReader): NodeDef {
   let name = "";
   let op = "";
   const input: string[] = [];
-  const attr = new Map<string, AttrValue>();
+  const attr = new EncodedAttrs();
   while (wire.next()) {
     if (wire.field === 1) name = wire.string();
     else if (wire.field === 2) op = wire.string();
     else if (wire.field === 3) input.push(wire.string());
-    else if (wire.field === 5) wire.entry(attr, readAttrEntry);
+    else if (wire.field === 5) attr.read(wire);
     else wire.skip();
   }
   return { name, op, input, attr };
@@ -281,7 +305,7 @@ function readAttrDef(wire: WireReader): AttrDef {
   let value: AttrValue | undefined;
   while (wire.next()) {
     if (wire.field === 1) name = wire.string();
-    else if (wire.field === 3) value = readAttrEntry(wire);
+    else if (wire.field === 3) value = wire.message(readAttrValue);
     else wire.skip();
   }
   return value === undefined ? { name } : { name, default_value: value };
@@ -307,12 +331,12 @@ function readFunction(wire: WireReader): FunctionDef {
   const node_def: NodeDef[] = [];
   const ret = new Map<string, string>();
   const control_ret = new Map<string, string>();
-  const attr = new Map<string, AttrValue>();
+  const attr = new EncodedAttrs();
   while (wire.next()) {
     if (wire.field === 1) signature = wire.message(readOpDef);
     else if (wire.field === 3) node_def.push(wire.message(readNode));
     else if (wire.field === 4) wire.entry(ret, string);
-    else if (wire.field === 5) wire.entry(attr, readAttrEntry);
+    else if (wire.field === 5) attr.read(wire);
     else if (wire.field === 6) wire.entry(control_ret, string);
     else wire.skip();
   }

@@ -21,6 +21,9 @@ const BIG_ENDIAN = 1;
 /** TensorFlow writes five digits. */
 const MAX_SHARDS = 99_999;
 
+/** Data files up to this size are read at once: hundreds of small reads take longer than the bytes do. */
+const READ_WHOLE = 64 * 1024 * 1024;
+
 /** An open checkpoint. */
 export interface TensorBundle {
   /** The index file, for messages. */
@@ -84,7 +87,7 @@ class Shards {
     this.#count = count;
   }
 
-  async source(shard: number, where: string): Promise<ByteSource> {
+  async source(shard: number, offset: number, where: string): Promise<ByteSource> {
     const open = this.#open.get(shard);
     if (open !== undefined) return open;
     if (shard < 0 || shard >= this.#count) {
@@ -107,14 +110,32 @@ class Shards {
         path,
       });
     }
-    this.#open.set(shard, source);
-    return source;
+    const isSmall = source.byteLength <= READ_WHOLE;
+    const opened = isSmall && offset >= 0 ? await readAligned(source, offset) : source;
+    this.#open.set(shard, opened);
+    return opened;
   }
 
   async close(): Promise<void> {
     for (const source of this.#open.values()) await source.close?.();
     this.#open.clear();
   }
+}
+
+/**
+ * The file in memory from `offset` modulo 8 on, so that the tensor at `offset`, and all that follow it without a gap, lie
+ * where views of them are possible: strings in front of them have any length.
+ */
+async function readAligned(source: ByteSource, offset: number): Promise<ByteSource> {
+  const base = Math.min(offset % 8, source.byteLength);
+  const rest = await source.read(base, source.byteLength);
+  return {
+    name: source.name,
+    byteLength: source.byteLength,
+    read: async (start, end) =>
+      start < base ? source.read(start, end) : rest.subarray(start - base, end - base),
+    close: async () => source.close?.(),
+  };
 }
 
 class Bundle implements TensorBundle {
@@ -185,7 +206,7 @@ class Bundle implements TensorBundle {
   }
 
   async #bytes(entry: BundleEntryProto, shape: Shape, where: string): Promise<Uint8Array> {
-    const source = await this.#shards.source(entry.shard_id, where);
+    const source = await this.#shards.source(entry.shard_id, entry.offset, where);
     const start = entry.offset;
     const end = start + entry.size;
     if (start < 0 || end < start || end > source.byteLength) {
