@@ -9,7 +9,7 @@ import { BLOCK_SIZES, type BlockSize, RANGE_METHODS, type RangeMethod } from "./
 import { DEFAULT_MIN_ELEMENTS, float16Policy, r113Policy, weightPolicy } from "./weight-policy.ts";
 
 /** The modes that need no data: what happens to weights only. */
-export const WEIGHT_MODES = ["dynamic_range", "weight_only", "float16"] as const;
+const WEIGHT_MODES = ["dynamic_range", "weight_only", "float16"] as const;
 /** One of the modes. */
 export type WeightMode = (typeof WEIGHT_MODES)[number];
 

@@ -107,7 +107,7 @@ export function reportOf(run: QuantizationRun): QuantizationReport {
 }
 
 /** Constants that are stored as integers with a scale, or as half floats. */
-export function countQuantized({ subgraphs, buffers }: Model): number {
+function countQuantized({ subgraphs, buffers }: Model): number {
   return sum(
     subgraphs.map(
       ({ tensors }) =>

@@ -39,7 +39,7 @@ const LSTM_OPERANDS = [...range(1, 11), 16];
 /** The same for both directions, and the weights of the auxiliary input (40–47). */
 const BIDIRECTIONAL_LSTM_OPERANDS = [...LSTM_OPERANDS, ...range(18, 28), 33, ...range(40, 47)];
 
-export const WEIGHT_RULES: Readonly<Partial<Record<BuiltinOperatorName, WeightRule>>> = {
+const WEIGHT_RULES: Readonly<Partial<Record<BuiltinOperatorName, WeightRule>>> = {
   CONV_2D: { operands: [1], axis: 0, kernel: "hybrid", int4: true },
   DEPTHWISE_CONV_2D: { operands: [1], axis: 3, kernel: "hybrid" },
   // Folded by a pattern of its own, also where the rest of the model is weight-only.
