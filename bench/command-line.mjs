@@ -1,8 +1,9 @@
-// Times whole processes of the command line, start-up included, and records wall time and peak memory.
+// Times whole processes of the command line, start-up included, and records wall time, processor time and peak memory.
+// The load average says how busy the machine was: wall time means little on one that is.
 // usage: node bench/command-line.mjs [RUNS]      (after `npm run build`)
 import { spawnSync } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { loadavg, tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
 import { median, recordResult } from "./record.mjs";
@@ -34,15 +35,15 @@ const COMMANDS = {
 };
 
 function measure(args) {
-  const peakFile = join(folder, "peak");
+  const usageFile = join(folder, "usage.json");
   const startedAt = performance.now();
   const { status, stderr } = spawnSync(
     process.execPath,
     [
-      ...["--import", pathToFileURL(join(root, "bench", "print-peak.mjs")).href],
+      ...["--import", pathToFileURL(join(root, "bench", "write-usage.mjs")).href],
       ...[join(root, "dist", "cli", "main.js"), ...args],
     ],
-    { encoding: "utf8", env: { ...process.env, PEAK_FILE: peakFile } },
+    { encoding: "utf8", env: { ...process.env, USAGE_FILE: usageFile } },
   );
   const wallMs = performance.now() - startedAt;
   if (status !== 0) throw new Error(`octavo ${args.join(" ")} ended with ${status}: ${stderr}`);
@@ -55,18 +56,20 @@ function summarize(samples) {
     wallMsMedian: Math.round(median(walls)),
     wallMsMin: Math.round(Math.min(...walls)),
     wallMsMax: Math.round(Math.max(...walls)),
+    cpuMsMedian: Math.round(median(samples.map(({ cpuMs }) => cpuMs))),
     peakBytesMedian: median(samples.map(({ peakBytes }) => peakBytes)),
   };
 }
 
 try {
+  const [loadAverage] = loadavg();
   const commands = {};
   for (const [name, args] of Object.entries(COMMANDS)) {
     measure(args);
     commands[name] = summarize(Array.from({ length: runs }, () => measure(args)));
     console.log(name, JSON.stringify(commands[name]));
   }
-  console.log(recordResult("command-line", { model: "digits", runs, commands }));
+  console.log(recordResult("command-line", { model: "digits", runs, commands, loadAverage }));
 } finally {
   rmSync(folder, { recursive: true, force: true });
 }
