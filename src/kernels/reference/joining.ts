@@ -138,7 +138,9 @@ const CONCATENATION: Kernel = {
     let size = 0;
     node.inputs.forEach((_, i) => {
       const { shape } = inputAt(node, i);
-      if (!sameShape(first.with(axis, 0), shape.with(axis, 0))) {
+      const fits =
+        shape.length === first.length && sameShape(first.with(axis, 0), shape.with(axis, 0));
+      if (!fits) {
         const found = `operands of shapes ${formatShape(first)} and ${formatShape(shape)}`;
         throw misshapen(node, found, `shapes equal but for axis ${axis}`);
       }

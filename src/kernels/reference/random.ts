@@ -159,6 +159,7 @@ const RNG_BIT_GENERATOR: Kernel = {
     requireSameType(node, inputAt(node, 0), outputAt(node, 0), "next state");
     requireType(node, outputAt(node, 1), ["int32", "uint32", "int64", "uint64"], "output");
     const { algorithm } = optionsOf(node, "StablehloRngBitGeneratorOptions");
+    requireRank(node, inputAt(node, 0).shape, [1, 1], "state");
     const [size] = inputAt(node, 0).shape;
     if (size !== 2 && (algorithm === "THREEFRY" || size !== 3)) {
       throw unsupported(node, `with a ${algorithm} state of ${size} words`);

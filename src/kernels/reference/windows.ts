@@ -160,6 +160,8 @@ function reduceThroughWindow(
   initial: unknown,
   reduce: StoredPair,
 ): void {
+  // With results, the window fits into `shape` and has no more taps than that has elements.
+  if (out.length === 0) return;
   const strides = rowMajorStrides(shape);
   const taps = elementCount(window.sizes);
   const offsets = Array.from({ length: taps }, (_, tap) =>
@@ -266,6 +268,9 @@ function paddedWindow(node: KernelNode): { paddings: AxisPadding[]; window: Wind
   return { paddings, window };
 }
 
+/** Most elements of a padded operand, which no output's size bounds. */
+const MOST_PADDED = 2 ** 26;
+
 const STABLEHLO_REDUCE_WINDOW: Kernel = {
   check(node) {
     requireOperands(node, [2, 2]);
@@ -275,7 +280,10 @@ const STABLEHLO_REDUCE_WINDOW: Kernel = {
   shapes(node) {
     requireFill(node, 1);
     const { paddings, window } = paddedWindow(node);
-    return [windowedShape(spreadShape(inputAt(node, 0).shape, paddings), window)];
+    const padded = spreadShape(inputAt(node, 0).shape, paddings);
+    if (elementCount(padded) > MOST_PADDED)
+      throw unsupported(node, `padded to ${formatShape(padded)}`);
+    return [windowedShape(padded, window)];
   },
   create(node, context) {
     const { body_subgraph_index } = optionsOf(node, "StablehloReduceWindowOptions");
