@@ -1,13 +1,17 @@
 /** Reading the JSON configuration of a Keras model: the value of the kind that is wanted, or an error with its place. */
-import { FormatError } from "../../base/errors.ts";
+import { FormatError, LimitError } from "../../base/errors.ts";
 
 export type Json = null | boolean | number | string | readonly Json[] | JsonObject;
 export interface JsonObject {
   readonly [key: string]: Json;
 }
 
-/** @throws {FormatError} when the text is not JSON. */
+/** Values inside values; models inside models take about six levels each. Readers follow them by recursion. */
+const MAX_DEPTH = 200;
+
+/** @throws {FormatError} when the text is not JSON; {LimitError} when it is nested too deep. */
 export function parseJson(text: string, where: string): Json {
+  refuseDepth(text, where);
   try {
     return JSON.parse(text) as Json;
   } catch (cause) {
@@ -20,6 +24,28 @@ export function parseJson(text: string, where: string): Json {
       cause,
     });
   }
+}
+
+function refuseDepth(text: string, where: string): void {
+  let depth = 0;
+  let isText = false;
+  for (let i = 0; i < text.length && depth <= MAX_DEPTH; i++) {
+    const char = text[i];
+    if (isText && char === "\\") i++;
+    else if (char === '"') isText = !isText;
+    else if (isText) continue;
+    else if (char === "[" || char === "{") depth++;
+    else if (char === "]" || char === "}") depth--;
+  }
+  if (depth <= MAX_DEPTH) return;
+  throw new LimitError({
+    where,
+    found: `JSON nested more than ${MAX_DEPTH} deep`,
+    expected: "the description of a model",
+    limit: "nested values",
+    value: depth,
+    max: MAX_DEPTH,
+  });
 }
 
 export function isObject(value: Json | undefined): value is JsonObject {

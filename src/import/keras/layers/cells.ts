@@ -1,4 +1,5 @@
 /** The cells of recurrent layers: gate orders and formulas of Keras (LSTM i, f, c, o; GRU z, r, h). */
+import { formatShape, sameShape } from "../../../base/shape.ts";
 import type { TensorValue } from "../../../graph/ir.ts";
 import { applyActivation } from "../activations.ts";
 import type { Config } from "../config.ts";
@@ -46,12 +47,22 @@ interface Weights {
   readonly bias: TensorValue | undefined;
 }
 
-function readWeights({ config, weights }: CellSource): Weights {
-  return {
-    kernel: weights.get("kernel", 0),
-    recurrent: weights.get("recurrent_kernel", 1),
-    bias: config.flag("use_bias", true) ? weights.get("bias", 2) : undefined,
-  };
+/** Weights for `gates` gates: kernel [features, gates · units], recurrent [units, gates · units], bias. */
+function readWeights({ config, weights }: CellSource, gates: number): Weights {
+  const units = config.count("units");
+  const width = gates * units;
+  const kernel = weights.get("kernel", 0);
+  const recurrent = weights.get("recurrent_kernel", 1);
+  const bias = config.flag("use_bias", true) ? weights.get("bias", 2) : undefined;
+  const fits =
+    kernel.shape.length === 2 &&
+    kernel.shape[1] === width &&
+    sameShape(recurrent.shape, [units, width]) &&
+    (bias === undefined || bias.shape.at(-1) === width) &&
+    [kernel, recurrent, bias].every((weight) => weight === undefined || weight.dtype === "float32");
+  if (fits) return { kernel, recurrent, bias };
+  const found = [kernel, recurrent, bias].map((weight) => formatShape(weight?.shape ?? []));
+  throw config.wrong(`weights of shapes ${found.join(", ")}`, `float32 of width ${width}`);
 }
 
 function matmul(pen: NodeWriter, name: string, x: Symbolic, weight: Symbolic): Symbolic {
@@ -87,7 +98,7 @@ function activationOf(
 
 /** h' = act(x·W + b + h·U). */
 function simpleCell(source: CellSource): Cell {
-  const { kernel, recurrent, bias } = readWeights(source);
+  const { kernel, recurrent, bias } = readWeights(source, 1);
   const activate = activationOf(source, "activation", "tanh");
   return (pen, path, x, [h]) => {
     const fromInput = addBias(
@@ -109,7 +120,7 @@ function simpleCell(source: CellSource): Cell {
 
 /** z = x·W + h·U + b in quarters i, f, c, o; c' = σ(f)·c + σ(i)·act(c); h' = σ(o)·act(c'). */
 function lstmCell(source: CellSource): Cell {
-  const { kernel, recurrent, bias } = readWeights(source);
+  const { kernel, recurrent, bias } = readWeights(source, 4);
   const activate = activationOf(source, "activation", "tanh");
   const gate = activationOf(source, "recurrent_activation", "sigmoid");
   return (pen, path, x, [h, c]) => {
@@ -150,68 +161,42 @@ function lstmCell(source: CellSource): Cell {
  * h' = z·h + (1 - z)·ĥ.
  */
 function gruCell(source: CellSource): Cell {
-  const { kernel, recurrent, bias } = readWeights(source);
+  const { kernel, recurrent, bias } = readWeights(source, 3);
   const isFirstVersion = source.className === "GRU" && source.kerasVersion < 2;
   const resetAfter = source.config.flag("reset_after", !isFirstVersion);
   const activate = activationOf(source, "activation", "tanh");
   const gate = activationOf(source, "recurrent_activation", "sigmoid");
   const [inputBias, stateBias] = splitBias(bias);
   const units = source.config.count("units");
-  return (pen, path, x, [h]) => {
+  return (pen, path, x, [state]) => {
+    const h = state!;
+    const product = (name: string, from: number, to: number, input: Symbolic) => {
+      const part = columns(recurrent, from * units, to * units);
+      return matmul(pen, `${path}/${name}`, input, pen.constant(`${path}/${name}/kernel`, part));
+    };
     const weighted = matmul(pen, `${path}/MatMul`, x, pen.constant(`${path}/kernel`, kernel));
-    const [xz, xr, xh] = split(
+    const biased = addBias(pen, `${path}/BiasAdd`, weighted, inputBias);
+    const [xz, xr, xh] = split(pen, `${path}/split`, biased, 3);
+    const fromState = product("MatMul_1", 0, resetAfter ? 3 : 2, h);
+    const [hz, hr, hh] = split(
       pen,
-      `${path}/split`,
-      addBias(pen, `${path}/BiasAdd`, weighted, inputBias),
-      3,
+      `${path}/split_1`,
+      addBias(pen, `${path}/BiasAdd_1`, fromState, stateBias),
+      resetAfter ? 3 : 2,
     );
-    const state = h!;
-    const recurrentPart = (name: string, from: number, to: number, input: Symbolic) =>
-      matmul(
-        pen,
-        `${path}/${name}`,
-        input,
-        pen.constant(`${path}/${name}/kernel`, columns(recurrent, from, to)),
-      );
-    let hz: Symbolic;
-    let hr: Symbolic;
-    let hh: Symbolic | undefined;
-    if (resetAfter) {
-      const all = recurrentPart("MatMul_1", 0, 3 * units, state);
-      [hz, hr, hh] = split(
-        pen,
-        `${path}/split_1`,
-        addBias(pen, `${path}/BiasAdd_1`, all, stateBias),
-        3,
-      ) as [Symbolic, Symbolic, Symbolic];
-    } else {
-      [hz, hr] = split(
-        pen,
-        `${path}/split_1`,
-        recurrentPart("MatMul_1", 0, 2 * units, state),
-        2,
-      ) as [Symbolic, Symbolic];
-    }
-    const z = gate(pen, `${path}/z`, pen.binary(`${path}/z_sum`, "AddV2", xz!, hz));
-    const r = gate(pen, `${path}/r`, pen.binary(`${path}/r_sum`, "AddV2", xr!, hr));
-    const reset =
-      hh === undefined
-        ? recurrentPart(
-            "MatMul_2",
-            2 * units,
-            3 * units,
-            pen.binary(`${path}/reset`, "Mul", r, state),
-          )
-        : pen.binary(`${path}/reset`, "Mul", r, hh);
-    const candidate = activate(pen, `${path}/h`, pen.binary(`${path}/h_sum`, "AddV2", xh!, reset));
-    const kept = pen.binary(`${path}/mul`, "Mul", z, state);
+    const z = gate(pen, `${path}/z`, pen.binary(`${path}/z_sum`, "AddV2", xz!, hz!));
+    const r = gate(pen, `${path}/r`, pen.binary(`${path}/r_sum`, "AddV2", xr!, hr!));
+    const reset = pen.binary(`${path}/reset`, "Mul", r, hh ?? h);
+    const recalled = hh === undefined ? product("MatMul_2", 2, 3, reset) : reset;
+    const candidate = activate(
+      pen,
+      `${path}/h`,
+      pen.binary(`${path}/h_sum`, "AddV2", xh!, recalled),
+    );
+    const kept = pen.binary(`${path}/mul`, "Mul", z, h);
     const open = pen.binary(`${path}/sub`, "Sub", pen.float(`${path}/one`, 1), z);
-    const output = pen.binary(
-      `${path}/next`,
-      "AddV2",
-      kept,
-      pen.binary(`${path}/mul_1`, "Mul", open, candidate),
-    );
+    const taken = pen.binary(`${path}/mul_1`, "Mul", open, candidate);
+    const output = pen.binary(`${path}/next`, "AddV2", kept, taken);
     return { output, states: [output] };
   };
 }
