@@ -35,19 +35,19 @@ const COMMANDS = {
 };
 
 function measure(args) {
-  const usageFile = join(folder, "usage.json");
+  const peakFile = join(folder, "peak");
   const startedAt = performance.now();
   const { status, stderr } = spawnSync(
     process.execPath,
     [
-      ...["--import", pathToFileURL(join(root, "bench", "write-usage.mjs")).href],
+      ...["--import", pathToFileURL(join(root, "bench", "print-peak.mjs")).href],
       ...[join(root, "dist", "cli", "main.js"), ...args],
     ],
-    { encoding: "utf8", env: { ...process.env, USAGE_FILE: usageFile } },
+    { encoding: "utf8", env: { ...process.env, PEAK_FILE: peakFile } },
   );
   const wallMs = performance.now() - startedAt;
   if (status !== 0) throw new Error(`octavo ${args.join(" ")} ended with ${status}: ${stderr}`);
-  return { wallMs, peakBytes: JSON.parse(readFileSync(peakFile, "utf8")).peakBytes };
+  return { wallMs, ...JSON.parse(readFileSync(peakFile, "utf8")) };
 }
 
 function summarize(samples) {
