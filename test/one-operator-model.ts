@@ -20,6 +20,8 @@ export interface OperandSpec {
   readonly scale?: Float32Array;
   readonly zeroPoint?: readonly number[];
   readonly axis?: number;
+  /** Makes the operand a state that outlives a run. */
+  readonly isVariable?: boolean;
 }
 
 function quantizationOf(spec: OperandSpec): Quantization | undefined {
@@ -34,15 +36,19 @@ function quantizationOf(spec: OperandSpec): Quantization | undefined {
   };
 }
 
-/** A model whose non-constant operands are its inputs, in order; the output's shape is found at load. */
+/**
+ * A model whose operands that are neither constant nor variable are its inputs, in order; undefined stands for an
+ * operand that is left out. The output's shape is found at load.
+ */
 export function oneOperatorModel(
   op: BuiltinOperatorName,
   options: BuiltinOptions | undefined,
-  inputs: readonly OperandSpec[],
+  inputs: readonly (OperandSpec | undefined)[],
   output: OperandSpec,
 ): Model {
   const buffers: Buffer[] = [EMPTY_BUFFER];
-  const tensors = [...inputs, output].map((spec, index): Tensor => {
+  const present = inputs.filter((spec) => spec !== undefined);
+  const tensors = [...present, output].map((spec, index): Tensor => {
     const quantization = quantizationOf(spec);
     if (spec.data !== undefined) buffers.push(residentBuffer(bytesOf(spec.data)));
     return {
@@ -50,7 +56,7 @@ export function oneOperatorModel(
       dtype: spec.dtype ?? "float32",
       shape: spec.shape,
       buffer: spec.data === undefined ? 0 : buffers.length - 1,
-      isVariable: false,
+      isVariable: spec.isVariable ?? false,
       hasRank: true,
       ...(quantization === undefined ? {} : { quantization }),
     };
@@ -58,8 +64,8 @@ export function oneOperatorModel(
   const operator = {
     op,
     version: 1,
-    inputs: inputs.map((_, index) => index),
-    outputs: [inputs.length],
+    inputs: inputs.map((spec) => (spec === undefined ? -1 : present.indexOf(spec))),
+    outputs: [present.length],
     ...(options === undefined ? {} : { options }),
   };
   return {
@@ -71,8 +77,10 @@ export function oneOperatorModel(
         name: "main",
         tensors,
         operators: [operator],
-        inputs: inputs.flatMap((spec, index) => (spec.data === undefined ? [index] : [])),
-        outputs: [inputs.length],
+        inputs: present.flatMap((spec, index) =>
+          spec.data === undefined && !spec.isVariable ? [index] : [],
+        ),
+        outputs: [present.length],
       },
     ],
     buffers,

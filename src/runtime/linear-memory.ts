@@ -19,7 +19,7 @@ import {
 import { ModuleBuilder } from "../wasm/module-builder.ts";
 import { allocateBytes } from "./limits.ts";
 import type { LoadedSubgraph } from "./load.ts";
-import { nodeWith, type Plan } from "./plan.ts";
+import { nodeWith, type Placement, type Plan } from "./plan.ts";
 import { ThreadPool } from "./thread-pool.ts";
 import type { WorkerHost } from "./worker-host.ts";
 
@@ -96,6 +96,9 @@ export function openLinearMemory(
   };
 }
 
+/** Where operands of emitted kernels may be; variables only for kernels that say so. */
+const SERVED: readonly Placement["kind"][] = ["arena", "known", "variable"];
+
 /** Asks the emitted kernels of all operators whose activations have fixed addresses. */
 function planFast(
   graph: LoadedSubgraph,
@@ -109,7 +112,7 @@ function planFast(
     const placements = [...operator.inputs, ...operator.outputs]
       .filter((tensor) => tensor >= 0)
       .map((tensor) => plan.placements[tensor]?.kind);
-    if (!placements.every((kind) => kind === "arena" || kind === "known")) continue;
+    if (!placements.every((kind) => kind !== undefined && SERVED.includes(kind))) continue;
     const fastPlan = find(operator.node.op)?.({
       node: nodeWith(operator, plan.tensors),
       known: (position) => {
@@ -118,7 +121,9 @@ function planFast(
       },
       features,
     });
-    if (fastPlan !== undefined) plans.set(index, fastPlan);
+    const touchesVariables = placements.includes("variable");
+    if (fastPlan === undefined || (touchesVariables && !fastPlan.readsVariables)) continue;
+    plans.set(index, fastPlan);
   }
   return plans;
 }

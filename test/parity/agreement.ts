@@ -30,6 +30,7 @@ export interface Outcome {
 export async function run(
   model: Model | Uint8Array,
   kernels: "simd" | "reference",
+  invocations = 1,
 ): Promise<Outcome> {
   const variants: (string | undefined)[] = [];
   const interpreter = await Interpreter.create(model, {
@@ -37,25 +38,34 @@ export async function run(
     observe: ({ variant }) => variants.push(variant),
   });
   const next = uniform(99);
-  for (const { index, shape, dtype } of interpreter.getInputDetails()) {
-    const length = shape.reduce((product, size) => product * size, 1);
-    const draw = {
-      float32: () => Float32Array.from({ length }, () => next() * 3),
-      int8: () => Int8Array.from({ length }, () => Math.round(next() * 127)),
-      uint8: () => Uint8Array.from({ length }, () => Math.round((next() + 1) * 127)),
-    };
-    interpreter.setTensor(index, draw[dtype as keyof typeof draw]());
+  const outputs: Output[] = [];
+  for (let invocation = 0; invocation < invocations; invocation++) {
+    for (const { index, shape, dtype } of interpreter.getInputDetails()) {
+      const length = shape.reduce((product, size) => product * size, 1);
+      const draw = {
+        float32: () => Float32Array.from({ length }, () => next() * 3),
+        int8: () => Int8Array.from({ length }, () => Math.round(next() * 127)),
+        uint8: () => Uint8Array.from({ length }, () => Math.round((next() + 1) * 127)),
+      };
+      interpreter.setTensor(index, draw[dtype as keyof typeof draw]());
+    }
+    await interpreter.invoke();
+    for (const { index } of interpreter.getOutputDetails()) {
+      outputs.push(interpreter.getTensor(index).slice() as Output);
+    }
   }
-  await interpreter.invoke();
-  const outputs = interpreter
-    .getOutputDetails()
-    .map(({ index }) => interpreter.getTensor(index) as Output);
   interpreter.dispose();
   return { outputs, variants };
 }
 
-export async function expectAgreement(model: Model, isExact: boolean): Promise<void> {
-  const [fast, slow] = [await run(model, "simd"), await run(model, "reference")];
+/** Outputs of all `invocations` must agree, which differ in their inputs. */
+export async function expectAgreement(
+  model: Model,
+  isExact: boolean,
+  invocations = 1,
+): Promise<void> {
+  const fast = await run(model, "simd", invocations);
+  const slow = await run(model, "reference", invocations);
   expect(fast.variants.every((variant) => variant !== undefined)).toBe(true);
   expect(slow.variants.every((variant) => variant === undefined)).toBe(true);
   for (const [index, output] of fast.outputs.entries()) {

@@ -13,9 +13,14 @@
  * TensorFlow Lite 2.21 kernels/lstm_eval.cc.
  */
 
-import { fillRows, type VectorBatch, type WeightMatrix } from "./recurrent-product.ts";
+import {
+  fillRows,
+  type RecurrentMath,
+  type VectorBatch,
+  type WeightMatrix,
+} from "./recurrent-product.ts";
 import type { ScalarFunction } from "./vector-activation.ts";
-import { applyInPlace, clipInPlace, sigmoid } from "./vector-activation.ts";
+import { clipInPlace, sigmoid } from "./vector-activation.ts";
 
 /** What one gate needs; what an LSTM does not have is undefined. */
 export interface GateWeights {
@@ -49,15 +54,17 @@ export interface LstmSettings {
 
 /** Memory of one LSTM for a batch; the gates are scratch. */
 export interface LstmMemory {
-  /** float32[batch, cells] each. */
+  /** float32[batch, cells] each; the last is for the activation of the cell state. */
   readonly inputGate: Float32Array;
   readonly forgetGate: Float32Array;
   readonly cellGate: Float32Array;
   readonly outputGate: Float32Array;
+  readonly activatedCell: Float32Array;
   readonly input: VectorBatch;
   readonly auxiliary: VectorBatch | undefined;
   readonly recurrent: VectorBatch;
   readonly hidden: VectorBatch;
+  readonly math: RecurrentMath;
 }
 
 /**
@@ -71,11 +78,11 @@ export function lstmStep(
   outputState: Float32Array,
   cellState: Float32Array,
 ): void {
-  const { inputGate, forgetGate, cellGate, outputGate } = memory;
+  const { inputGate, forgetGate, cellGate, outputGate, activatedCell, math } = memory;
   memory.recurrent.load(outputState);
   const gate = (rows: Float32Array, own: GateWeights, act: ScalarFunction) => {
     computeGate(rows, own, memory, outputState, cellState);
-    applyInPlace(rows, act);
+    math.apply(rows, act);
   };
   if (weights.inputGate !== undefined) gate(inputGate, weights.inputGate, sigmoid);
   gate(forgetGate, weights.forgetGate, sigmoid);
@@ -85,9 +92,9 @@ export function lstmStep(
   }
   updateCell(cellState, forgetGate, inputGate, cellGate, settings.cellClip);
   gate(outputGate, weights.outputGate, sigmoid);
-  for (let i = 0; i < outputGate.length; i++) {
-    outputGate[i] *= Math.fround(settings.activation(cellState[i]));
-  }
+  activatedCell.set(cellState);
+  math.apply(activatedCell, settings.activation);
+  for (let i = 0; i < outputGate.length; i++) outputGate[i] *= activatedCell[i];
   project(weights, settings, memory, outputState);
 }
 

@@ -7,11 +7,11 @@ import { inputAt, misshapen } from "../require.ts";
 import { present } from "../views.ts";
 import type { GateWeights, LstmMemory, LstmWeights } from "./lstm-cell.ts";
 import {
+  type RecurrentMath,
   requireFloats,
   requireShape,
   requireState,
   requireWeights,
-  VectorBatch,
   weightMatrix,
   weightVector,
 } from "./recurrent-product.ts";
@@ -73,6 +73,12 @@ export const BACKWARD: LstmLayout = {
   cellState: 38,
   layerNorm: NONE,
 };
+
+/** Indices of all operands that are matrices of weights, where they are there. */
+export function matrixOperands(layout: LstmLayout): number[] {
+  const { input, recurrent, auxiliary, projection } = layout;
+  return [...input, ...recurrent, ...auxiliary, projection].filter((index) => index >= 0);
+}
 
 /** Sizes of one LSTM: cells is the width of the gates, outputs that of the output state. */
 export interface LstmSizes {
@@ -166,18 +172,21 @@ export function lstmMemory(
   { batch, inputs, cells, outputs }: LstmSizes,
   auxiliaryInputs: number,
   asymmetric: boolean,
+  math: RecurrentMath,
 ): LstmMemory {
   const gate = () => new Float32Array(batch * cells);
-  const vectors = (depth: number) => new VectorBatch(batch, depth, asymmetric);
+  const vectors = (depth: number) => math.vectors(batch, depth, asymmetric);
   return {
     inputGate: gate(),
     forgetGate: gate(),
     cellGate: gate(),
     outputGate: gate(),
+    activatedCell: gate(),
     input: vectors(inputs),
     auxiliary: auxiliaryInputs === 0 ? undefined : vectors(auxiliaryInputs),
     recurrent: vectors(outputs),
     hidden: vectors(cells),
+    math,
   };
 }
 

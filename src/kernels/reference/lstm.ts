@@ -9,7 +9,7 @@ import { optionsOf } from "../options.ts";
 import { inputAt, misshapen, requireOperands, requireRank, requireType } from "../require.ts";
 import { float32, present } from "../views.ts";
 import { BASIC_LSTM } from "./basic-lstm.ts";
-import { type LstmSettings, lstmStep } from "./lstm-cell.ts";
+import { type LstmMemory, type LstmSettings, lstmStep } from "./lstm-cell.ts";
 import {
   checkIntegerLstm,
   integerLstm,
@@ -28,6 +28,7 @@ import {
   lstmWeights,
   UNIDIRECTIONAL,
 } from "./lstm-operands.ts";
+import { PLAIN_MATH, type RecurrentMath } from "./recurrent-product.ts";
 import { readStep, type SequenceShape, sequenceShape, stepOrder, writeStep } from "./sequence.ts";
 import { activationFunction } from "./vector-activation.ts";
 
@@ -55,13 +56,13 @@ interface Destination {
 
 function runDirection(
   direction: Direction,
+  memory: LstmMemory,
   inputs: Parameters<KernelRun>[0],
   sequence: Float32Array,
   auxiliary: Float32Array | undefined,
   { view, shape, offset }: Destination,
 ): void {
   const { layout, sizes, options, input, backward, auxiliaryWidth } = direction;
-  const memory = lstmMemory(sizes, auxiliaryWidth, options.asymmetric);
   const weights = lstmWeights(inputs, layout);
   const outputState = float32(inputs[layout.outputState]);
   const cellState = float32(inputs[layout.cellState]);
@@ -77,6 +78,10 @@ function runDirection(
     lstmStep(weights, options, memory, outputState, cellState);
     writeStep(outputState, sizes.outputs, float32(view), shape, step, offset);
   }
+}
+
+function memoryOf({ sizes, auxiliaryWidth, options }: Direction, math: RecurrentMath): LstmMemory {
+  return lstmMemory(sizes, auxiliaryWidth, options.asymmetric, math);
 }
 
 interface UnidirectionalPlan {
@@ -136,7 +141,7 @@ function checkUnidirectional(node: KernelNode): void {
 }
 
 function createUnidirectional(node: KernelNode, plan: UnidirectionalPlan): KernelRun {
-  return isIntegerLstm(node) ? createInteger(node, plan) : createFloat(plan);
+  return isIntegerLstm(node) ? createInteger(node, plan) : createFloat(plan, PLAIN_MATH);
 }
 
 function createInteger(node: KernelNode, { direction }: UnidirectionalPlan): KernelRun {
@@ -148,10 +153,11 @@ function createInteger(node: KernelNode, { direction }: UnidirectionalPlan): Ker
   };
 }
 
-function createFloat({ direction, output }: UnidirectionalPlan): KernelRun {
+function createFloat({ direction, output }: UnidirectionalPlan, math: RecurrentMath): KernelRun {
+  const memory = memoryOf(direction, math);
   return (inputs, [out]) => {
     const destination = { view: present(out), shape: output, offset: 0 };
-    runDirection(direction, inputs, float32(inputs[0]), undefined, destination);
+    runDirection(direction, memory, inputs, float32(inputs[0]), undefined, destination);
   };
 }
 
@@ -206,20 +212,24 @@ function planBidirectional(node: KernelNode): BidirectionalPlan {
   };
 }
 
-function createBidirectional({ forward, backward, merge, crossed }: BidirectionalPlan): KernelRun {
+function createBidirectional(
+  { forward, backward, merge, crossed }: BidirectionalPlan,
+  math: RecurrentMath,
+): KernelRun {
+  const memories = [memoryOf(forward, math), memoryOf(backward, math)] as const;
   const widths = [forward.sizes.outputs, backward.sizes.outputs] as const;
   const merged = widths[0] + widths[1];
   return (inputs, outputs) => {
     const sequence = float32(inputs[0]);
     const auxiliary = inputs[AUXILIARY_INPUT];
     const added = auxiliary === undefined || crossed ? undefined : float32(auxiliary);
-    runDirection(forward, inputs, sequence, added, {
+    runDirection(forward, memories[0], inputs, sequence, added, {
       view: present(outputs[0]),
       shape: { ...forward.input, width: merge ? merged : widths[0] },
       offset: 0,
     });
     const own = crossed ? float32(auxiliary) : sequence;
-    runDirection(backward, inputs, own, added, {
+    runDirection(backward, memories[1], inputs, own, added, {
       view: present(outputs[merge ? 0 : 1]),
       shape: { ...backward.input, width: merge ? merged : widths[1] },
       offset: merge ? widths[0] : 0,
@@ -229,6 +239,14 @@ function createBidirectional({ forward, backward, merge, crossed }: Bidirectiona
 
 function shapeOf({ steps, batch, width, timeMajor }: SequenceShape): number[] {
   return timeMajor ? [steps, batch, width] : [batch, steps, width];
+}
+
+/** A float or hybrid LSTM of the three operators, not the basic kernel, computing with `math`. */
+export function createFloatLstm(node: KernelNode, math: RecurrentMath): KernelRun {
+  if (node.op === "BIDIRECTIONAL_SEQUENCE_LSTM") {
+    return createBidirectional(planBidirectional(node), math);
+  }
+  return createFloat(node.op === "LSTM" ? planStep(node) : planUnidirectional(node), math);
 }
 
 export const LSTM: KernelTable = {
@@ -279,6 +297,6 @@ export const LSTM: KernelTable = {
       if (merge) return [shapeOf({ ...forward.input, width: a + b })];
       return [shapeOf({ ...forward.input, width: a }), shapeOf({ ...backward.input, width: b })];
     },
-    create: (node) => createBidirectional(planBidirectional(node)),
+    create: (node) => createBidirectional(planBidirectional(node), PLAIN_MATH),
   },
 };

@@ -3,18 +3,22 @@
  * a gate in float32. Weights are float, or int8 with one scale (hybrid); then the vectors are quantized row by row, once
  * for all the matrices that they meet.
  */
+import type { TensorData } from "../../base/dtype.ts";
 import { assert } from "../../base/errors.ts";
 import { formatShape } from "../../base/shape.ts";
 import type { KernelNode, TensorInfo, TensorView } from "../kernel.ts";
 import { inputAt, misshapen, unsupported } from "../require.ts";
 import { dotRows } from "./dot.ts";
 import { quantizeVector } from "./hybrid.ts";
+import { applyInPlace, type ScalarFunction } from "./vector-activation.ts";
 import { hybridWeights } from "./weights.ts";
 
 const { fround } = Math;
 
 /** Weights [units, depth]; hybrid ones have a scale. */
 export interface WeightMatrix {
+  /** The operand's own elements, by which a packed copy can be found. */
+  readonly source: TensorData;
   readonly values: Float32Array | Int8Array;
   readonly units: number;
   readonly depth: number;
@@ -25,11 +29,11 @@ export interface WeightMatrix {
 export function weightMatrix(view: TensorView): WeightMatrix {
   const [units, depth] = view.shape;
   if (view.data instanceof Float32Array) {
-    return { values: view.data, units, depth, scale: undefined };
+    return { source: view.data, values: view.data, units, depth, scale: undefined };
   }
   const scale = view.quantization?.scale[0];
   assert(scale !== undefined, `scale of ${view.name}`);
-  return { values: hybridWeights(view), units, depth, scale };
+  return { source: view.data, values: hybridWeights(view), units, depth, scale };
 }
 
 /** Elements of float weights that are vectors (peepholes): int8 ones are dequantized. */
@@ -39,8 +43,23 @@ export function weightVector(view: TensorView): Float32Array {
   return Float32Array.from(hybridWeights(view), (value) => value * scale);
 }
 
-/** A batch of vectors, in the two forms that weights ask for; the quantized one is made when first needed. */
-export class VectorBatch {
+/** A batch of vectors that meets several matrices. */
+export interface VectorBatch {
+  /** Takes float32[batch, depth]. `source` must not change before the next load. */
+  load(source: Float32Array): void;
+  /** gate[b, n] += Σ_k matrix[n, k]·vector[b, k], scaled and added in float32. */
+  addProduct(matrix: WeightMatrix, gate: Float32Array): void;
+}
+
+/** What the steps of recurrent operators compute with. Other forms than the reference's are proved equal to it. */
+export interface RecurrentMath {
+  vectors(batch: number, depth: number, asymmetric: boolean): VectorBatch;
+  /** values[i] = f(values[i]). */
+  apply(values: Float32Array, f: ScalarFunction): void;
+}
+
+/** Vectors in the two forms that weights ask for; the quantized one is made when first needed. */
+class PlainVectors implements VectorBatch {
   readonly batch: number;
   readonly depth: number;
   readonly #asymmetric: boolean;
@@ -59,14 +78,12 @@ export class VectorBatch {
     this.#scales = new Float32Array(batch);
   }
 
-  /** Takes float32[batch, depth]. `source` must not change before the next load. */
   load(source: Float32Array): void {
     this.#source = source;
     this.#float.set(source);
     this.#isQuantized = false;
   }
 
-  /** gate[b, n] += Σ_k matrix[n, k]·vector[b, k], scaled and added in float32. */
   addProduct(matrix: WeightMatrix, gate: Float32Array): void {
     const { values, units, depth, scale } = matrix;
     const sums = new Float64Array(units);
@@ -95,6 +112,12 @@ export class VectorBatch {
     this.#isQuantized = true;
   }
 }
+
+/** The definition of recurrent arithmetic. */
+export const PLAIN_MATH: RecurrentMath = {
+  vectors: (batch, depth, asymmetric) => new PlainVectors(batch, depth, asymmetric),
+  apply: applyInPlace,
+};
 
 /** Sets every row of float32[batch, units] to `vector`, or to 0 where there is none. */
 export function fillRows(rows: Float32Array, vector: Float32Array | undefined): void {

@@ -11,15 +11,17 @@ import { inputAt, misshapen, requireOperands, requireRank, requireType } from ".
 import { float32, present } from "../views.ts";
 import {
   fillRows,
+  PLAIN_MATH,
+  type RecurrentMath,
   requireFloats,
   requireShape,
   requireState,
   requireWeights,
-  VectorBatch,
+  type VectorBatch,
   weightMatrix,
 } from "./recurrent-product.ts";
 import { readStep, type SequenceShape, sequenceShape, stepOrder, writeStep } from "./sequence.ts";
-import { activationFunction, applyInPlace, type ScalarFunction } from "./vector-activation.ts";
+import { activationFunction, type ScalarFunction } from "./vector-activation.ts";
 
 /** Where the operands of one direction stand; auxiliary weights are -1 where the operator has none. */
 interface RnnLayout {
@@ -70,24 +72,42 @@ function unitsOf(node: KernelNode, layout: RnnLayout, input: SequenceShape, auxi
   return units;
 }
 
+/** Scratch of one direction. */
+interface RnnMemory {
+  readonly vectors: VectorBatch;
+  readonly states: VectorBatch;
+  readonly auxiliaries: VectorBatch;
+  readonly math: RecurrentMath;
+}
+
+function memoryOf(
+  { input, units, auxiliaryWidth, asymmetric }: Direction,
+  math: RecurrentMath,
+): RnnMemory {
+  const vectors = (depth: number) => math.vectors(input.batch, depth, asymmetric);
+  return {
+    vectors: vectors(input.width),
+    states: vectors(units),
+    auxiliaries: vectors(auxiliaryWidth),
+    math,
+  };
+}
+
 function runDirection(
   direction: Direction,
+  { vectors, states, auxiliaries, math }: RnnMemory,
   inputs: Parameters<KernelRun>[0],
   sequence: Float32Array,
   auxiliary: Float32Array | undefined,
   output: { view: TensorView; shape: SequenceShape; offset: number },
 ): void {
-  const { layout, units, input, auxiliaryWidth, backward, asymmetric, activation } = direction;
+  const { layout, units, input, auxiliaryWidth, backward, activation } = direction;
   const { batch, width } = input;
   const weights = weightMatrix(present(inputs[layout.weights]));
   const recurrent = weightMatrix(present(inputs[layout.recurrent]));
   const auxiliaryWeights = inputs[layout.auxiliaryWeights];
   const bias = float32(inputs[layout.bias]);
   const state = float32(inputs[layout.state]);
-  const [vectors, states] = [width, units].map(
-    (depth) => new VectorBatch(batch, depth, asymmetric),
-  );
-  const auxiliaries = new VectorBatch(batch, auxiliaryWidth, asymmetric);
   const rows = new Float32Array(batch * width);
   const auxiliaryRows = new Float32Array(batch * auxiliaryWidth);
   const sums = new Float32Array(batch * units);
@@ -103,7 +123,7 @@ function runDirection(
       auxiliaries.addProduct(weightMatrix(auxiliaryWeights), sums);
     }
     states.addProduct(recurrent, sums);
-    applyInPlace(sums, activation);
+    math.apply(sums, activation);
     state.set(sums);
     writeStep(state, units, float32(output.view), output.shape, step, output.offset);
   }
@@ -136,11 +156,12 @@ function planSequence(node: KernelNode): Direction {
   return planSingle(node, input, asymmetric_quantize_inputs);
 }
 
-function createSingle(direction: Direction): KernelRun {
+function createSingle(direction: Direction, math: RecurrentMath): KernelRun {
+  const memory = memoryOf(direction, math);
   const shape = { ...direction.input, width: direction.units };
   return (inputs, [out]) => {
     const output = { view: present(out), shape, offset: 0 };
-    runDirection(direction, inputs, float32(inputs[0]), undefined, output);
+    runDirection(direction, memory, inputs, float32(inputs[0]), undefined, output);
   };
 }
 
@@ -185,18 +206,22 @@ function planBidirectional(node: KernelNode): BidirectionalPlan {
   };
 }
 
-function createBidirectional({ forward, backward, merge, crossed }: BidirectionalPlan): KernelRun {
+function createBidirectional(
+  { forward, backward, merge, crossed }: BidirectionalPlan,
+  math: RecurrentMath,
+): KernelRun {
+  const memories = [memoryOf(forward, math), memoryOf(backward, math)] as const;
   const merged = forward.units + backward.units;
   return (inputs, outputs) => {
     const sequence = float32(inputs[0]);
     const auxiliary = inputs[AUXILIARY_INPUT];
     const added = auxiliary === undefined || crossed ? undefined : float32(auxiliary);
-    runDirection(forward, inputs, sequence, added, {
+    runDirection(forward, memories[0], inputs, sequence, added, {
       view: present(outputs[0]),
       shape: { ...forward.input, width: merge ? merged : forward.units },
       offset: 0,
     });
-    runDirection(backward, inputs, crossed ? float32(auxiliary) : sequence, added, {
+    runDirection(backward, memories[1], inputs, crossed ? float32(auxiliary) : sequence, added, {
       view: present(outputs[merge ? 0 : 1]),
       shape: { ...backward.input, width: merge ? merged : backward.units },
       offset: merge ? forward.units : 0,
@@ -206,6 +231,20 @@ function createBidirectional({ forward, backward, merge, crossed }: Bidirectiona
 
 function shapeOf({ steps, batch, timeMajor }: SequenceShape, width: number): number[] {
   return timeMajor ? [steps, batch, width] : [batch, steps, width];
+}
+
+/** Indices of the operands that are matrices of weights, where they are there. */
+export const RNN_MATRICES: readonly number[] = [FORWARD.weights, FORWARD.recurrent];
+export const BIDIRECTIONAL_RNN_MATRICES: readonly number[] = [BOTH_FORWARD, BOTH_BACKWARD].flatMap(
+  ({ weights, recurrent, auxiliaryWeights }) => [weights, recurrent, auxiliaryWeights],
+);
+
+/** One of the three operators, computing with `math`. */
+export function createRnn(node: KernelNode, math: RecurrentMath): KernelRun {
+  if (node.op === "BIDIRECTIONAL_SEQUENCE_RNN") {
+    return createBidirectional(planBidirectional(node), math);
+  }
+  return createSingle(node.op === "RNN" ? planStep(node) : planSequence(node), math);
 }
 
 export const RNN: KernelTable = {
@@ -220,7 +259,7 @@ export const RNN: KernelTable = {
       const { input, units } = planStep(node);
       return [[input.batch, units]];
     },
-    create: (node) => createSingle(planStep(node)),
+    create: (node) => createRnn(node, PLAIN_MATH),
   },
   UNIDIRECTIONAL_SEQUENCE_RNN: {
     stateful: true,
@@ -233,7 +272,7 @@ export const RNN: KernelTable = {
       const { input, units } = planSequence(node);
       return [shapeOf(input, units)];
     },
-    create: (node) => createSingle(planSequence(node)),
+    create: (node) => createRnn(node, PLAIN_MATH),
   },
   BIDIRECTIONAL_SEQUENCE_RNN: {
     stateful: true,
@@ -250,6 +289,6 @@ export const RNN: KernelTable = {
       if (merge) return [shapeOf(forward.input, forward.units + backward.units)];
       return [shapeOf(forward.input, forward.units), shapeOf(backward.input, backward.units)];
     },
-    create: (node) => createBidirectional(planBidirectional(node)),
+    create: (node) => createRnn(node, PLAIN_MATH),
   },
 };

@@ -10,17 +10,18 @@ import { optionsOf } from "../options.ts";
 import { inputAt, misshapen, requireOperands, requireRank, requireType } from "../require.ts";
 import { float32, present } from "../views.ts";
 import {
+  PLAIN_MATH,
+  type RecurrentMath,
   requireFloats,
   requireShape,
   requireState,
   requireWeights,
-  VectorBatch,
   weightMatrix,
   weightVector,
 } from "./recurrent-product.ts";
 import { createIntegerSvdf, isIntegerSvdf, requireIntegerSvdf } from "./svdf-integer.ts";
 import { type SvdfSizes, shiftMemory } from "./svdf-memory.ts";
-import { activationFunction, applyInPlace } from "./vector-activation.ts";
+import { activationFunction } from "./vector-activation.ts";
 import { preparedOnce } from "./weights.ts";
 
 function sizesOf(node: KernelNode): SvdfSizes {
@@ -41,11 +42,12 @@ function sizesOf(node: KernelNode): SvdfSizes {
   return { batch, inputs, filters, memory, units, rank };
 }
 
-function createFloat(node: KernelNode): KernelRun {
+/** The float or hybrid form, computing with `math`. */
+export function createFloatSvdf(node: KernelNode, math: RecurrentMath): KernelRun {
   const { batch, inputs, filters, memory, units, rank } = sizesOf(node);
   const options = optionsOf(node, "SVDFOptions");
   const activation = activationFunction(node, options.fused_activation_function);
-  const vectors = new VectorBatch(batch, inputs, options.asymmetric_quantize_inputs);
+  const vectors = math.vectors(batch, inputs, options.asymmetric_quantize_inputs);
   const features = new Float32Array(batch * filters);
   const timeWeightsOf = preparedOnce(weightVector);
   return ([input, featureWeights, timeWeights, bias, stateView], [out]) => {
@@ -68,7 +70,7 @@ function createFloat(node: KernelNode): KernelRun {
       }
       result[i] = sum;
     }
-    applyInPlace(result, activation);
+    math.apply(result, activation);
   };
 }
 
@@ -91,6 +93,8 @@ export const SVDF: KernelTable = {
       return [[batch, units]];
     },
     create: (node) =>
-      isIntegerSvdf(node) ? createIntegerSvdf(node, sizesOf(node)) : createFloat(node),
+      isIntegerSvdf(node)
+        ? createIntegerSvdf(node, sizesOf(node))
+        : createFloatSvdf(node, PLAIN_MATH),
   },
 };

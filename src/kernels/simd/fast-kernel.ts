@@ -33,6 +33,8 @@ export interface FastPlan {
   readonly functions: readonly EmittedFunction[];
   readonly persistentBytes: number;
   readonly scratchBytes: number;
+  /** Reads and writes variables through their views: they live outside the linear memory and have no address. */
+  readonly readsVariables?: true;
   bind(place: FastPlace): KernelRun;
 }
 

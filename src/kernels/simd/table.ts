@@ -7,6 +7,7 @@ import { fastFullyConnected } from "./operators/fully-connected.ts";
 import { fastMean } from "./operators/mean.ts";
 import { fastAveragePool, fastL2Pool, fastMaxPool } from "./operators/pool.ts";
 import { fastDequantize, fastQuantize } from "./operators/quantize.ts";
+import { RECURRENT_KERNELS } from "./operators/recurrent.ts";
 import { fastSoftmax } from "./operators/softmax.ts";
 import { UNARY_KERNELS } from "./operators/unary.ts";
 
@@ -26,6 +27,7 @@ const FAST_KERNELS: FastKernelTable = {
   DEQUANTIZE: fastDequantize,
   QUANTIZE: fastQuantize,
   ...UNARY_KERNELS,
+  ...RECURRENT_KERNELS,
 };
 
 /** The emitted kernel of a builtin operator; undefined for one that has none. */
