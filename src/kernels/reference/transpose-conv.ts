@@ -168,13 +168,14 @@ function createInteger(node: KernelNode): KernelRun {
   const [filter, input, output] = [inputAt(node, 1), inputAt(node, 2), outputAt(node, 0)];
   const channels = filter.shape[0];
   const zero = input.quantization?.zeroPoint[0] ?? 0;
+  const isByte = input.dtype === "uint8";
   const stageOf = integerStage(node, activation, {
     input,
     filter,
     output,
     channels,
-    precision: input.dtype === "uint8" ? "per-tensor" : "per-channel",
-    law: lawFor(input, node.inputs[3], "ties-up-by-8"),
+    precision: isByte ? "per-tensor" : "per-channel",
+    law: lawFor(input, node.inputs[3], isByte ? "ties-up" : "ties-up-by-8"),
   });
   const weightsOf = preparedOnce(centeredWeights);
   return createScatter(node, ([, weights, view, bias]) => ({
