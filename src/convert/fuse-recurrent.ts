@@ -8,7 +8,7 @@ import type { Graph, GraphNode, ValueRef } from "../graph/ir.ts";
 import { attr } from "./attributes.ts";
 import { integersOf } from "./fold/values.ts";
 import { type GraphBuilder, rebuild } from "./graph-builder.ts";
-import { Matcher, sameRef } from "./patterns/matcher.ts";
+import { Matcher } from "./patterns/matcher.ts";
 import { type Cell, matchLstm, matchRnn } from "./recurrent/cells.ts";
 import { emitCell } from "./recurrent/emit-cell.ts";
 import { type LoopState, readSequenceLoop, type SequenceLoop } from "./recurrent/sequence-loop.ts";
@@ -161,7 +161,3 @@ function lastStep(node: GraphNode, x: ValueRef, timeMajor: boolean, build: Graph
     },
   );
 }
-
-/** Tells whether two loops read the same value, for passes that pair directions. */
-export const readsSame = (a: SequenceLoop, b: SequenceLoop): boolean =>
-  a.inputs.length === 1 && sameRef(a.inputs[0]?.outside, b.inputs[0]?.outside);

@@ -6,7 +6,7 @@ import { isStatic } from "../base/shape.ts";
 import { stringAttr } from "../graph/attrs.ts";
 import type { Graph, GraphNode, ValueRef } from "../graph/ir.ts";
 import { attr, intsOrNone } from "./attributes.ts";
-import { integersOf, valueFrom } from "./fold/values.ts";
+import { integersOf } from "./fold/values.ts";
 import { type GraphBuilder, rebuild } from "./graph-builder.ts";
 import { layoutOf } from "./infer/window.ts";
 
@@ -82,7 +82,3 @@ function withPadding(node: GraphNode, x: ValueRef, padding: string, build: Graph
     explicit_paddings: attr.ints([]),
   });
 }
-
-/** An int32 [n, 2] constant of paddings. */
-export const paddingsValue = (pads: readonly number[]): ReturnType<typeof valueFrom> =>
-  valueFrom("int32", [pads.length / 2, 2], pads);

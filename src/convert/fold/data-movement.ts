@@ -1,38 +1,24 @@
-/** Evaluators that move elements without computing on them, and those that make shapes and ranges. */
-import { elementCount, isStatic, type Shape } from "../../base/shape.ts";
-import { intAttr, typeAttr } from "../../graph/attrs.ts";
+/** Evaluators that move elements without computing on them. */
+import { elementCount, isStatic } from "../../base/shape.ts";
+import { intAttr } from "../../graph/attrs.ts";
 import type { GraphNode, TensorValue } from "../../graph/ir.ts";
 import { intsOrNone } from "../attributes.ts";
-import {
-  broadcastShapes,
-  broadcastStrides,
-  normalizeAxis,
-  stridedOffsets,
-  stridesOf,
-} from "../broadcast.ts";
+import { normalizeAxis, stridedOffsets, stridesOf } from "../broadcast.ts";
 import { planStridedSlice, sliceShape } from "../strided-slice.ts";
-import { type Evaluator, integersOf, numbersOf, takeElements, valueFrom } from "./values.ts";
+import {
+  type Evaluator,
+  integersOf,
+  numbersOf,
+  one,
+  onFirst,
+  takeElements,
+  valueFrom,
+} from "./values.ts";
 
 /** Storage of any kind, for code that only moves elements. */
 type Elements = { [index: number]: unknown };
 
 const where = (node: GraphNode): string => `node ${node.name} (${node.op})`;
-
-/** The result of one output, or nothing. */
-function one(value: TensorValue | undefined): readonly TensorValue[] | undefined {
-  return value && [value];
-}
-
-/** Evaluators of one operand: the others are read through `integersOf`. */
-function onFirst(
-  compute: (
-    node: GraphNode,
-    x: TensorValue,
-    rest: readonly TensorValue[],
-  ) => TensorValue | undefined,
-): Evaluator {
-  return (node, [x, ...rest]) => x && one(compute(node, x, rest));
-}
 
 const reshape = onFirst((_, x, [target]) => {
   const wanted = integersOf(target);
@@ -255,15 +241,6 @@ const gather = onFirst((node, x, [indexValue, axisValue]) => {
   return takeElements(x, shape, offsets);
 });
 
-function broadcastTo(x: TensorValue, shape: Shape): TensorValue | undefined {
-  return takeElements(x, shape, stridedOffsets(shape, broadcastStrides(x.shape, shape.length)));
-}
-
-const fill: Evaluator = (_, [dims, x]) => {
-  const shape = integersOf(dims);
-  return x && shape && one(broadcastTo(x, shape));
-};
-
 const tile = onFirst((_, x, [multiplesValue]) => {
   const multiples = integersOf(multiplesValue);
   if (multiples === undefined) return undefined;
@@ -307,126 +284,6 @@ const reverse = onFirst((node, x, [axesValue]) => {
   return takeElements(x, x.shape, stridedOffsets(x.shape, steps, start));
 });
 
-const range: Evaluator = (_, inputs) => {
-  const [start, limit, delta] = inputs.map((value) => numbersOf(value)?.[0]);
-  const dtype = inputs[0]?.dtype;
-  if (dtype === undefined || start === undefined || limit === undefined || !delta) return undefined;
-  const count = Math.max(0, Math.ceil((limit - start) / delta));
-  if (count > 1 << 24) return undefined;
-  return one(
-    valueFrom(
-      dtype,
-      [count],
-      Array.from({ length: count }, (_, i) => start + i * delta),
-    ),
-  );
-};
-
-const linSpace: Evaluator = (_, inputs) => {
-  const [start, stop, num] = inputs.map((value) => numbersOf(value)?.[0]);
-  const dtype = inputs[0]?.dtype;
-  if (dtype === undefined || start === undefined || stop === undefined) return undefined;
-  if (num === undefined || num < 1 || num > 1 << 24) return undefined;
-  const step = num > 1 ? (stop - start) / (num - 1) : 0;
-  return one(
-    valueFrom(
-      dtype,
-      [num],
-      Array.from({ length: num }, (_, i) => start + i * step),
-    ),
-  );
-};
-
-const oneHot: Evaluator = (node, [indices, depthValue, on, off]) => {
-  const depth = integersOf(depthValue)?.[0];
-  const picks = integersOf(indices);
-  const onValue = on && numbersOf(on)?.[0];
-  const offValue = off && numbersOf(off)?.[0];
-  if (
-    !indices ||
-    !on ||
-    !picks ||
-    depth === undefined ||
-    onValue === undefined ||
-    offValue === undefined
-  )
-    return undefined;
-  const axis = intAttr(node, "axis");
-  if (axis !== -1 && axis !== indices.shape.length) return undefined;
-  const numbers = picks.flatMap((pick) =>
-    Array.from({ length: depth }, (_, i) => (i === pick ? onValue : offValue)),
-  );
-  return one(valueFrom(on.dtype, [...indices.shape, depth], numbers));
-};
-
-const invertPermutation = onFirst((_, x) => {
-  const perm = integersOf(x);
-  return (
-    perm &&
-    valueFrom(
-      x.dtype,
-      x.shape,
-      perm.map((_, i) => perm.indexOf(i)),
-    )
-  );
-});
-
-const broadcastArgs: Evaluator = (node, [a, b]) => {
-  const [x, y] = [integersOf(a), integersOf(b)];
-  if (a === undefined || x === undefined || y === undefined) return undefined;
-  const shape = broadcastShapes(x, y, where(node));
-  return one(valueFrom(a.dtype, [shape.length], shape));
-};
-
-const concatOffset: Evaluator = (_, [axisValue, ...shapes]) => {
-  const axis = integersOf(axisValue)?.[0];
-  if (axis === undefined) return undefined;
-  let offset = 0;
-  return shapes.map((value) => {
-    const shape = integersOf(value) ?? [];
-    const result = valueFrom(
-      value.dtype,
-      value.shape,
-      shape.map((_, i) => (i === axis ? offset : 0)),
-    );
-    offset += shape[axis] ?? 0;
-    return result ?? value;
-  });
-};
-
-/** Where: coordinates of the true elements, int64 [n, rank]. */
-const whereTrue = onFirst((_, x) => {
-  const numbers = numbersOf(x);
-  if (numbers === undefined) return undefined;
-  const strides = stridesOf(x.shape);
-  const rows: number[] = [];
-  let count = 0;
-  for (let i = 0; i < numbers.length; i++) {
-    if (numbers[i] === 0) continue;
-    count++;
-    strides.forEach((stride, axis) => {
-      rows.push(Math.floor(i / stride) % (x.shape[axis] ?? 1));
-    });
-  }
-  return valueFrom("int64", [count, x.shape.length], rows);
-});
-
-const constantLike = (element: number): Evaluator =>
-  onFirst((_, x) =>
-    valueFrom(x.dtype, x.shape, new Float64Array(elementCount(x.shape)).fill(element)),
-  );
-
-/** Bitcast between types of one size. */
-const bitcast = onFirst((node, x) => {
-  const target = typeAttr(node, "type");
-  if (Array.isArray(x.data) || target !== "float32" || x.dtype !== "int32") return undefined;
-  return {
-    dtype: target,
-    shape: x.shape,
-    data: new Float32Array(x.data.slice().buffer as ArrayBuffer),
-  };
-});
-
 const identity: Evaluator = (_, inputs) => inputs;
 
 export const DATA_MOVEMENT: ReadonlyMap<string, Evaluator> = new Map<string, Evaluator>([
@@ -444,28 +301,10 @@ export const DATA_MOVEMENT: ReadonlyMap<string, Evaluator> = new Map<string, Eva
   ["StridedSlice", stridedSlice],
   ["Gather", gather],
   ["GatherV2", gather],
-  [
-    "BroadcastTo",
-    onFirst((_, x, [dims]) => {
-      const shape = integersOf(dims);
-      return shape && broadcastTo(x, shape);
-    }),
-  ],
-  ["Fill", fill],
   ["Tile", tile],
   ["Pad", pad],
   ["PadV2", pad],
   ["ReverseV2", reverse],
-  ["Range", range],
-  ["LinSpace", linSpace],
-  ["OneHot", oneHot],
-  ["InvertPermutation", invertPermutation],
-  ["BroadcastArgs", broadcastArgs],
-  ["ConcatOffset", concatOffset],
-  ["Where", whereTrue],
-  ["ZerosLike", constantLike(0)],
-  ["OnesLike", constantLike(1)],
-  ["Bitcast", bitcast],
   ["Identity", identity],
   ["IdentityN", identity],
 ]);

@@ -2,12 +2,14 @@
 import type { GraphNode, TensorValue } from "../../graph/ir.ts";
 import { DATA_MOVEMENT } from "./data-movement.ts";
 import { ELEMENTWISE } from "./elementwise.ts";
+import { GENERATORS } from "./generators.ts";
 import { REDUCTION } from "./reductions.ts";
 import type { Evaluator } from "./values.ts";
 
 const EVALUATORS: ReadonlyMap<string, Evaluator> = new Map([
   ...ELEMENTWISE,
   ...DATA_MOVEMENT,
+  ...GENERATORS,
   ...REDUCTION,
 ]);
 

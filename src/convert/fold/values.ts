@@ -97,3 +97,19 @@ export function takeElements(
 export function isWhole(dtype: DType): boolean {
   return PLAIN.has(dtype) || ["int64", "uint64", "float16", "bfloat16", "string"].includes(dtype);
 }
+
+/** The result of one output, or nothing. */
+export function one(value: TensorValue | undefined): readonly TensorValue[] | undefined {
+  return value && [value];
+}
+
+/** Evaluators of one operand: the others are read through `integersOf`. */
+export function onFirst(
+  compute: (
+    node: GraphNode,
+    x: TensorValue,
+    rest: readonly TensorValue[],
+  ) => TensorValue | undefined,
+): Evaluator {
+  return (node, [x, ...rest]) => x && one(compute(node, x, rest));
+}

@@ -90,7 +90,7 @@ const listPushBack: TypeRule = (typed) => {
 };
 
 /** The more exact of two descriptions of one shape. */
-export function refine(a: PartialShape, b: PartialShape): PartialShape {
+function refine(a: PartialShape, b: PartialShape): PartialShape {
   if (a === undefined || b === undefined || a.length !== b.length) return a ?? b;
   return a.map((size, axis) => (size < 0 ? (b[axis] ?? -1) : size));
 }

@@ -3,7 +3,7 @@ import { elementCount, isStatic, type Shape } from "../../base/shape.ts";
 import { intAttr, typeAttr } from "../../graph/attrs.ts";
 import type { PartialShape } from "../../graph/ir.ts";
 import { hasAttr, intsOrNone } from "../attributes.ts";
-import { broadcastShapes, normalizeAxis } from "../broadcast.ts";
+import { normalizeAxis } from "../broadcast.ts";
 import { masksOf } from "../fold/data-movement.ts";
 import { planStridedSlice, sliceShape } from "../strided-slice.ts";
 import {
@@ -30,7 +30,7 @@ const axisOf = (typed: TypedNode, axis: number, rank: number): number =>
   normalizeAxis(axis, rank, placeOf(typed.node));
 
 /** Shape of a RESHAPE; -1 entries of `wanted` are worked out where the element count is known. */
-export function reshapedShape(shape: PartialShape, wanted: Shape): Shape {
+function reshapedShape(shape: PartialShape, wanted: Shape): Shape {
   const open = wanted.filter((size) => size < 0).length;
   if (open !== 1 || shape === undefined || !isStatic(shape)) return wanted;
   const known = wanted.reduce((product, size) => (size < 0 ? product : product * size), 1);
@@ -326,10 +326,6 @@ const dynamicStitch: TypeRule = (typed) => {
 };
 
 const concatOffset: TypeRule = (typed) => typed.inputs.slice(1);
-
-/** TensorFlow's static broadcast of several shapes, for callers with more than two. */
-export const broadcastAll = (shapes: readonly Shape[], place: string): Shape =>
-  shapes.reduce((a, b) => broadcastShapes(a, b, place), []);
 
 export const DATA_MOVEMENT_TYPES: ReadonlyMap<string, TypeRule> = new Map<string, TypeRule>([
   ["Reshape", reshape],

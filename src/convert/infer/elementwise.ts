@@ -1,6 +1,6 @@
 /** Types of elementwise operations. */
 import type { DType } from "../../base/dtype.ts";
-import { intAttr, typeAttr } from "../../graph/attrs.ts";
+import { typeAttr } from "../../graph/attrs.ts";
 import type { PartialShape } from "../../graph/ir.ts";
 import { broadcastShapes } from "../broadcast.ts";
 import {
@@ -96,7 +96,6 @@ const ensureShape: TypeRule = (typed) => {
   );
 };
 
-/** A splice of `count` inputs: AccumulateNV2 and friends are AddN. */
 export const ELEMENTWISE_TYPES: ReadonlyMap<string, TypeRule> = new Map<string, TypeRule>([
   ...SAME_AS_INPUT.map((op) => [op, sameAsInput] as const),
   ...BROADCAST.map((op) => [op, broadcast()] as const),
@@ -120,6 +119,3 @@ export const ELEMENTWISE_TYPES: ReadonlyMap<string, TypeRule> = new Map<string, 
   ["IdentityN", allInputs],
   ["EnsureShape", ensureShape],
 ]);
-
-/** Number of outputs for ops whose count comes from an attribute. */
-export const countAttr = (typed: TypedNode, name: string): number => intAttr(typed.node, name);

@@ -4,7 +4,6 @@ import { findAttr, intAttr, stringAttr, typeAttr } from "../../graph/attrs.ts";
 import { flagAttr, intsOrNone } from "../attributes.ts";
 import { normalizeAxis } from "../broadcast.ts";
 import { masksOf } from "../fold/data-movement.ts";
-import { int32Vector } from "../fold/values.ts";
 import { placeOf } from "../infer/typed-node.ts";
 import type { LegalizationRow, Lowering } from "./lowering.ts";
 import { tensorType } from "./options.ts";
@@ -257,10 +256,6 @@ const rfft2d: LegalizationRow = (lowering) =>
     [lowering.input(0), lowering.int32Input(1)],
     makeOptions("Rfft2dOptions"),
   );
-
-/** A permutation as a constant operand. */
-export const permOperand = (lowering: Lowering, perm: readonly number[]): number =>
-  lowering.constant(int32Vector(perm), "perm");
 
 export const DATA_MOVEMENT_ROWS: ReadonlyMap<string, LegalizationRow> = new Map([
   ["Reshape", reshape],

@@ -20,7 +20,7 @@ export function withInputTypes(graph: Graph, types: readonly ValueType[]): Graph
 }
 
 /** Attributes of a Placeholder of a type. */
-export function placeholderAttrs({ dtype, shape, list }: ValueType): GraphNode["attrs"] {
+function placeholderAttrs({ dtype, shape, list }: ValueType): GraphNode["attrs"] {
   const attrs = { dtype: attr.type(dtype), shape: attr.shape(shape) };
   if (list === undefined) return new Map(Object.entries(attrs));
   return new Map(

@@ -1,8 +1,3 @@
-/**
- * What goes into a gate: x·W + h·U + b, plus weights on the cell state (peepholes), collected from products, sums,
- * splits and slices however they were written. Matrices are [inputs, units], row-major.
- */
-import { intAttr } from "../../graph/attrs.ts";
 import type { TensorValue, ValueRef } from "../../graph/ir.ts";
 import { masksOf } from "../fold/data-movement.ts";
 import { integersOf } from "../fold/values.ts";
@@ -173,10 +168,6 @@ function sliceTerm(
   const whole = readAffine(x, sources, match);
   return whole && slice(whole, last.begin, columns);
 }
-
-/** Number of pieces of a Split, for callers that check it. */
-export const splitCount = (ref: ValueRef, match: Matcher): number =>
-  intAttr(match.build.producer(ref), "num_split");
 
 function rows({ columns, data }: Matrix, from: number, to: number): Matrix {
   return { rows: to - from, columns, data: data.slice(from * columns, to * columns) };
