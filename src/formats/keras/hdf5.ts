@@ -46,7 +46,10 @@ const DTYPES = new Map<string, DType>([
 /** @throws {FormatError} when the bytes are no HDF5 file. */
 export async function openHdf5(bytes: Uint8Array, where: string): Promise<Hdf5File> {
   const library = await import("h5wasm");
-  const { FS } = await library.ready;
+  const module = await library.ready;
+  // Else it prints what is wrong and goes on.
+  module.activate_throwing_error_handler();
+  const { FS } = module;
   const path = freeName((name) => FS.analyzePath(name, true).exists);
   FS.writeFile(path, bytes);
   const guarded = <T>(what: string, read: () => T): T => {
@@ -153,11 +156,18 @@ function trimNul(text: string): string {
   return end < 0 ? text : text.slice(0, end);
 }
 
+/** The library reports a stack of calls; the innermost says what is wrong. */
+function reasonOf(cause: unknown): string {
+  const text = cause instanceof Error ? cause.message : String(cause);
+  const reasons = [...text.matchAll(/in \w+\(\): (.+)/g)];
+  return reasons.at(-1)?.[1] ?? text;
+}
+
 function damaged(where: string, what: string, cause: unknown): FormatError {
   return new FormatError({
     format: "hdf5",
     where: `${where}, ${what}`,
-    found: cause instanceof Error ? cause.message : String(cause),
+    found: reasonOf(cause),
     expected: "a whole HDF5 file of Keras",
     remedy: "Copy or save the model again",
     cause,

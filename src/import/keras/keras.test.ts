@@ -1,3 +1,4 @@
+import { readFileSync } from "node:fs";
 import { zipSync } from "fflate";
 import { describe, expect, it } from "vitest";
 import { isOctavoError } from "../../base/errors.ts";
@@ -122,6 +123,13 @@ describe("importKeras, files that are wrong", () => {
       "weights that are no HDF5 file",
       kerasFile(functional([layer("ReLU", "x", "y")]), encode("no")),
       /FormatError.*model.weights.h5/,
+    ],
+    [
+      "an HDF5 file that is cut in the middle",
+      new Uint8Array(
+        readFileSync(new URL("../../../test/fixtures/import/vision.h5", import.meta.url)),
+      ).subarray(0, 20_000),
+      /FormatError: model, the file: truncated file/,
     ],
     [
       "an HDF5 file that is cut short",

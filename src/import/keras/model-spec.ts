@@ -65,13 +65,42 @@ export function readModelSpec(json: Json, where: string): ModelSpec {
   const config = top.get("config");
   if (className === "Sequential") return readSequential(config, where);
   const values = new Config(config, `${where}, config`);
+  const layers = values.list("layers").map((layer) => readLayer(layer, where));
+  const outputs = readIds(values.get("output_layers"), values);
   return {
     name: values.text("name", "model"),
     isSequential: false,
-    layers: values.list("layers").map((layer) => readLayer(layer, where)),
+    layers: withOwnCalls(layers, outputs),
     inputs: readIds(values.get("input_layers"), values),
-    outputs: readIds(values.get("output_layers"), values),
+    outputs,
   };
+}
+
+/**
+ * A model inside a model may have a call of its own, in which it was built. Files leave that call out and still count
+ * it: the call after the last is then in use.
+ */
+function withOwnCalls(layers: readonly LayerSpec[], outputs: readonly TensorId[]): LayerSpec[] {
+  const calls = layers.flatMap((layer) => layer.calls);
+  const used = new Set(
+    [...outputs, ...calls.flatMap(tensorsOfCall)].map(({ layer, call }) => `${call} ${layer}`),
+  );
+  return layers.map((layer) => {
+    const [first] = layer.calls;
+    const isCounted = used.has(`${layer.calls.length} ${layer.name}`);
+    if (!isModel(layer.className) || first === undefined || !isCounted) return layer;
+    return { ...layer, calls: [first, ...layer.calls] };
+  });
+}
+
+/** The tensors among the arguments of a call. */
+export function tensorsOfCall({ args, kwargs }: Call): TensorId[] {
+  return [...args, ...kwargs.values()].flatMap(idsOf);
+}
+
+function idsOf(argument: Argument): TensorId[] {
+  if (argument.kind === "tensor") return [argument.id];
+  return argument.kind === "list" ? argument.items.flatMap(idsOf) : [];
 }
 
 /** A serialized layer inside another ("layer" of Bidirectional, "cell" of RNN). */

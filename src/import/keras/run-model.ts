@@ -20,6 +20,7 @@ import {
   readInnerLayer,
   readModelSpec,
   type TensorId,
+  tensorsOfCall,
 } from "./model-spec.ts";
 import type { NodeWriter, Symbolic } from "./node-writer.ts";
 import type { ModelWeights } from "./weights.ts";
@@ -99,18 +100,13 @@ function orderedCalls(spec: ModelSpec, layers: ReadonlyMap<string, LayerSpec>): 
       );
     }
     if (call === undefined) continue;
-    const before = [...call.args, ...call.kwargs.values()].flatMap(idsOf);
+    const before = tensorsOfCall(call);
     for (const each of before) wanted.set(keyOf(each), each);
     const after = before.map(keyOf);
     calls.set(key, { name: key, after, layer, call, index: id.call });
     queue.push(...after);
   }
   return orderByDependency([...calls.values()]);
-}
-
-function idsOf(argument: Argument): TensorId[] {
-  if (argument.kind === "tensor") return [argument.id];
-  return argument.kind === "list" ? argument.items.flatMap(idsOf) : [];
 }
 
 function keyOf({ layer, call }: TensorId): string {
