@@ -43,7 +43,10 @@ export abstract class OctavoError extends Error {
   readonly remedy: string | undefined;
 
   constructor(sentence: ErrorSentence) {
-    super(sentenceOf(sentence), sentence.cause === undefined ? undefined : { cause: sentence.cause });
+    super(
+      sentenceOf(sentence),
+      sentence.cause === undefined ? undefined : { cause: sentence.cause },
+    );
     this.where = sentence.where;
     this.found = sentence.found;
     this.expected = sentence.expected;
@@ -74,7 +77,11 @@ export class LimitError extends OctavoError {
   readonly max: number;
 
   constructor(
-    sentence: ErrorSentence & { readonly limit: string; readonly value: number; readonly max: number },
+    sentence: ErrorSentence & {
+      readonly limit: string;
+      readonly value: number;
+      readonly max: number;
+    },
   ) {
     super(sentence);
     this.limit = sentence.limit;

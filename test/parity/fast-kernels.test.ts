@@ -165,7 +165,7 @@ it("arithmetic agrees to the bit on equal shapes, scalars and values per channel
       activations,
       async ([op, type], pair, fixed, activation) => {
         const options = { ...defaultsOf(type), fused_activation_function: activation } as const;
-        const length = (pair[1] as number[]).reduce((product, size) => product * size, 1);
+        const length = [...pair[1]].reduce<number>((product, size) => product * size, 1);
         const data = Float32Array.from({ length }, uniform(8));
         const model = oneOperatorModel(
           op,

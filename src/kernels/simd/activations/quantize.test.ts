@@ -70,7 +70,7 @@ describe("activation quantization", () => {
     };
     for (const length of [1, 3, 16, 17, 50]) {
       for (let at = 0; at < length; at++) {
-        const values = Array.from({ length }, (_, index) => (index === at ? -7 : 1));
+        const values = Array.from({ length }, (_, index): number => (index === at ? -7 : 1));
         values[(at + 1) % length] = length === 1 ? -7 : 9;
         expect(find(values)).toEqual(length === 1 ? [-7, 0] : [-7, 9]);
       }
