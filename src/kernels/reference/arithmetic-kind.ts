@@ -4,7 +4,7 @@ import type { KernelNode } from "../kernel.ts";
 import { inputAt, outputAt, requireOperands, unsupported } from "../require.ts";
 
 /**
- * float: both float32. hybrid: float activations, 8- or 4-bit weights. integer: both quantized.
+ * float: both float32. hybrid: float activations, weights of 8 bits or fewer. integer: both quantized.
  */
 export type ArithmeticKind = "float" | "hybrid" | "integer";
 
@@ -19,7 +19,7 @@ export interface ProductOperands {
 const CONVOLUTION: ProductOperands = { input: 0, filter: 1, bias: 2 };
 
 const FILTERS: Readonly<Partial<Record<DType, readonly DType[]>>> = {
-  float32: ["float32", "int8", "uint8", "int4"],
+  float32: ["float32", "int8", "uint8", "int4", "int2"],
   int8: ["int8", "int4"],
   uint8: ["uint8"],
   int16: ["int8"],

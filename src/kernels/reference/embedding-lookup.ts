@@ -21,7 +21,7 @@ import { type BlockScales, blockScales, isBlockwise } from "./blockwise.ts";
 import { channelScales } from "./output-stage.ts";
 import { hybridWeights, preparedOnce } from "./weights.ts";
 
-const QUANTIZED_TABLES: readonly DType[] = ["int8", "uint8", "int4"];
+const QUANTIZED_TABLES: readonly DType[] = ["int8", "uint8", "int4", "int2"];
 const COPIED_TABLES: readonly DType[] = ["float32", "int8", "uint8"];
 
 function rowElements(node: KernelNode): number {

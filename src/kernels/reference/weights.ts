@@ -1,8 +1,8 @@
 /** Weights in the form that the inner loops read, made once where they are constant. */
 import { assert } from "../../base/errors.ts";
-import { elementCount } from "../../base/shape.ts";
 import type { TensorView } from "../kernel.ts";
 import { present } from "../views.ts";
+import { isPacked, numbersOf } from "./elements.ts";
 
 /** Wraps a preparation so that a constant operand is prepared at its first use only. */
 export function preparedOnce<Prepared>(
@@ -24,9 +24,7 @@ export function preparedOnce<Prepared>(
 export function centeredWeights(view: TensorView): Int8Array | Int16Array {
   const { data, dtype, quantization } = view;
   const zeroPoint = quantization?.zeroPoint[0] ?? 0;
-  if (dtype === "int4" && data instanceof Uint8Array) {
-    return unpackInt4(data, elementCount(view.shape));
-  }
+  if (isPacked(dtype)) return Int8Array.from(numbersOf(view));
   if (data instanceof Int8Array && zeroPoint === 0) return data;
   assert(
     data instanceof Int8Array || data instanceof Uint8Array || data instanceof Int16Array,
@@ -37,24 +35,12 @@ export function centeredWeights(view: TensorView): Int8Array | Int16Array {
 
 /**
  * Weights of a hybrid operator: int8, or bytes of type uint8 that hold int8, as converters of TensorFlow 1.13 wrote
- * them; or int4. Their zero point is 0.
+ * them; or int4 and int2, unpacked. Their zero point is 0.
  */
 export function hybridWeights(view: TensorView): Int8Array {
   const { data, dtype } = view;
-  if (dtype === "int4" && data instanceof Uint8Array) {
-    return unpackInt4(data, elementCount(view.shape));
-  }
+  if (isPacked(dtype)) return Int8Array.from(numbersOf(view));
   if (data instanceof Int8Array) return data;
   assert(data instanceof Uint8Array, `int8 weights expected in ${view.name}`);
   return new Int8Array(data.buffer, data.byteOffset, data.length);
-}
-
-/** Signed nibbles, the low one first. */
-export function unpackInt4(packed: Uint8Array, count: number): Int8Array {
-  const values = new Int8Array(count);
-  for (let i = 0; i < count; i++) {
-    const byte = packed[i >> 1];
-    values[i] = i % 2 === 0 ? (byte << 28) >> 28 : (byte << 24) >> 28;
-  }
-  return values;
 }
