@@ -52,6 +52,7 @@ type GraphPass = readonly [
 ];
 type DraftPass = readonly [name: string, run: (draft: Draft) => Draft];
 
+/** Some passes stand here more than once: after a pass that gives them something to do. */
 const GRAPH_PASSES: readonly GraphPass[] = [
   ["narrow doubles", narrowDoubles],
   ["remove identities", removeIdentities],
