@@ -157,8 +157,12 @@ function granularityOf(
   dtype: "int8" | "int4",
   direct: boolean,
 ): Granularity {
-  if (granularity === "tensor" || rule.axis === undefined) return { kind: "tensor" };
-  const channels: Granularity = { kind: "channel", axis: rule.axis };
+  const { axis } = rule;
+  // A damaged file may have weights without that axis.
+  if (granularity === "tensor" || axis === undefined || axis >= tensor.shape.length) {
+    return { kind: "tensor" };
+  }
+  const channels: Granularity = { kind: "channel", axis };
   if (granularity === "channel" || dtype === "int8" || !direct) return channels;
   // Where blocks do not fit, every row has one scale, as a row of one block would.
   const fewest = rule.blocksFromRows ?? Number.POSITIVE_INFINITY;

@@ -3,7 +3,6 @@ import { readdirSync, readFileSync } from "node:fs";
 import { describe, expect, test } from "vitest";
 import { decodeImage } from "../../src/evaluate/decode-image.ts";
 import { PREPROCESSING_PRESETS, toModelInput } from "../../src/evaluate/preprocess.ts";
-import { makeOptions } from "../../src/formats/tflite/options.ts";
 import type { Model } from "../../src/model/ir.ts";
 import { parseModel } from "../../src/model/read.ts";
 import type { QuantizeOptions } from "../../src/quantize/options.ts";
@@ -11,65 +10,7 @@ import { quantizeModel } from "../../src/quantize/quantize-model.ts";
 import { equalizeModel } from "../../src/quantize/repair/equalize.ts";
 import { Interpreter } from "../../src/runtime/interpreter.ts";
 import { describeWithShared, sharedPath } from "../shared.ts";
-import { randomValues, tinyModel } from "./tiny-model.ts";
-
-const CHANNELS = 8;
-const SIDE = 6;
-
-/** conv 1×1 (RELU6) → depthwise 3×3 (RELU) → conv 1×1; channels of the first two differ widely in scale. */
-function chainModel(): Model {
-  const spread = (values: Float32Array) =>
-    values.map((value, index) => value * 4 ** (index % CHANNELS) * 0.02);
-  const image = { shape: [1, SIDE, SIDE, CHANNELS] };
-  const pointwise = randomValues(CHANNELS * CHANNELS, 3);
-  return tinyModel(
-    [
-      image,
-      {
-        shape: [CHANNELS, 1, 1, CHANNELS],
-        data: pointwise.map((value, index) => value * 3 ** Math.floor(index / CHANNELS) * 0.05),
-      },
-      { shape: [CHANNELS], data: randomValues(CHANNELS, 4) },
-      image,
-      { shape: [1, 3, 3, CHANNELS], data: spread(randomValues(9 * CHANNELS, 5)) },
-      { shape: [CHANNELS], data: randomValues(CHANNELS, 6) },
-      image,
-      { shape: [4, 1, 1, CHANNELS], data: randomValues(4 * CHANNELS, 7) },
-      { shape: [1, SIDE, SIDE, 4] },
-    ],
-    [
-      {
-        op: "CONV_2D",
-        inputs: [0, 1, 2],
-        outputs: [3],
-        options: makeOptions("Conv2DOptions", {
-          stride_w: 1,
-          stride_h: 1,
-          fused_activation_function: "RELU6",
-        }),
-      },
-      {
-        op: "DEPTHWISE_CONV_2D",
-        inputs: [3, 4, 5],
-        outputs: [6],
-        options: makeOptions("DepthwiseConv2DOptions", {
-          stride_w: 1,
-          stride_h: 1,
-          depth_multiplier: 1,
-          fused_activation_function: "RELU",
-        }),
-      },
-      {
-        op: "CONV_2D",
-        inputs: [6, 7],
-        outputs: [8],
-        options: makeOptions("Conv2DOptions", { stride_w: 1, stride_h: 1 }),
-      },
-    ],
-    [0],
-    [8],
-  );
-}
+import { CHAIN_INPUT_ELEMENTS, chainModel, randomValues } from "./tiny-model.ts";
 
 async function outputsOf(model: Model, inputs: readonly Float32Array[]): Promise<Float32Array[]> {
   const interpreter = await Interpreter.create(model);
@@ -99,7 +40,7 @@ function distance(
 
 describe("equalization", () => {
   const inputs = [1, 2, 3].map((seed) =>
-    randomValues(SIDE * SIDE * CHANNELS, seed).map((value) => 3 * value),
+    randomValues(CHAIN_INPUT_ELEMENTS, seed).map((value) => 3 * value),
   );
 
   test("changes neither the function nor the operators, but for RELU6 limits of its own", async () => {

@@ -79,3 +79,62 @@ export function denseModel(
     [2],
   );
 }
+
+const CHANNELS = 8;
+const SIDE = 6;
+export const CHAIN_INPUT_ELEMENTS: number = SIDE * SIDE * CHANNELS;
+
+/** conv 1×1 (RELU6) → depthwise 3×3 (RELU) → conv 1×1; channels of the first two differ widely in scale. */
+export function chainModel(): Model {
+  const spread = (values: Float32Array) =>
+    values.map((value, index) => value * 4 ** (index % CHANNELS) * 0.02);
+  const image = { shape: [1, SIDE, SIDE, CHANNELS] };
+  const pointwise = randomValues(CHANNELS * CHANNELS, 3);
+  return tinyModel(
+    [
+      image,
+      {
+        shape: [CHANNELS, 1, 1, CHANNELS],
+        data: pointwise.map((value, index) => value * 3 ** Math.floor(index / CHANNELS) * 0.05),
+      },
+      { shape: [CHANNELS], data: randomValues(CHANNELS, 4) },
+      image,
+      { shape: [1, 3, 3, CHANNELS], data: spread(randomValues(9 * CHANNELS, 5)) },
+      { shape: [CHANNELS], data: randomValues(CHANNELS, 6) },
+      image,
+      { shape: [4, 1, 1, CHANNELS], data: randomValues(4 * CHANNELS, 7) },
+      { shape: [1, SIDE, SIDE, 4] },
+    ],
+    [
+      {
+        op: "CONV_2D",
+        inputs: [0, 1, 2],
+        outputs: [3],
+        options: makeOptions("Conv2DOptions", {
+          stride_w: 1,
+          stride_h: 1,
+          fused_activation_function: "RELU6",
+        }),
+      },
+      {
+        op: "DEPTHWISE_CONV_2D",
+        inputs: [3, 4, 5],
+        outputs: [6],
+        options: makeOptions("DepthwiseConv2DOptions", {
+          stride_w: 1,
+          stride_h: 1,
+          depth_multiplier: 1,
+          fused_activation_function: "RELU",
+        }),
+      },
+      {
+        op: "CONV_2D",
+        inputs: [6, 7],
+        outputs: [8],
+        options: makeOptions("Conv2DOptions", { stride_w: 1, stride_h: 1 }),
+      },
+    ],
+    [0],
+    [8],
+  );
+}

@@ -35,9 +35,16 @@ export function findChainLinks(model: Model, subgraph: number): ChainLink[] {
     if (!SCALABLE.has(from.activation)) continue;
     const next = followHomogeneous(graph, readers, graph.operators[from.operator]!.outputs[0]!);
     const to = next === undefined ? undefined : layers.get(next);
-    if (to !== undefined) links.push({ from, to });
+    if (to !== undefined && fits(graph, from, to)) links.push({ from, to });
   }
   return links;
+}
+
+/** The second layer reads as many channels as the first one makes. */
+function fits({ tensors }: Subgraph, from: Layer, to: Layer): boolean {
+  const made = tensors[from.weights]!.shape[from.kind === "conv" ? 0 : 3]!;
+  const read = tensors[to.weights]!.shape[3]!;
+  return to.kind === "conv" ? read === made : made > 0 && read % made === 0;
 }
 
 /** Convolutions whose weights and bias are float constants that nobody else reads, by operator index. */
@@ -53,6 +60,7 @@ function findLayers(model: Model, subgraph: number): Map<number, Layer> {
     const shape = convolutionOf(graph, operator);
     const [, weights, bias = -1] = operator.inputs;
     if (shape === undefined || !isOwn(weights)) continue;
+    if (graph.tensors[weights]!.shape.length !== 4) continue;
     if (bias >= 0 && !isOwn(bias)) continue;
     layers.set(index, { operator: index, ...shape, weights, ...(bias >= 0 ? { bias } : {}) });
   }

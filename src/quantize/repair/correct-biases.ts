@@ -98,6 +98,7 @@ async function subtractFromBias(
   const values = bytes
     ? (viewAs("float32", bytes) as Float32Array).slice()
     : new Float32Array(shifts.length);
+  if (values.length !== shifts.length) return model;
   for (let channel = 0; channel < values.length; channel++) values[channel]! -= shifts[channel]!;
   const buffer = model.buffers.length;
   const corrected: Tensor = {
