@@ -4,7 +4,7 @@
  * Where the predicate is a constant only the live branch stays.
  */
 import type { DType } from "../base/dtype.ts";
-import { GraphError, UnsupportedError } from "../base/errors.ts";
+import { GraphError, LimitError, UnsupportedError } from "../base/errors.ts";
 import type { Attr, Graph, GraphNode, ValueRef } from "../graph/ir.ts";
 import { outputType } from "../graph/output-types.ts";
 import {
@@ -16,6 +16,9 @@ import {
 } from "./flat-function.ts";
 import { attrs, type FlatNodes, followRef, refKey } from "./flat-nodes.ts";
 import { isVariant } from "./variant-values.ts";
+
+/** Each condition costs walks over the graph. */
+const MAX_MERGES = 2000;
 
 /** A Merge whose branches hold no other Merge. `sides[1]` is what it gives when the predicate is true. */
 interface Condition {
@@ -35,6 +38,7 @@ export function convertConditions(
     nodes.prune(current.map(({ node }) => node));
     const merges = nodes.all().filter(isMerge);
     if (merges.length === 0) return current;
+    if (merges.length > MAX_MERGES) throw tooMany(merges.length);
     const conditions = merges.map((merge) => describe(nodes, merge)).filter((c) => c !== undefined);
     const first = conditions[0];
     if (first === undefined) throw conditionError(merges[0]!, "branches that enter each other");
@@ -44,6 +48,17 @@ export function convertConditions(
     nodes.redirect(moved);
     current = current.map((root) => followRef(root, moved));
   }
+}
+
+function tooMany(count: number): LimitError {
+  return new LimitError({
+    where: "conditions",
+    found: `${count} results`,
+    expected: `at most ${MAX_MERGES}`,
+    limit: "results of conditions",
+    value: count,
+    max: MAX_MERGES,
+  });
 }
 
 function isMerge({ op }: GraphNode): boolean {

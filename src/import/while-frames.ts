@@ -14,8 +14,8 @@ import { attrs, type FlatNodes, refKey } from "./flat-nodes.ts";
 import { convertConditions } from "./switch-merge.ts";
 import { isVariant } from "./variant-values.ts";
 
-/** Each frame costs a walk over the graph. Real models have a loop a layer at most. */
-const MAX_FRAMES = 1000;
+/** Each frame costs walks over the graph. Real models have a loop a layer at most. */
+const MAX_FRAMES = 256;
 
 /** A loop variable: its Merge, what it starts from, and what the body makes of it. */
 interface LoopVariable {
@@ -40,29 +40,37 @@ interface Frame {
 
 /** Turns every frame in place; the functions of the loops are added to `functions`. */
 export function convertFrames(nodes: FlatNodes, functions: Map<string, Graph>): void {
-  for (let converted = 0; ; converted++) {
+  for (;;) {
     const enters = nodes.all().filter(({ op }) => op === "Enter" || op === "RefEnter");
     if (enters.length === 0) return;
-    if (converted === MAX_FRAMES) {
-      throw new LimitError({
-        where: "loops",
-        found: `more than ${MAX_FRAMES}`,
-        expected: `at most ${MAX_FRAMES}`,
-        limit: "loops",
-        value: converted + 1,
-        max: MAX_FRAMES,
-      });
-    }
-    convertFrame(nodes, innermostFrame(nodes, enters), functions);
+    const frames = groupByFrame(enters);
+    convertFrame(nodes, innermostFrame(nodes, enters, frames), functions);
   }
 }
 
-function innermostFrame(nodes: FlatNodes, enters: readonly GraphNode[]): Frame {
+function groupByFrame(enters: readonly GraphNode[]): Map<string, GraphNode[]> {
   const frames = new Map<string, GraphNode[]>();
   for (const enter of enters) {
-    const name = frameName(enter);
-    frames.set(name, [...(frames.get(name) ?? []), enter]);
+    const own = frames.get(frameName(enter));
+    if (own === undefined) frames.set(frameName(enter), [enter]);
+    else own.push(enter);
   }
+  if (frames.size <= MAX_FRAMES) return frames;
+  throw new LimitError({
+    where: "loops",
+    found: `${frames.size}`,
+    expected: `at most ${MAX_FRAMES}`,
+    limit: "loops",
+    value: frames.size,
+    max: MAX_FRAMES,
+  });
+}
+
+function innermostFrame(
+  nodes: FlatNodes,
+  enters: readonly GraphNode[],
+  frames: ReadonlyMap<string, readonly GraphNode[]>,
+): Frame {
   for (const [name, own] of frames) {
     const starts = own.map((enter) => enter.name);
     const region = nodes.dependents(starts, ({ op }) => op === "Exit" || op === "RefExit");
