@@ -2,7 +2,11 @@
 import { bytesOf, type TypedArray } from "../src/base/dtype.ts";
 import type { Shape } from "../src/base/shape.ts";
 import { makeOptions } from "../src/formats/tflite/options.ts";
-import type { BuiltinOperatorName, BuiltinOptions } from "../src/formats/tflite/schema.gen.ts";
+import type {
+  BuiltinOperatorName,
+  BuiltinOptions,
+  BuiltinOptions2,
+} from "../src/formats/tflite/schema.gen.ts";
 import {
   type Buffer,
   EMPTY_BUFFER,
@@ -30,6 +34,7 @@ export interface OperatorSpec {
   readonly inputs: readonly string[];
   readonly outputs: readonly string[];
   readonly options?: BuiltinOptions;
+  readonly options2?: BuiltinOptions2;
   readonly customCode?: string;
 }
 
@@ -67,12 +72,13 @@ function subgraphOf(spec: SubgraphSpec, name: string, buffers: Buffer[]): Subgra
     name,
     tensors: names.map((tensor) => tensorOf(tensor, spec.tensors[tensor]!, buffers)),
     operators: spec.operators.map(
-      ({ inputs, outputs, op, options, customCode }): Operator => ({
+      ({ inputs, outputs, op, options, options2, customCode }): Operator => ({
         op,
         version: 1,
         inputs: inputs.map(at),
         outputs: outputs.map(at),
         ...(options === undefined ? {} : { options }),
+        ...(options2 === undefined ? {} : { options2 }),
         ...(customCode === undefined ? {} : { customCode }),
       }),
     ),

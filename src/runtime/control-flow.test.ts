@@ -55,6 +55,36 @@ describe("control flow", () => {
     );
   });
 
+  it("takes the branch of a number, and the last one for numbers without a branch", async () => {
+    const choice: SubgraphSpec = {
+      tensors: { i: { shape: [], dtype: "int32" }, x: { shape: [1] }, y: { shape: [1] } },
+      operators: [
+        {
+          op: "STABLEHLO_CASE",
+          inputs: ["i", "x"],
+          outputs: ["y"],
+          options2: {
+            type: "StablehloCaseOptions",
+            value: { branch_subgraph_indices: [2, 1, 3] },
+          },
+        },
+      ],
+      inputs: ["i", "x"],
+      outputs: ["y"],
+    };
+    const graphs = [choice, binary("ADD", 10), binary("MUL", 10), binary("ADD", 1)];
+    for (const [index, result] of [
+      [0, 30],
+      [1, 13],
+      [2, 4],
+      [3, 4],
+      [-1, 4],
+    ]) {
+      const inputs = { i: Int32Array.of(index!), x: Float32Array.of(3) };
+      expect((await run(graphs, inputs)).getTensor("y")).toEqual(Float32Array.of(result!));
+    }
+  });
+
   it("loops until the condition fails, and not at all where it fails at once", async () => {
     const loop: SubgraphSpec = {
       tensors: { x: { shape: [1] }, y: { shape: [1] } },

@@ -1,5 +1,5 @@
 /**
- * Operators that run other subgraphs: IF, WHILE, CALL_ONCE, STABLEHLO_COMPOSITE. Where the shapes of the results do not
+ * Operators that run other subgraphs: IF, WHILE, CALL_ONCE, STABLEHLO_CASE, STABLEHLO_COMPOSITE. Where the shapes of the results do not
  * depend on what happens while running, they are known ahead, so that what follows keeps its planned memory.
  * TensorFlow Lite 2.21 kernels/if.cc, while.cc, call_once.cc, stablehlo_composite.cc.
  */
@@ -16,7 +16,7 @@ import type {
 } from "../kernel.ts";
 import { optionsOf } from "../options.ts";
 import { badValue, inputAt, requireOperands, requireType } from "../require.ts";
-import { present, uint8 } from "../views.ts";
+import { int32, present, uint8 } from "../views.ts";
 
 /** Copies a value to an output, which takes its shape where it is not fixed. */
 function deliver(node: KernelNode, value: TensorView, output: OutputView): void {
@@ -77,6 +77,10 @@ function commonShapes(
   });
 }
 
+function branchesOf(node: KernelNode): readonly number[] {
+  return optionsOf(node, "StablehloCaseOptions").branch_subgraph_indices ?? [];
+}
+
 function runWhile(
   node: KernelNode,
   condition: CallableSubgraph,
@@ -113,6 +117,34 @@ export const CONTROL_FLOW: KernelTable = {
       const whenFalse = subgraph(else_subgraph_index);
       return (inputs, outputs) => {
         const branch = truth(node, inputs[0]) ? whenTrue : whenFalse;
+        deliverAll(node, branch.run(argumentsFrom(inputs, 1)), outputs);
+      };
+    },
+  },
+  STABLEHLO_CASE: {
+    stateful: true,
+    check(node) {
+      requireOperands(node, [1, Infinity], node.outputs.length);
+      requireType(node, inputAt(node, 0), ["int32"], "branch");
+      if (branchesOf(node).length === 0) throw badValue(node, "no branches", "one or more");
+    },
+    shapes(node, _, subgraph) {
+      const shapes = shapesFrom(node, 1);
+      return branchesOf(node)
+        .map((branch) => subgraph(branch).outputShapes(shapes))
+        .reduce(commonShapes);
+    },
+    create(node, { subgraph }) {
+      const branches = branchesOf(node).map((branch) => subgraph(branch));
+      const last = branches.length - 1;
+      return (inputs, outputs) => {
+        const index = present(inputs[0]);
+        if (elementCount(index.shape) !== 1) {
+          throw badValue(node, `a branch of shape [${index.shape.join(", ")}]`, "one int32");
+        }
+        // As StableHLO has it, the last branch stands for all other numbers.
+        const [chosen] = int32(index);
+        const branch = branches[chosen >= 0 && chosen < last ? chosen : last];
         deliverAll(node, branch.run(argumentsFrom(inputs, 1)), outputs);
       };
     },
