@@ -27,6 +27,14 @@ export interface GraphDefOptions extends ShapeOptions {
   readonly name?: string;
 }
 
+/** What forms of a graph other than a frozen file say beside it. */
+export interface GraphRecordsOptions extends GraphDefOptions {
+  /** The signature's names for `inputs` and `outputs`, in their order. */
+  readonly keys?: { readonly inputs: readonly string[]; readonly outputs: readonly string[] };
+  /** Whether, without `outputs`, all nodes that nothing uses are outputs, instead of the only one. */
+  readonly allSinks?: boolean;
+}
+
 /** Nodes that nothing uses and that nobody would call a result. */
 const NO_RESULT: ReadonlySet<string> = new Set([
   "Const",
@@ -67,7 +75,7 @@ export function importGraphDef(
 /** Imports a graph from its records, wherever they came from. */
 export function importGraphRecords(
   graphDef: GraphDef,
-  options: GraphDefOptions,
+  options: GraphRecordsOptions,
 ): { graph: Graph; diagnostics: Diagnostic[] } {
   const where = options.name ?? "GraphDef";
   const diagnostics: Diagnostic[] = [];
@@ -84,25 +92,41 @@ export function importGraphRecords(
   const none = { has: () => false, get: () => undefined };
   const signatures = new OpSignatures(functions, none);
   const program: Program = { main: mainScope(graphDef), functions, signatures, cuts: new Map() };
-  const outputNames = options.outputs ?? guessOutputs(graphDef, diagnostics, where);
+  const outputNames = options.outputs ?? guessOutputs(graphDef, options, diagnostics, where);
   for (const name of outputNames) findTensor(program.main, name, "outputs", where);
   const inputNames = options.inputs ?? guessInputs(program, outputNames, diagnostics, where);
   const inputs = planInputs(program, inputNames, options, diagnostics, where);
   const resolver = new Resolver({ ...program, cuts: cutsOf(inputs) });
   const context: BuildContext = { resolver, pending: [], nodeCount: 0 };
-  const outputs = outputNames.map((name) => planOutput(resolver, name, where));
+  const { keys } = options;
+  const outputs = outputNames.map((name, i) => planOutput(resolver, name, keys?.outputs[i], where));
   const graph = new GraphBuilder(context).build(inputs, outputs);
   refuseVariables(context, where);
-  return { graph, diagnostics };
+  if (keys === undefined) return { graph, diagnostics };
+  return { graph: { ...graph, signatureKey: "serving_default" }, diagnostics };
 }
 
-function guessOutputs(graphDef: GraphDef, diagnostics: Diagnostic[], where: string): string[] {
+function guessOutputs(
+  graphDef: GraphDef,
+  { allSinks }: GraphRecordsOptions,
+  diagnostics: Diagnostic[],
+  where: string,
+): string[] {
   const used = new Set<string>();
   for (const { input } of graphDef.node) {
     for (const name of input) used.add(name.replace(/^\^/, "").split(":")[0]!);
   }
   const sinks = graphDef.node.filter(({ name, op }) => !used.has(name) && !NO_RESULT.has(op));
   const only = sinks[0]?.name;
+  if (allSinks === true && sinks.length > 1) {
+    const names = sinks.map(({ name }) => name);
+    const list = names.map((name) => `"${name}"`).join(", ");
+    diagnostics.push({
+      id: "outputs-guessed",
+      text: `Outputs: ${list}, the nodes that nothing uses.`,
+    });
+    return names;
+  }
   if (sinks.length !== 1 || only === undefined) {
     const names = sinks.slice(0, 8).map(({ name }) => `"${name}"`);
     throw new UsageError({
@@ -161,15 +185,16 @@ function guessInputs(
 function planInputs(
   program: Program,
   names: readonly string[],
-  options: GraphDefOptions,
+  options: GraphRecordsOptions,
   diagnostics: Diagnostic[],
   where: string,
 ): InputPlan[] {
-  const described = names.map((name) => {
+  const described = names.map((name, i) => {
     const tensorName = name.replace(/:0$/, "");
     const { node, index } = findTensor(program.main, name, "inputs", where);
     const described = describeTensor(program, node, index);
-    return { key: tensorName, tensorName, node: placeholderName(name), ...described };
+    const key = options.keys?.inputs[i] ?? tensorName;
+    return { key, tensorName, node: placeholderName(name), ...described };
   });
   const shapes = decideShapes(described, options, diagnostics);
   return described.map((input, i) => ({ ...input, shape: shapes[i] }));
@@ -217,10 +242,15 @@ function describeTensor(
   };
 }
 
-function planOutput(resolver: Resolver, name: string, where: string): OutputPlan {
+function planOutput(
+  resolver: Resolver,
+  name: string,
+  key: string | undefined,
+  where: string,
+): OutputPlan {
   const value = resolver.resolve(resolver.program.main, name);
   const tensorName = name.replace(/:0$/, "");
-  if (value !== undefined) return { key: tensorName, tensorName, value };
+  if (value !== undefined) return { key: key ?? tensorName, tensorName, value };
   throw new UsageError({
     where,
     found: `output "${name}"`,

@@ -2,7 +2,7 @@
  * A TF.js model to a graph: `model.json` with its files of weights. A graph model is a GraphDef in JSON, a layers model a
  * Keras configuration; each goes the way of its kind.
  */
-import { type Diagnostic, FormatError, IoError } from "../base/errors.ts";
+import { type Diagnostic, FormatError, IoError, LimitError, UsageError } from "../base/errors.ts";
 import type { TensorRecord } from "../formats/tensorflow/tensor-record.ts";
 import { readGraphJson } from "../formats/tfjs/graph-json.ts";
 import {
@@ -13,18 +13,26 @@ import {
 } from "../formats/tfjs/manifest.ts";
 import type { Graph } from "../graph/ir.ts";
 import type { FileTree } from "../io/byte-source.ts";
-import { unfuse } from "./fused-nodes.ts";
+import { unfuseGraph } from "./fused-nodes.ts";
 import { importGraphRecords } from "./graph-def.ts";
 import type { ShapeOptions } from "./input-shapes.ts";
-import { Config, isObject, type Json, parseJson } from "./keras/config.ts";
+import { Config, type Json, parseJson } from "./keras/config.ts";
 import { readModelSpec } from "./keras/model-spec.ts";
 import { listedWeights } from "./keras/weights.ts";
 import { buildKerasGraph } from "./keras-graph.ts";
+import { readTfjsSignature } from "./tfjs-signature.ts";
+
+/** Far more than any description of a model; an engine's strings end at about 500 million characters. */
+const MAX_MODEL_BYTES = 128 * 1024 * 1024;
 
 /** How a TF.js model is read. */
 export interface TfjsOptions extends ShapeOptions {
-  /** Name of the model's file in the folder. */
+  /** Name of the model's file in the folder: "model.json" unless it is given. */
   readonly file?: string;
+  /** Tensor names of a graph model, in place of its signature's; else its placeholders. */
+  readonly inputs?: readonly string[];
+  /** Tensor names of a graph model, in place of its signature's; else all nodes that nothing uses. */
+  readonly outputs?: readonly string[];
 }
 
 /**
@@ -45,7 +53,18 @@ export async function importTfjs(
   const weights = await readManifest(tree, groups, where);
   const topology = model.object("modelTopology");
   if (topology.has("node")) return importGraphModel(model, weights, options, where);
+  if (options.inputs !== undefined || options.outputs !== undefined) throw onlyGraphModels(where);
   return importLayersModel(topology, weights, options, where);
+}
+
+function onlyGraphModels(where: string): UsageError {
+  return new UsageError({
+    where,
+    found: "a layers model, with inputs or outputs given",
+    expected: "none of them, or a graph model",
+    remedy: "Leave them out: a layers model says what its inputs and outputs are",
+    option: "inputs",
+  });
 }
 
 async function readFile(tree: FileTree, file: string, where: string): Promise<Uint8Array> {
@@ -60,6 +79,16 @@ async function readFile(tree: FileTree, file: string, where: string): Promise<Ui
     });
   }
   try {
+    if (source.byteLength > MAX_MODEL_BYTES) {
+      throw new LimitError({
+        where,
+        found: `${source.byteLength} bytes`,
+        expected: `at most ${MAX_MODEL_BYTES}`,
+        limit: "description of a model",
+        value: source.byteLength,
+        max: MAX_MODEL_BYTES,
+      });
+    }
     return await source.read(0, source.byteLength);
   } finally {
     await source.close?.();
@@ -72,32 +101,11 @@ function importGraphModel(
   options: TfjsOptions,
   where: string,
 ): { graph: Graph; diagnostics: Diagnostic[] } {
-  const graphDef = readGraphJson(model.get("modelTopology"), weights, where);
-  const unfused = { ...graphDef, node: graphDef.node.flatMap(unfuse) };
-  return importGraphRecords(unfused, { ...options, ...signatureNames(model), name: where });
-}
-
-/** Names of inputs and outputs, where the model has a signature; it may stand among the user's metadata. */
-function signatureNames(model: Config): { inputs?: string[]; outputs?: string[] } {
-  const metadata = model.has("userDefinedMetadata")
-    ? model.object("userDefinedMetadata")
-    : undefined;
-  const place = model.has("signature") ? model : metadata?.has("signature") ? metadata : undefined;
-  if (place === undefined) return {};
-  const signature = place.object("signature");
-  const namesOf = (key: string): string[] => {
-    const entries = signature.get(key);
-    if (!isObject(entries)) return [];
-    return Object.values(entries).map((entry) =>
-      new Config(entry, `${signature.where}, ${key}`).text("name"),
-    );
-  };
-  const inputs = namesOf("inputs");
-  const outputs = namesOf("outputs");
-  return {
-    ...(inputs.length === 0 ? {} : { inputs }),
-    ...(outputs.length === 0 ? {} : { outputs }),
-  };
+  const { inputs, outputs } = options;
+  const signature =
+    inputs === undefined && outputs === undefined ? readTfjsSignature(model) : undefined;
+  const graphDef = unfuseGraph(readGraphJson(model.get("modelTopology"), weights, where));
+  return importGraphRecords(graphDef, { ...options, ...signature, allSinks: true, name: where });
 }
 
 function importLayersModel(
@@ -141,7 +149,12 @@ function readWeightSpec(json: Json, where: string): WeightSpec {
       expected: "sizes",
     });
   }
-  const weight = { name: spec.text("name"), shape, dtype: spec.text("dtype") };
+  const weight = {
+    name: spec.text("name"),
+    shape,
+    dtype: spec.text("dtype"),
+    isOptimizerState: spec.text("group", "model") === "optimizer",
+  };
   return spec.has("quantization")
     ? { ...weight, quantization: readQuantization(spec.object("quantization")) }
     : weight;

@@ -3,6 +3,7 @@ import { type Command, Option } from "commander";
 import type { ConverterMode, TFLiteConverter } from "../../api/tflite-converter.ts";
 import { UsageError } from "../../base/errors.ts";
 import type { Shape } from "../../base/shape.ts";
+import type { GraphDefOptions } from "../../import/graph-def.ts";
 import type { ShapeOptions } from "../../import/input-shapes.ts";
 import { checkNames, inputShape, type Named, nameList } from "../arguments.ts";
 import {
@@ -65,10 +66,14 @@ export function defineConvert(program: Command, terminal: Terminal): void {
       inputShape,
     )
     .option("--keep-dynamic-batch", "leave an unknown batch size open instead of making it 1")
-    .option("--inputs <tensors>", "input tensors of a frozen graph, separated by commas", nameList)
+    .option(
+      "--inputs <tensors>",
+      "input tensors of a frozen graph or TF.js graph model, separated by commas",
+      nameList,
+    )
     .option(
       "--outputs <tensors>",
-      "output tensors of a frozen graph, separated by commas",
+      "output tensors of a frozen graph or TF.js graph model, separated by commas",
       nameList,
     )
     .option("--report <file>", "write a report of what was done, as JSON")
@@ -107,7 +112,7 @@ async function openConverter(
 ): Promise<TFLiteConverter> {
   const { TFLiteConverter } = await import("../../api/tflite-converter.ts");
   refuseUnread(kind, path, flags);
-  const { tags, signature, inputs, outputs } = flags;
+  const { tags, signature } = flags;
   switch (kind) {
     case "saved_model":
       return TFLiteConverter.fromSavedModel(path, {
@@ -118,14 +123,13 @@ async function openConverter(
     case "frozen_graph":
       return TFLiteConverter.fromFrozenGraph(path, {
         ...shapeOptions(flags),
-        ...(inputs === undefined ? {} : { inputs }),
-        ...(outputs === undefined ? {} : { outputs }),
+        ...tensorNames(flags),
       });
     case "keras_h5":
     case "keras_zip":
       return TFLiteConverter.fromKerasModel(path, shapeOptions(flags));
     case "tfjs":
-      return TFLiteConverter.fromTfjs(path, shapeOptions(flags));
+      return TFLiteConverter.fromTfjs(path, { ...shapeOptions(flags), ...tensorNames(flags) });
     case "tflite":
       return TFLiteConverter.fromTflite(path);
   }
@@ -144,8 +148,8 @@ const GRAPHS: readonly SourceKind[] = [
 const READ_BY: Readonly<Record<string, readonly SourceKind[]>> = {
   tags: ["saved_model"],
   signature: ["saved_model"],
-  inputs: ["frozen_graph"],
-  outputs: ["frozen_graph"],
+  inputs: ["frozen_graph", "tfjs"],
+  outputs: ["frozen_graph", "tfjs"],
   inputShape: GRAPHS,
   keepDynamicBatch: GRAPHS,
 };
@@ -163,6 +167,16 @@ function refuseUnread(kind: SourceKind, path: string, flags: ConvertFlags): void
       option,
     });
   }
+}
+
+function tensorNames({
+  inputs,
+  outputs,
+}: ConvertFlags): Pick<GraphDefOptions, "inputs" | "outputs"> {
+  return {
+    ...(inputs === undefined ? {} : { inputs }),
+    ...(outputs === undefined ? {} : { outputs }),
+  };
 }
 
 function shapeOptions({ inputShape: shapes = [], keepDynamicBatch }: ConvertFlags): ShapeOptions {

@@ -1,7 +1,7 @@
 /**
  * A GraphDef in protobuf's JSON mapping, as TF.js graph models hold it: camelCase names, bytes in base64, 64-bit integers
  * as text, enumerations by name, defaults left out. Constants have no data of their own: it stands in the manifest under
- * the node's name.
+ * the node's name, which has the name of the function in front where the constant is in one.
  */
 import { FormatError } from "../../base/errors.ts";
 import type {
@@ -43,6 +43,9 @@ const TYPE_NAMES: readonly string[] = [
   "UINT64",
 ];
 
+/** Added to the number of a type whose tensors are references. */
+const REFERENCE = 100;
+
 type Json = null | boolean | number | string | readonly Json[] | JsonObject;
 interface JsonObject {
   readonly [key: string]: Json;
@@ -63,9 +66,9 @@ export function readGraphJson(
 
 /** Number of an element type by its name ("DT_FLOAT"). */
 export function typeNumber(name: unknown, where: string): number {
-  const number =
-    typeof name === "number" ? name : TYPE_NAMES.indexOf(String(name).replace(/^DT_/, ""));
-  if (number >= 0) return number;
+  const [, base = "", reference] = /^DT_(\w+?)(_REF)?$/.exec(String(name)) ?? [];
+  const number = typeof name === "number" ? name : TYPE_NAMES.indexOf(base);
+  if (number >= 0) return reference === undefined ? number : number + REFERENCE;
   throw new FormatError({
     format: "tfjs",
     where,
@@ -148,10 +151,7 @@ class GraphReader {
     for (const [key, value] of Object.entries(
       this.#object(field(node, "attr") ?? {}, `node "${name}"`),
     )) {
-      const read = this.#attr(
-        this.#object(value, `attribute "${key}" of "${name}"`),
-        `${prefix}${name}`,
-      );
+      const read = this.#attr(this.#object(value, `attribute "${key}" of "${name}"`), name, prefix);
       if (read !== undefined) attr.set(key, read);
     }
     return {
@@ -162,15 +162,15 @@ class GraphReader {
     };
   }
 
-  #attr(json: JsonObject, node: string): AttrValue | undefined {
+  #attr(json: JsonObject, node: string, prefix: string): AttrValue | undefined {
     const [kind, value] = Object.entries(json)[0] ?? [];
     switch (kind) {
       case undefined:
         return undefined;
       case "s":
-        return { kind: "s", value: fromBase64(value!, this.#where) };
+        return { kind: "s", value: this.#bytes(value!) };
       case "i":
-        return { kind: "i", value: Number(value) };
+        return { kind: "i", value: this.#integer(value!) };
       case "f":
         return { kind: "f", value: Number(value) };
       case "b":
@@ -180,7 +180,7 @@ class GraphReader {
       case "shape":
         return { kind: "shape", value: this.shape(value!) };
       case "tensor":
-        return { kind: "tensor", value: this.#constant(node) };
+        return { kind: "tensor", value: this.#constant(node, prefix) };
       case "func":
         return {
           kind: "func",
@@ -193,24 +193,35 @@ class GraphReader {
     }
   }
 
-  #constant(node: string): TensorRecord {
-    const value = this.#weights.get(node);
+  #constant(name: string, prefix: string): TensorRecord {
+    // Of a constant in a function the converter has made the name unique: "function/constant" is its whole name.
+    const value = this.#weights.get(name) ?? this.#weights.get(`${prefix}${name}`);
     if (value !== undefined) return value;
-    throw this.#wrong(`constant "${node}" without data`, "a weight of this name in the manifest");
+    throw this.#wrong(`constant "${name}" without data`, "a weight of this name in the manifest");
   }
 
   #attrList(json: JsonObject): AttrList {
-    const numbers = (name: string) => this.#list(json, name).map(Number);
     return {
-      s: this.#list(json, "s").map((item) => fromBase64(item, this.#where)),
-      i: numbers("i"),
-      f: numbers("f"),
+      s: this.#list(json, "s").map((item) => this.#bytes(item)),
+      i: this.#list(json, "i").map((item) => this.#integer(item)),
+      f: this.#list(json, "f").map(Number),
       b: this.#list(json, "b").map((item) => item === true),
       type: this.#list(json, "type").map((item) => typeNumber(item, this.#where)),
       shape: this.#list(json, "shape").map((item) => this.shape(item)),
       tensor: [],
       func: [],
     };
+  }
+
+  /** Base64, or the bytes as a list of numbers. */
+  #bytes(json: Json): Uint8Array {
+    return Array.isArray(json) ? Uint8Array.from(json, Number) : fromBase64(json, this.#where);
+  }
+
+  #integer(json: Json): number {
+    const value = Number(json);
+    if (Number.isInteger(value)) return value;
+    throw this.#wrong(`${JSON.stringify(json)} as an integer`, "a whole number");
   }
 
   #textMap(json: Json | undefined): Map<string, string> {

@@ -1,6 +1,7 @@
 /** Writes TensorFlow-style nodes with their shapes: the pen of the layers. */
 import type { DType } from "../../base/dtype.ts";
-import { elementCount, type Shape } from "../../base/shape.ts";
+import { LimitError } from "../../base/errors.ts";
+import { elementCount, formatShape, type Shape } from "../../base/shape.ts";
 import type { Attr, Graph, GraphNode, TensorValue, ValueRef } from "../../graph/ir.ts";
 import { opDefinition } from "../../graph/op-table.ts";
 import { constantNode } from "../graph-plan.ts";
@@ -20,6 +21,27 @@ export interface Result {
 }
 
 export type Attrs = Readonly<Record<string, Attr>>;
+
+/** Constants that layers make from sizes alone, 256 MiB of float32: a small file could ask for any amount. */
+const MAX_MADE_ELEMENTS = 2 ** 26;
+
+/**
+ * Zeros in the shape of a constant that no file holds.
+ *
+ * @throws {LimitError} when there would be more than `MAX_MADE_ELEMENTS`.
+ */
+export function zeroData(shape: Shape, where: string): Float32Array {
+  const count = elementCount(shape);
+  if (count >= 0 && count <= MAX_MADE_ELEMENTS) return new Float32Array(count);
+  throw new LimitError({
+    where,
+    found: `a constant of shape ${formatShape(shape)}`,
+    expected: `at most ${MAX_MADE_ELEMENTS} elements`,
+    limit: "elements of a made constant",
+    value: count,
+    max: MAX_MADE_ELEMENTS,
+  });
+}
 
 export class NodeWriter {
   readonly nodes: GraphNode[] = [];

@@ -7,7 +7,7 @@ import {
   tensorsOf,
   unsupported,
 } from "../layer.ts";
-import { type Symbolic, text, type } from "../node-writer.ts";
+import { type Symbolic, text, type, zeroData } from "../node-writer.ts";
 
 /** What stands for minus infinity in scores. */
 const LARGE_NEGATIVE = -1e9;
@@ -150,7 +150,8 @@ function maskParts(call: LayerCall, { query, values, keys }: Masked): Symbolic[]
 function causalConstant(call: LayerCall, scores: Symbolic, dtype: "bool" | "float32"): Symbolic {
   const [from, to] = scores.shape.slice(2) as [number, number];
   if (from < 0 || to < 0) throw unsupported(call.config, "a causal mask over an open dimension");
-  const data = dtype === "bool" ? new Uint8Array(from * to).fill(1) : new Float32Array(from * to);
+  const zeros = zeroData([from, to], call.path);
+  const data = dtype === "bool" ? new Uint8Array(zeros.length).fill(1) : zeros;
   const masked = dtype === "bool" ? 0 : LARGE_NEGATIVE;
   for (let i = 0; i < from; i++) data.fill(masked, i * to + i + 1, (i + 1) * to);
   return call.writer.constant(`${call.path}/causal_mask`, { dtype, shape: [1, 1, from, to], data });

@@ -1,7 +1,7 @@
 /** Normalization layers, with the formulas of Keras 3's TensorFlow backend. */
 import type { Json } from "../config.ts";
 import { inputOf, type LayerCall, type Translate, unsupported, weightOf } from "../layer.ts";
-import { flag, float, type NodeWriter, type Symbolic, text } from "../node-writer.ts";
+import { flag, float, type NodeWriter, type Symbolic, text, zeroData } from "../node-writer.ts";
 
 function axisOf(value: Json | undefined, rank: number): number[] {
   const list = Array.isArray(value) ? (value as readonly number[]) : [Number(value ?? -1)];
@@ -43,7 +43,7 @@ export const batchNormalization: Translate = (call) => {
 };
 
 function constantVector(writer: NodeWriter, name: string, size: number, value: number): Symbolic {
-  const data = new Float32Array(size).fill(value);
+  const data = zeroData([size], name).fill(value);
   return writer.constant(name, { dtype: "float32", shape: [size], data });
 }
 

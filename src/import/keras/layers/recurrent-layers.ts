@@ -10,7 +10,7 @@ import {
   unsupported,
 } from "../layer.ts";
 import { readInnerLayer } from "../model-spec.ts";
-import { type Attrs, type Symbolic, type } from "../node-writer.ts";
+import { type Attrs, type Symbolic, type, zeroData } from "../node-writer.ts";
 import { type CellSpec, readCell } from "./cells.ts";
 import { concat } from "./merge.ts";
 import { type RecurrenceResult, writeLoop, zeros } from "./recurrent.ts";
@@ -94,8 +94,7 @@ function stateVariables(
   shape: readonly number[],
 ): { values: Symbolic[]; assign(states: readonly Symbolic[]): void } {
   const handles = Array.from({ length: count }, (_, i) => {
-    const size = shape.reduce((product, each) => product * each, 1);
-    const initial = { dtype: "float32", shape, data: new Float32Array(size) } as const;
+    const initial = { dtype: "float32", shape, data: zeroData(shape, path) } as const;
     const attrs: Attrs = {
       dtype: type("float32"),
       shape: { kind: "shape", value: shape },

@@ -12,6 +12,7 @@ import {
   NodeWriter as Pen,
   type Symbolic,
   type,
+  zeroData,
 } from "../node-writer.ts";
 
 /** One step: output and new states, written with the body's own pen. */
@@ -103,8 +104,7 @@ export function writeLoop(writer: NodeWriter, recurrence: Recurrence): Recurrenc
 }
 
 export function zeros(writer: NodeWriter, name: string, shape: readonly number[]): Symbolic {
-  const count = shape.reduce((product, size) => product * size, 1);
-  return writer.constant(name, { dtype: "float32", shape, data: new Float32Array(count) });
+  return writer.constant(name, { dtype: "float32", shape, data: zeroData(shape, name) });
 }
 
 function timeFirst(
