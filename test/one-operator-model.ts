@@ -38,17 +38,19 @@ function quantizationOf(spec: OperandSpec): Quantization | undefined {
 
 /**
  * A model whose operands that are neither constant nor variable are its inputs, in order; undefined stands for an
- * operand that is left out. The output's shape is found at load.
+ * operand that is left out. It has `outputCount` outputs like `output`, whose shapes are found at load.
  */
 export function oneOperatorModel(
   op: BuiltinOperatorName,
   options: BuiltinOptions | undefined,
   inputs: readonly (OperandSpec | undefined)[],
   output: OperandSpec,
+  outputCount = 1,
 ): Model {
   const buffers: Buffer[] = [EMPTY_BUFFER];
   const present = inputs.filter((spec) => spec !== undefined);
-  const tensors = [...present, output].map((spec, index): Tensor => {
+  const outputs = Array.from({ length: outputCount }, (_, index) => present.length + index);
+  const tensors = [...present, ...outputs.map(() => output)].map((spec, index): Tensor => {
     const quantization = quantizationOf(spec);
     if (spec.data !== undefined) buffers.push(residentBuffer(bytesOf(spec.data)));
     return {
@@ -65,7 +67,7 @@ export function oneOperatorModel(
     op,
     version: 1,
     inputs: inputs.map((spec) => (spec === undefined ? -1 : present.indexOf(spec))),
-    outputs: [present.length],
+    outputs,
     ...(options === undefined ? {} : { options }),
   };
   return {
@@ -80,7 +82,7 @@ export function oneOperatorModel(
         inputs: present.flatMap((spec, index) =>
           spec.data === undefined && !spec.isVariable ? [index] : [],
         ),
-        outputs: [present.length],
+        outputs,
       },
     ],
     buffers,

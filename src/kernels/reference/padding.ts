@@ -29,10 +29,11 @@ import {
   zeroOf,
 } from "./elements.ts";
 
-type Padding = readonly [before: number, after: number];
+/** Elements in front of an axis and behind it. */
+export type Padding = readonly [before: number, after: number];
 
 /** The paddings of each axis, from an operand of shape [rank, 2]. */
-function paddingsOf(node: KernelNode, view: TensorView, rank: number): Padding[] {
+export function paddingsOf(node: KernelNode, view: TensorView, rank: number): Padding[] {
   const values = integersOf(node, view);
   const shapeFits = view.shape.length === 2 && view.shape[0] === rank && view.shape[1] === 2;
   if (!shapeFits || values.some((value) => value < 0)) {
@@ -55,7 +56,7 @@ function checkPadding(node: KernelNode, inputs: number): void {
 }
 
 /** What PAD fills with: the third operand, or what stands for 0. */
-function fillValue(node: KernelNode, constant: TensorView | undefined): unknown {
+export function fillValue(node: KernelNode, constant: TensorView | undefined): unknown {
   if (constant !== undefined) return elementsOf(constant)[0];
   const output = outputAt(node, 0);
   const quantizable =

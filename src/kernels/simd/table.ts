@@ -4,7 +4,15 @@ import { fastAdd, fastDiv, fastMul, fastSub } from "./operators/arithmetic.ts";
 import { fastConv } from "./operators/conv.ts";
 import { fastDepthwise } from "./operators/depthwise.ts";
 import { fastFullyConnected } from "./operators/fully-connected.ts";
+import {
+  fastConcatenation,
+  fastPack,
+  fastSplit,
+  fastSplitV,
+  fastUnpack,
+} from "./operators/joining.ts";
 import { fastMean } from "./operators/mean.ts";
+import { fastPad } from "./operators/pad.ts";
 import { fastAveragePool, fastL2Pool, fastMaxPool } from "./operators/pool.ts";
 import { fastDequantize, fastQuantize } from "./operators/quantize.ts";
 import { RECURRENT_KERNELS } from "./operators/recurrent.ts";
@@ -26,6 +34,13 @@ const FAST_KERNELS: FastKernelTable = {
   SOFTMAX: fastSoftmax,
   DEQUANTIZE: fastDequantize,
   QUANTIZE: fastQuantize,
+  PAD: fastPad,
+  PADV2: fastPad,
+  CONCATENATION: fastConcatenation,
+  PACK: fastPack,
+  UNPACK: fastUnpack,
+  SPLIT: fastSplit,
+  SPLIT_V: fastSplitV,
   ...UNARY_KERNELS,
   ...RECURRENT_KERNELS,
 };

@@ -6,6 +6,7 @@
 import type { FunctionBuilder, Local } from "../../../wasm/function-builder.ts";
 import type { ModuleBuilder } from "../../../wasm/module-builder.ts";
 import { emitAddTo, emitCopy, emitCountdown } from "../emit-basics.ts";
+import { emitRun } from "../moves/emit-moves.ts";
 
 export const GATHER_NAME = "gather-windows";
 
@@ -81,26 +82,6 @@ export function emitGather(module: ModuleBuilder): void {
     addLocal(f, shift, pixelStep);
     addLocal(f, target, targetStride);
   });
-}
-
-/** Copies `length` bytes from `from` to `to`, leaving both behind the last byte. */
-function emitRun(f: FunctionBuilder, from: Local, to: Local, length: Local): void {
-  const left = f.local("i32");
-  emitCopy(f, length, left);
-  for (const [bytes, load, store] of [
-    [16, "v128.load", "v128.store"],
-    [4, "i32.load", "i32.store"],
-    [2, "i32.load16_u", "i32.store16"],
-  ] as const) {
-    emitCountdown(f, left, bytes, () => {
-      f.get(to);
-      f.get(from);
-      f.mem(load, 0, 1);
-      f.mem(store, 0, 1);
-      emitAddTo(f, from, bytes);
-      emitAddTo(f, to, bytes);
-    });
-  }
 }
 
 function addLocal(f: FunctionBuilder, target: Local, amount: Local): void {

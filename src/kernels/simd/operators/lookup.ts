@@ -4,7 +4,7 @@
  */
 import { allocate, bytesOf, type TensorData, viewAs } from "../../../base/dtype.ts";
 import { assert } from "../../../base/errors.ts";
-import { elementCount } from "../../../base/shape.ts";
+import { elementCount, type Shape } from "../../../base/shape.ts";
 import type { KernelContext, KernelNode, OutputView, TensorInfo } from "../../kernel.ts";
 import { referenceKernel } from "../../reference/table.ts";
 import { inputAt, outputAt } from "../../require.ts";
@@ -16,7 +16,8 @@ import {
 } from "../elementwise/emit-lookup.ts";
 import { addressOf, type FastKernel, type FastPlan, Region } from "../fast-kernel.ts";
 
-const VALUES = 256;
+/** Entries of a table. */
+export const VALUES = 256;
 /** Fewer than any group of the reference. */
 const REST = 4;
 
@@ -43,8 +44,8 @@ export function planLookup(node: KernelNode, group: number): FastPlan | undefine
       const run = place.call<LookupFunction>(name);
       const [whole, rest] = lay(new Region(place.persistent));
       const heap = new Uint8Array(place.memory.buffer);
-      heap.set(tableOf(node, VALUES), whole);
-      if (grouped < count) heap.set(tableOf(node, REST), rest);
+      heap.set(byteTable(node, [VALUES]), whole);
+      if (grouped < count) heap.set(byteTable(node, [REST]), rest);
       return ([from], [to]) => {
         const [source, out] = [addressOf(from), addressOf(to)];
         run(source, grouped, out, whole);
@@ -57,14 +58,14 @@ export function planLookup(node: KernelNode, group: number): FastPlan | undefine
 /** A fast kernel for bytes whose elements are all treated alike. */
 export const fastByteFunction: FastKernel = ({ node }) => planLookup(node, 1);
 
-/** Results of the reference for all bytes, computed `length` at a time. */
-function tableOf(node: KernelNode, length: number): Uint8Array {
+/** What the reference makes of all bytes, as bytes, computed on tensors of `shape`, whose size divides 256. */
+export function byteTable(node: KernelNode, shape: Shape): Uint8Array {
   const kernel = referenceKernel(node.op);
   assert(kernel !== undefined, `a reference kernel of ${node.op}`);
   const [input, output] = [inputAt(node, 0), outputAt(node, 0)];
   const bytes = Uint8Array.from({ length: VALUES }, (_, index) => index);
   const results = allocate(output.dtype, VALUES);
-  const shape = [length];
+  const length = elementCount(shape);
   const run = kernel.create(
     { ...node, inputs: [{ ...input, shape }], outputs: [{ ...output, shape }] },
     NO_CONTEXT,
@@ -78,12 +79,12 @@ function tableOf(node: KernelNode, length: number): Uint8Array {
 
 function fixedView(
   info: TensorInfo,
-  shape: readonly number[],
+  shape: Shape,
   results: Exclude<TensorData, readonly Uint8Array[]>,
   at: number,
 ): OutputView {
   const itemBytes = results.BYTES_PER_ELEMENT;
-  const bytes = bytesOf(results).subarray(at * itemBytes, (at + (shape[0] ?? 0)) * itemBytes);
+  const bytes = bytesOf(results).subarray(at * itemBytes, (at + elementCount(shape)) * itemBytes);
   return { ...info, shape, data: viewAs(info.dtype, bytes), resize: absent };
 }
 

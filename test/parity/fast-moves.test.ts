@@ -1,0 +1,130 @@
+/** Emitted moves of elements against the reference, for every width of an element. */
+import fc from "fast-check";
+import { it } from "vitest";
+import { defaultsOf } from "../../src/formats/tflite/options.ts";
+import { type OperandSpec, oneOperatorModel } from "../one-operator-model.ts";
+import { expectAgreement, RUNS } from "./agreement.ts";
+
+const types = fc.constantFrom("float32" as const, "int8" as const, "uint8" as const);
+const shapes = fc.array(fc.integer({ min: 1, max: 6 }), { minLength: 1, maxLength: 4 });
+
+function operand(dtype: "float32" | "int8" | "uint8", shape: readonly number[], scale = 0.1) {
+  const quantization = { scale: Float32Array.of(scale), zeroPoint: [dtype === "int8" ? -7 : 9] };
+  return { shape, dtype, ...(dtype === "float32" ? {} : quantization) } satisfies OperandSpec;
+}
+
+const indices = (...values: number[]): OperandSpec => ({
+  shape: [values.length],
+  dtype: "int32",
+  data: Int32Array.from(values),
+});
+
+it("paddings agree on random axes, with and without a constant", async () => {
+  const padding = fc.tuple(fc.integer({ min: 0, max: 3 }), fc.integer({ min: 0, max: 3 }));
+  await fc.assert(
+    fc.asyncProperty(
+      types,
+      shapes,
+      fc.array(padding, { minLength: 4, maxLength: 4 }),
+      fc.boolean(),
+      async (dtype, shape, paddings, hasConstant) => {
+        const table = shape.flatMap((_, axis) => paddings[axis] ?? []);
+        const constant = {
+          float32: Float32Array.of(-2.5),
+          int8: Int8Array.of(-3),
+          uint8: Uint8Array.of(200),
+        }[dtype];
+        const model = oneOperatorModel(
+          hasConstant ? "PADV2" : "PAD",
+          undefined,
+          [
+            operand(dtype, shape),
+            { ...indices(...table), shape: [shape.length, 2] },
+            ...(hasConstant ? [{ ...operand(dtype, [1]), data: constant }] : []),
+          ],
+          operand(dtype, [1]),
+        );
+        await expectAgreement(model, true);
+      },
+    ),
+    RUNS,
+  );
+});
+
+it("concatenations agree, of uint8 with other scales too", async () => {
+  await fc.assert(
+    fc.asyncProperty(
+      types,
+      shapes,
+      fc.array(fc.integer({ min: 1, max: 5 }), { minLength: 1, maxLength: 4 }),
+      fc.nat(),
+      fc.boolean(),
+      async (dtype, shape, sizes, position, isRescaled) => {
+        const axis = position % shape.length;
+        const value = { ...defaultsOf("ConcatenationOptions"), axis };
+        const scaleOf = (index: number) =>
+          isRescaled && dtype === "uint8" ? 0.05 * (index + 1) : 0.1;
+        const model = oneOperatorModel(
+          "CONCATENATION",
+          { type: "ConcatenationOptions", value },
+          sizes.map((size, index) => operand(dtype, shape.with(axis, size), scaleOf(index))),
+          operand(dtype, [1]),
+        );
+        await expectAgreement(model, true);
+      },
+    ),
+    RUNS,
+  );
+});
+
+it("packs agree along every axis", async () => {
+  await fc.assert(
+    fc.asyncProperty(types, shapes, fc.integer({ min: 1, max: 4 }), fc.nat(), async (...args) => {
+      const [dtype, shape, count, position] = args;
+      const axis = position % (shape.length + 1);
+      const value = { ...defaultsOf("PackOptions"), axis, values_count: count };
+      const model = oneOperatorModel(
+        "PACK",
+        { type: "PackOptions", value },
+        Array.from({ length: count }, () => operand(dtype, shape)),
+        operand(dtype, [1]),
+      );
+      await expectAgreement(model, true);
+    }),
+    RUNS,
+  );
+});
+
+it("splits agree along every axis", async () => {
+  await fc.assert(
+    fc.asyncProperty(
+      types,
+      shapes,
+      fc.integer({ min: 1, max: 3 }),
+      fc.nat(),
+      fc.constantFrom("SPLIT", "SPLIT_V", "UNPACK"),
+      async (dtype, shape, count, position, op) => {
+        const axis = position % shape.length;
+        const value = operand(dtype, shape.with(axis, op === "SPLIT" ? 2 * count : count));
+        const ones = new Array<number>(count).fill(1);
+        const model = {
+          SPLIT: () => {
+            const options = { type: "SplitOptions", value: { num_splits: count } } as const;
+            return oneOperatorModel("SPLIT", options, [indices(axis), value], value, count);
+          },
+          SPLIT_V: () => {
+            const options = { type: "SplitVOptions", value: { num_splits: count } } as const;
+            const operands = [value, indices(...ones), indices(axis)];
+            return oneOperatorModel("SPLIT_V", options, operands, value, count);
+          },
+          UNPACK: () => {
+            const options = { type: "UnpackOptions", value: { num: count, axis } } as const;
+            return oneOperatorModel("UNPACK", options, [value], value, count);
+          },
+        }[op as "SPLIT"]();
+        await expectAgreement(model, true);
+      },
+    ),
+    RUNS,
+  );
+});
