@@ -3,7 +3,7 @@
  * from runs of its own, so that watching every operator does not count in the times of the whole.
  */
 import { Interpreter, type InterpreterOptions } from "../runtime/interpreter.ts";
-import type { SessionMemory } from "../runtime/subgraph-session.ts";
+import type { SessionMemory } from "../runtime/session-host.ts";
 import { toModelInput } from "./preprocess.ts";
 import { randomInput, randomSequence } from "./random-inputs.ts";
 

@@ -4,7 +4,8 @@ import type { ResourceStore } from "../kernels/kernel.ts";
 import { MAX_CALL_DEPTH } from "./limits.ts";
 import type { LoadedSubgraph } from "./load.ts";
 import { createResourceStore } from "./resources.ts";
-import { type SessionHost, type SessionMemory, SubgraphSession } from "./subgraph-session.ts";
+import type { SessionHost, SessionMemory } from "./session-host.ts";
+import { SubgraphSession } from "./subgraph-session.ts";
 
 export class Program {
   readonly #graphs: readonly LoadedSubgraph[];

@@ -9,56 +9,18 @@ import type {
   KernelContext,
   KernelNode,
   KernelRun,
-  ResourceStore,
   TensorInfo,
   TensorView,
 } from "../kernels/kernel.ts";
 import { ComputedOnce, sameShapes } from "./computed-once.ts";
 import { checkedByteLength } from "./limits.ts";
-import { type FastChoice, type LinearMemory, openLinearMemory } from "./linear-memory.ts";
+import { type LinearMemory, openLinearMemory } from "./linear-memory.ts";
 import type { LoadedOperator, LoadedSubgraph } from "./load.ts";
 import { nodeWith, type Placement, type Plan, planSubgraph } from "./plan.ts";
+import type { SessionHost, SessionMemory } from "./session-host.ts";
 import { allocateData, copyData, dataOn } from "./tensor-data.ts";
 import { copyOf } from "./tensor-exchange.ts";
 import { TensorSlot } from "./tensor-slot.ts";
-
-/** One executed operator, told to an observer right after it ran. */
-export interface OperatorEvent {
-  readonly subgraph: number;
-  readonly operator: number;
-  readonly op: string;
-  /** Name of the emitted kernel that ran; undefined for the reference. */
-  readonly variant: string | undefined;
-  /** Wall time of the computation. */
-  readonly milliseconds: number;
-  /** Good until the observer returns. */
-  readonly inputs: readonly (TensorView | undefined)[];
-  readonly outputs: readonly TensorView[];
-}
-
-/** What a session needs from its surroundings. */
-export interface SessionHost {
-  readonly resources: ResourceStore;
-  readonly preserveAll: boolean;
-  /** Emitted kernels; absent where the reference serves everything. */
-  readonly fast?: FastChoice;
-  readonly observe?: (event: OperatorEvent) => void;
-  callable(subgraph: number): CallableSubgraph;
-}
-
-/** What a session holds, in bytes and counts. */
-export interface SessionMemory {
-  /** Planned block of activations. */
-  readonly arenaBytes: number;
-  /** Packed weights and scratch of emitted kernels. */
-  readonly kernelBytes: number;
-  /** What the same activations would take without sharing addresses. */
-  readonly unsharedBytes: number;
-  /** Results of operators that were computed once. */
-  readonly computedOnceBytes: number;
-  /** Operators computed once since the session was made. */
-  readonly computedOnce: number;
-}
 
 interface StaticStep {
   readonly operator: number;
