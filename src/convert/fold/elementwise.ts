@@ -1,6 +1,6 @@
 /**
- * Evaluators of elementwise operations. float32 arithmetic is done in double and rounded once, which for + - × ÷ and √
- * is the correctly rounded float32 result; Rsqrt rounds twice, as TensorFlow Lite's own folding does.
+ * Evaluators of elementwise operations. float32 results are computed in double and rounded once: the correctly rounded
+ * result, to which TensorFlow's own (an estimate by the processor, refined) comes within one unit in the last place.
  */
 import type { DType } from "../../base/dtype.ts";
 import { elementCount, type Shape } from "../../base/shape.ts";
@@ -26,7 +26,7 @@ const UNARY: Readonly<Record<string, (x: number) => number>> = {
   Log: Math.log,
   Log1p: Math.log1p,
   Sqrt: Math.sqrt,
-  Rsqrt: (x) => 1 / Math.fround(Math.sqrt(x)),
+  Rsqrt: (x) => 1 / Math.sqrt(x),
   Square: (x) => x * x,
   Reciprocal: (x) => 1 / x,
   Inv: (x) => 1 / x,

@@ -35,10 +35,9 @@ describe("constant evaluation", () => {
     ]);
   });
 
-  it("rounds float32 results once, and Rsqrt twice like TensorFlow Lite's folding", () => {
+  it("rounds float32 results once", () => {
     const x = Math.fround(0.3);
-    const twice = Math.fround(1 / Math.fround(Math.sqrt(x)));
-    expect(run("Rsqrt", [tensor([1], [x])])?.[0]?.data).toEqual([twice]);
+    expect(run("Rsqrt", [tensor([1], [x])])?.[0]?.data).toEqual([Math.fround(1 / Math.sqrt(x))]);
   });
 
   it("divides integers as TensorFlow does: Div truncates, FloorDiv and FloorMod floor", () => {
