@@ -70,12 +70,12 @@ it("convolutions agree on random geometries", async () => {
 
 it("depthwise convolutions agree on random geometries", async () => {
   await fc.assert(
-    fc.asyncProperty(windows, async (w) => {
+    fc.asyncProperty(windows, fc.integer({ min: 1, max: 5 }), async (w, multiplier) => {
       const reach = w.kernel.map((size) => (size - 1) * w.dilation + 1);
       fc.pre(w.padding === "SAME" || w.size.every((size, axis) => size >= reach[axis]));
       const options = {
         ...defaultsOf("DepthwiseConv2DOptions"),
-        depth_multiplier: 1,
+        depth_multiplier: multiplier,
         padding: w.padding,
         stride_h: w.stride,
         stride_w: w.stride,
@@ -88,8 +88,8 @@ it("depthwise convolutions agree on random geometries", async () => {
         { type: "DepthwiseConv2DOptions", value: options } as BuiltinOptions,
         [
           activation(w.kind, [w.batch, ...w.size, w.channels], 0.02),
-          weights(w.kind, [1, ...w.kernel, w.channels], w.channels, 3),
-          biases(w.kind, w.channels),
+          weights(w.kind, [1, ...w.kernel, w.channels * multiplier], w.channels * multiplier, 3),
+          biases(w.kind, w.channels * multiplier),
         ],
         activation(w.kind, [1], 0.11),
       );

@@ -1,6 +1,6 @@
 /**
- * DEPTHWISE_CONV_2D with multiplier 1 over linear memory. Hybrid and integer convolutions turn one image at a time into
- * floats of q − zero point.
+ * DEPTHWISE_CONV_2D over linear memory. Hybrid and integer convolutions turn one image at a time into floats of
+ * q − zero point. A multiplier m > 1 is a convolution with multiplier 1 of the image with each channel repeated m times.
  */
 import { assert } from "../../../base/errors.ts";
 import type { ActivationFunctionType } from "../../../formats/tflite/schema.gen.ts";
@@ -22,6 +22,7 @@ import {
   emitDepthwise,
 } from "../depthwise/emit-depthwise.ts";
 import { addressOf, type FastKernel, type FastRequest, Region } from "../fast-kernel.ts";
+import { emitRepeat, REPEAT_NAME, type RepeatFunction } from "../moves/emit-repeat.ts";
 import {
   type ActivationPass,
   PASS_SCRATCH_BYTES,
@@ -48,10 +49,10 @@ interface DepthwiseKind {
 
 export const fastDepthwise: FastKernel = (request) => {
   const geometry = depthwiseGeometry(request.node);
-  const { rows, columns, channels, multiplier } = geometry;
+  const { rows, columns, multiplier, outChannels: channels } = geometry;
   const taps = rows.filterSize * columns.filterSize;
   const { fused_activation_function } = optionsOf(request.node, "DepthwiseConv2DOptions");
-  const kind = multiplier === 1 ? kindOf(request, channels, fused_activation_function) : undefined;
+  const kind = kindOf(request, channels, fused_activation_function);
   if (kind === undefined || (kind.pass !== undefined && taps > MAX_EXACT_TAPS)) return undefined;
   const shape = shapeOf(geometry);
   const code = { ...shape, data: kind.data };
@@ -65,6 +66,7 @@ export const fastDepthwise: FastKernel = (request) => {
     pass: region.take(PASS_SCRATCH_BYTES),
     rowTable: region.take(rowTableBytes(shape)),
     prepared: region.take(kind.pass === undefined ? 0 : geometry.imageElements * 4),
+    repeated: region.take(multiplier === 1 ? 0 : geometry.imageElements * multiplier * 4),
   });
   const [persistent, scratch] = [new Region(), new Region()];
   layConstants(persistent);
@@ -74,6 +76,7 @@ export const fastDepthwise: FastKernel = (request) => {
     functions: [
       { name, emit: (module) => emitDepthwise(module, code) },
       ...(kind.pass?.functions ?? []),
+      ...(multiplier === 1 ? [] : [{ name: REPEAT_NAME, emit: emitRepeat }]),
     ],
     persistentBytes: persistent.byteLength,
     scratchBytes: scratch.byteLength,
@@ -89,13 +92,18 @@ export const fastDepthwise: FastKernel = (request) => {
       const at = layScratch(new Region(place.scratch));
       const heap = new Int32Array(buffer);
       const pass = kind.pass?.bind(place, at.pass);
+      const repeat = multiplier === 1 ? undefined : place.call<RepeatFunction>(REPEAT_NAME);
       const { low, high, elementBytes: outputBytes } = kind;
       const fixed = { ...constants, zeroRow, rowTable: at.rowTable, outputBytes, low, high };
       return ([input], [output]) => {
         for (let b = 0; b < geometry.batch; b++) {
           const source = addressOf(input) + b * geometry.imageElements * kind.elementBytes;
           const scale = pass?.(source, geometry.imageElements, at.prepared) ?? 1;
-          const image = pass === undefined ? source : at.prepared;
+          let image = pass === undefined ? source : at.prepared;
+          if (repeat !== undefined) {
+            repeat(image, geometry.imageElements, at.repeated, multiplier);
+            image = at.repeated;
+          }
           const target = addressOf(output) + b * geometry.outElements * kind.elementBytes;
           const parameter = kind.data === "qd8" ? scale : kind.zeroPoint;
           const operands = { ...fixed, input: image, output: target };
@@ -154,9 +162,9 @@ function kindOf(
 }
 
 function shapeOf(geometry: DepthwiseGeometry): DepthwiseShape {
-  const { rows, columns, channels } = geometry;
+  const { rows, columns, outChannels } = geometry;
   return {
-    channels,
+    channels: outChannels,
     inputHeight: rows.inputSize,
     inputWidth: columns.inputSize,
     outputHeight: rows.outputSize,
