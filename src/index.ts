@@ -61,5 +61,5 @@ export {
   type TensorKey,
 } from "./runtime/interpreter.ts";
 export type { KernelChoice } from "./runtime/kernel-choice.ts";
-export type { OperatorEvent, SessionMemory } from "./runtime/subgraph-session.ts";
+export type { OperatorEvent, SessionMemory } from "./runtime/session-host.ts";
 export type { InputData } from "./runtime/tensor-exchange.ts";
