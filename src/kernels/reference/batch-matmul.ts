@@ -32,7 +32,8 @@ const TYPES = [
   "int16 int16 int16",
 ];
 
-interface MatmulGeometry {
+/** The matrices that a BATCH_MATMUL multiplies. */
+export interface MatmulGeometry {
   readonly rows: number;
   readonly depth: number;
   readonly columns: number;
@@ -41,7 +42,8 @@ interface MatmulGeometry {
   readonly pairs: readonly (readonly [x: number, y: number])[];
 }
 
-function geometryOf(node: KernelNode): MatmulGeometry {
+/** The matrices of a node. */
+export function matmulGeometry(node: KernelNode): MatmulGeometry {
   const { adj_x, adj_y } = optionsOf(node, "BatchMatMulOptions");
   const [x, y] = [inputAt(node, 0).shape, inputAt(node, 1).shape];
   const mismatch = () =>
@@ -109,7 +111,7 @@ function createMatmul<Weights extends Float32Array | Int8Array | Int16Array>(
   node: KernelNode,
   bind: (inputs: Parameters<KernelRun>[0]) => MatmulArithmetic<Weights>,
 ): KernelRun {
-  const { rows, depth, columns, pairs } = geometryOf(node);
+  const { rows, depth, columns, pairs } = matmulGeometry(node);
   const { adj_x, adj_y } = optionsOf(node, "BatchMatMulOptions");
   const row = new Float64Array(depth);
   const sums = new Float64Array(columns);
@@ -140,7 +142,7 @@ function loadNumbers(
 }
 
 function createFloat(node: KernelNode): KernelRun {
-  const { columns } = geometryOf(node);
+  const { columns } = matmulGeometry(node);
   const stage = floatStage(node, "NONE", new Float64Array(columns));
   return createMatmul(node, ([x, y]) => ({
     weights: float32(y),
@@ -150,7 +152,7 @@ function createFloat(node: KernelNode): KernelRun {
 }
 
 function createHybrid(node: KernelNode): KernelRun {
-  const { depth, columns } = geometryOf(node);
+  const { depth, columns } = matmulGeometry(node);
   const { asymmetric_quantize_inputs: asymmetric } = optionsOf(node, "BatchMatMulOptions");
   const weightScales = channelScales(node, inputAt(node, 1), columns);
   const scales = new Float32Array(columns);
@@ -169,7 +171,7 @@ function createHybrid(node: KernelNode): KernelRun {
 }
 
 function createInteger(node: KernelNode): KernelRun {
-  const { columns } = geometryOf(node);
+  const { columns } = matmulGeometry(node);
   const [input, filter, output] = [inputAt(node, 0), inputAt(node, 1), outputAt(node, 0)];
   const zero = input.quantization?.zeroPoint[0] ?? 0;
   const stage =
@@ -209,7 +211,7 @@ export const BATCH_MATMUL: KernelTable = {
       optionsOf(node, "BatchMatMulOptions");
     },
     shapes(node) {
-      const { batchShape, rows, columns } = geometryOf(node);
+      const { batchShape, rows, columns } = matmulGeometry(node);
       return [[...batchShape, rows, columns]];
     },
     create(node) {

@@ -1,6 +1,7 @@
 /** Emitted kernels by operator name. What is not here, or declines, runs as the reference defines it. */
 import type { FastKernel, FastKernelTable } from "./fast-kernel.ts";
 import { fastAdd, fastDiv, fastMul, fastSub } from "./operators/arithmetic.ts";
+import { fastBatchMatmul } from "./operators/batch-matmul.ts";
 import { fastConv } from "./operators/conv.ts";
 import { fastDepthwise } from "./operators/depthwise.ts";
 import { fastFullyConnected } from "./operators/fully-connected.ts";
@@ -27,6 +28,7 @@ const FAST_KERNELS: FastKernelTable = {
   CONV_2D: fastConv,
   DEPTHWISE_CONV_2D: fastDepthwise,
   FULLY_CONNECTED: fastFullyConnected,
+  BATCH_MATMUL: fastBatchMatmul,
   AVERAGE_POOL_2D: fastAveragePool,
   MAX_POOL_2D: fastMaxPool,
   L2_POOL_2D: fastL2Pool,

@@ -249,7 +249,7 @@ function integerKind(
 }
 
 /** Tile for `rows` rows of A: one-row tiles for vectors, else the tile that measured best at 128 bits. */
-function chooseGemm(data: GemmData, rows: number, relaxed: boolean): GemmVariant {
+export function chooseGemm(data: GemmData, rows: number, relaxed: boolean): GemmVariant {
   const isa = relaxed && data === "f32" ? "relaxed" : "simd";
   const [mr, nr] = rows === 1 ? [1, 16] : isa === "relaxed" ? [6, 8] : [4, 8];
   const variant = gemmVariants(data, isa).find((entry) => entry.mr === mr && entry.nr === nr);
