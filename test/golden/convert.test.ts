@@ -25,7 +25,6 @@ const LARGER: ReadonlyMap<string, { readonly by: number; readonly why: string }>
   ["ops/softplus", { by: 2, why: "log(1 + exp(x)) is kept from overflowing" }],
   ["keras/activations", { by: 1, why: "two softplus; elsewhere operators are saved" }],
   ["ops/reverse", { by: 1, why: "the official REVERSE_V2 refuses axes that are not neighbours" }],
-  ["ops/strided_slice_newaxis", { by: 1, why: "the official STRIDED_SLICE refuses rank 6" }],
   ["tf1/keras2_style_fused_lstm", { by: 114, why: "the function's tag is gone after inlining" }],
   ["tf1/keras2_style_fused_lstm_time_major", { by: 98, why: "as above" }],
 ]);
