@@ -28,7 +28,8 @@ import { type WindowAxis, windowAxis } from "./window.ts";
 
 const OPERANDS = { input: 2, filter: 1, bias: 3 };
 
-interface TransposeGeometry {
+/** A transposed convolution: sizes and windows. */
+export interface TransposeGeometry {
   readonly batch: number;
   /** The window as it would slide over the output to give the input. */
   readonly rows: WindowAxis;
@@ -39,7 +40,8 @@ interface TransposeGeometry {
   readonly outChannels: number;
 }
 
-function geometryOf(node: KernelNode, outputShape: Shape): TransposeGeometry {
+/** The geometry of a node whose output has that shape. */
+export function transposeGeometry(node: KernelNode, outputShape: Shape): TransposeGeometry {
   const [filter, input] = [inputAt(node, 1).shape, inputAt(node, 2).shape];
   requireRank(node, input, [4, 4], "input");
   requireRank(node, filter, [4, 4], "filter");
@@ -120,7 +122,7 @@ function createScatter(
   node: KernelNode,
   bind: (inputs: Parameters<KernelRun>[0]) => TransposeArithmetic,
 ): KernelRun {
-  const geometry = geometryOf(node, outputAt(node, 0).shape);
+  const geometry = transposeGeometry(node, outputAt(node, 0).shape);
   const { batch, rows, columns, inputHeight, inputWidth, inChannels, outChannels } = geometry;
   const image = new Float64Array(inputHeight * inputWidth * inChannels);
   const sums = new Float64Array(rows.inputSize * columns.inputSize * outChannels);
@@ -193,7 +195,7 @@ function outputShapeOf(node: KernelNode, known: ValueOf): Shape | undefined {
   const value = known(0);
   if (value === undefined) return undefined;
   const shape = [...int32(value)];
-  geometryOf(node, shape);
+  transposeGeometry(node, shape);
   return shape;
 }
 

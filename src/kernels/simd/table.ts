@@ -18,6 +18,7 @@ import { fastAveragePool, fastL2Pool, fastMaxPool } from "./operators/pool.ts";
 import { fastDequantize, fastQuantize } from "./operators/quantize.ts";
 import { RECURRENT_KERNELS } from "./operators/recurrent.ts";
 import { fastSoftmax } from "./operators/softmax.ts";
+import { fastTransposeConv } from "./operators/transpose-conv.ts";
 import { UNARY_KERNELS } from "./operators/unary.ts";
 
 const FAST_KERNELS: FastKernelTable = {
@@ -28,6 +29,7 @@ const FAST_KERNELS: FastKernelTable = {
   CONV_2D: fastConv,
   DEPTHWISE_CONV_2D: fastDepthwise,
   FULLY_CONNECTED: fastFullyConnected,
+  TRANSPOSE_CONV: fastTransposeConv,
   BATCH_MATMUL: fastBatchMatmul,
   AVERAGE_POOL_2D: fastAveragePool,
   MAX_POOL_2D: fastMaxPool,

@@ -1,0 +1,51 @@
+/** Emitted transposed convolutions against the reference, on random geometries. */
+import fc from "fast-check";
+import { it } from "vitest";
+import { defaultsOf } from "../../src/formats/tflite/options.ts";
+import type { BuiltinOptions } from "../../src/formats/tflite/schema.gen.ts";
+import { oneOperatorModel } from "../one-operator-model.ts";
+import { activations, biases, expectAgreement, RUNS, weights } from "./agreement.ts";
+
+it("transposed convolutions of floats agree", async () => {
+  const size = fc.integer({ min: 1, max: 8 });
+  const small = fc.integer({ min: 1, max: 4 });
+  await fc.assert(
+    fc.asyncProperty(
+      fc.tuple(fc.integer({ min: 1, max: 2 }), size, size, fc.integer({ min: 1, max: 11 })),
+      fc.tuple(small, small),
+      fc.tuple(small, small),
+      fc.integer({ min: 1, max: 9 }),
+      fc.constantFrom("SAME" as const, "VALID" as const),
+      activations,
+      fc.boolean(),
+      async (shape, filter, stride, outChannels, padding, fused, hasBias) => {
+        const [batch, height, width, channels] = shape;
+        const extent = (input: number, axis: 0 | 1) =>
+          padding === "SAME"
+            ? input * stride[axis]
+            : (input - 1) * stride[axis] + Math.max(filter[axis], stride[axis]);
+        const out = [batch, extent(height, 0), extent(width, 1), outChannels];
+        const value = {
+          ...defaultsOf("TransposeConvOptions"),
+          padding,
+          stride_h: stride[0],
+          stride_w: stride[1],
+          fused_activation_function: fused,
+        };
+        const model = oneOperatorModel(
+          "TRANSPOSE_CONV",
+          { type: "TransposeConvOptions", value } as BuiltinOptions,
+          [
+            { shape: [4], dtype: "int32", data: Int32Array.from(out) },
+            weights("float", [outChannels, ...filter, channels], outChannels, 0),
+            { shape },
+            ...(hasBias ? [biases("float", outChannels)] : []),
+          ],
+          { shape: [1] },
+        );
+        await expectAgreement(model, false);
+      },
+    ),
+    { ...RUNS, numRuns: 100 },
+  );
+});
