@@ -149,7 +149,91 @@ describe("importTfjs, graph models", () => {
     const graph = await imported(
       modelOf(nodes, [KERNEL], floats(1, 2, 3, 4), { userDefinedMetadata: { signature } }),
     );
-    expect(graph.outputs.map(({ tensorName }) => tensorName)).toEqual(["z", "y"]);
+    expect(graph.signatureKey).toBe("serving_default");
+    expect(graph.inputs.map(({ key, tensorName }) => [key, tensorName])).toEqual([["a", "x"]]);
+    expect(graph.outputs.map(({ key, tensorName }) => [key, tensorName])).toEqual([
+      ["p", "z"],
+      ["q", "y"],
+    ]);
+  });
+
+  it("knows structured outputs by the names that they had", async () => {
+    const nodes = [X, node("y", "Relu", ["x"]), node("z", "Tanh", ["x"])];
+    const signature = {
+      inputs: { x: { name: "x:0" } },
+      outputs: { output_0: { name: "z:0" }, output_1: { name: "y:0" } },
+    };
+    const userDefinedMetadata = { structuredOutputKeys: ["tanh", "relu"] };
+    const graph = await imported(modelOf(nodes, [], floats(), { signature, userDefinedMetadata }));
+    expect(graph.outputs.map(({ key, tensorName }) => [key, tensorName])).toEqual([
+      ["tanh", "z"],
+      ["relu", "y"],
+    ]);
+  });
+
+  it("without a signature takes placeholders and all nodes that nothing uses, and says so", async () => {
+    const files = modelOf([X, node("y", "Relu", ["x"]), node("z", "Tanh", ["x"])], [], floats());
+    const { graph, diagnostics } = await importTfjs(memoryTree(files));
+    expect(graph.outputs.map(({ tensorName }) => tensorName)).toEqual(["y", "z"]);
+    expect(diagnostics.map(({ id }) => id)).toEqual([
+      "outputs-guessed",
+      "inputs-guessed",
+      "batch-fixed",
+    ]);
+  });
+
+  it("takes the tensors that the caller names in place of the signature's", async () => {
+    const nodes = [X, node("y", "Relu", ["x"]), node("z", "Tanh", ["y"])];
+    const signature = { inputs: { a: { name: "x" } }, outputs: { b: { name: "z" } } };
+    const files = modelOf(nodes, [], floats(), { signature });
+    const { graph } = await importTfjs(memoryTree(files), { outputs: ["y"] });
+    expect(graph.outputs.map(({ key }) => key)).toEqual(["y"]);
+  });
+
+  it("takes a fused batch normalization apart too", async () => {
+    const names = ["scale", "offset", "mean", "variance"];
+    const image = {
+      ...X,
+      attr: {
+        ...X.attr,
+        shape: { shape: { dim: [1, 2, 2, 1].map(String).map((size) => ({ size })) } },
+      },
+    };
+    const fused = node("y", "_FusedConv2D", ["x", "k", ...names], {
+      fused_ops: { list: { s: [base64("FusedBatchNorm"), base64("Relu")] } },
+      epsilon: { f: 0.25 },
+      strides: { list: { i: ["1", "1", "1", "1"] } },
+      padding: { s: base64("SAME") },
+    });
+    const weights: Weight[] = [
+      { name: "k", shape: [1, 1, 1, 1], dtype: "float32" },
+      ...names.map((name) => ({ name, shape: [1], dtype: "float32" })),
+    ];
+    const graph = await imported(
+      modelOf([image, ...["k", ...names].map(constant), fused], weights, floats(1, 2, 3, 4, 5)),
+    );
+    const norm = graph.nodes.find(({ op }) => op === "FusedBatchNormV3");
+    expect(norm?.inputs.map((input) => input.node)).toEqual(["y/Conv2D", ...names]);
+    expect(norm?.attrs.get("epsilon")).toEqual({ kind: "float", value: 0.25 });
+    expect(norm?.attrs.get("is_training")).toEqual({ kind: "bool", value: false });
+  });
+
+  it("reads strings with their lengths, and leaves out what an optimizer remembers", async () => {
+    const weights = [
+      { name: "m", shape: [1], dtype: "float32", group: "optimizer" },
+      { name: "s", shape: [2], dtype: "string" },
+      { name: "k", shape: [1], dtype: "float32" },
+    ];
+    const data = Uint8Array.of(9, 9, 9, 9, 2, 0, 0, 0, 104, 105, 0, 0, 0, 0, 0, 0, 128, 63);
+    const nodes = [X, constant("s"), constant("k"), node("y", "Mystery", ["x", "s", "k"])];
+    const graph = await imported(modelOf(nodes, weights, data));
+    const dataOf = (name: string) =>
+      tensorAttr(graph.nodes.find((each) => each.name === name)!, "value").data;
+    expect(dataOf("s")).toEqual([Uint8Array.of(104, 105), new Uint8Array(0)]);
+    expect(dataOf("k")).toEqual(Float32Array.of(1));
+    expect(
+      await failure(modelOf([X, constant("m"), node("y", "Add", ["x", "m"])], weights, data)),
+    ).toMatch(/constant "m" without data/);
   });
 });
 
@@ -224,6 +308,36 @@ describe("importTfjs, models that are wrong", () => {
       "text",
       new Map([["model.json", new TextEncoder().encode("hello")]]),
       /FormatError.*expected JSON/,
+    ],
+    [
+      "a fusion without its operands",
+      modelOf([X, node("y", "_FusedMatMul", ["x"])], [], floats()),
+      /FormatError.*node "y" \(_FusedMatMul\): 1 inputs/,
+    ],
+    [
+      "weights quantized to floats",
+      modelOf(nodes, [{ ...KERNEL, quantization: { dtype: "float32" } }], floats(1, 2, 3, 4)),
+      /UnsupportedError.*quantized to float32/,
+    ],
+    [
+      "quantized weights without a scale",
+      modelOf(nodes, [{ ...KERNEL, quantization: { dtype: "uint8" } }], floats(1)),
+      /FormatError.*scale undefined/,
+    ],
+    [
+      "two weights of one name",
+      modelOf(nodes, [KERNEL, KERNEL], floats(1, 2, 3, 4, 1, 2, 3, 4)),
+      /FormatError.*weight "k".*second/,
+    ],
+    [
+      "an attribute that is no integer",
+      modelOf([X, node("y", "Relu", ["x"], { n: { i: "many" } })], [], floats()),
+      /FormatError.*"many" as an integer/,
+    ],
+    [
+      "hash tables",
+      modelOf(nodes, [KERNEL], floats(1, 2, 3, 4), { modelInitializer: { node: [X] } }),
+      /UnsupportedError.*hash tables/,
     ],
     [
       "a fusion that nobody knows",

@@ -46,7 +46,7 @@ export async function importTfjs(
   options: TfjsOptions = {},
 ): Promise<{ graph: Graph; diagnostics: Diagnostic[] }> {
   const file = options.file ?? "model.json";
-  const where = `${tree.name}/${file}`;
+  const where = `${tree.name.replace(/[\\/]+$/, "")}/${file}`;
   const json = parseJson(new TextDecoder().decode(await readFile(tree, file, where)), where);
   const model = new Config(json, where);
   const groups = model.list("weightsManifest").map((group) => readWeightGroup(group, where));
