@@ -90,6 +90,27 @@ describe("readModelSpec", () => {
     expect(layers[2]?.calls[0]?.kwargs.get("multiples")).toEqual(tensor);
   });
 
+  it("counts the call in which an inner model was built, which files leave out", () => {
+    const inner = (calls: readonly unknown[]) => ({
+      class_name: "Functional",
+      name: "inner",
+      config: { name: "inner" },
+      inbound_nodes: calls,
+    });
+    const use = (call: number) => ({
+      class_name: "ReLU",
+      name: "y",
+      config: { name: "y" },
+      inbound_nodes: [[["inner", call, 0, {}]]],
+    });
+    const call = [["x", 0, 0, {}]];
+    const callsOf = (layers: readonly object[]) =>
+      readModelSpec(functional(layers) as never, "model").layers[1]?.calls.length;
+    expect(callsOf([inner([call]), use(0)])).toBe(1);
+    expect(callsOf([inner([call]), use(1)])).toBe(2);
+    expect(callsOf([inner([call, call]), use(1)])).toBe(2);
+  });
+
   it("puts an input in front of a Sequential model that has none", () => {
     const dense = { class_name: "Dense", config: { name: "d", batch_input_shape: [null, 8] } };
     const spec = readModelSpec({ class_name: "Sequential", config: [dense] } as never, "model");
