@@ -21,13 +21,14 @@ import { copyUnits, type Elements, integersOf, numbersOf } from "./elements.ts";
 
 const { fround } = Math;
 
-interface ResizeOptions {
+/** Where output pixels stand on the input. */
+export interface ResizeOptions {
   readonly align_corners: boolean;
   readonly half_pixel_centers: boolean;
 }
 
 /** Height and width that the second operand asks for. */
-function requestedSize(node: KernelNode, known: ValueOf): [number, number] | undefined {
+export function requestedSize(node: KernelNode, known: ValueOf): [number, number] | undefined {
   const view = known(1);
   if (view === undefined) return undefined;
   const [height, width, ...rest] = integersOf(node, view);
@@ -77,7 +78,7 @@ function resizeKernel(
 }
 
 /** The two neighbours of an output position, and the weight of the upper one out of `one`. */
-interface Tap {
+export interface Tap {
   readonly lower: number;
   readonly upper: number;
   readonly weight: number;
@@ -88,7 +89,8 @@ function scaleOf(input: number, output: number, alignCorners: boolean): number {
   return alignCorners && output > 1 ? fround((input - 1) / (output - 1)) : fround(input / output);
 }
 
-function floatTaps(input: number, output: number, options: ResizeOptions): Tap[] {
+/** The taps of all output positions along one axis, for floats. */
+export function floatTaps(input: number, output: number, options: ResizeOptions): Tap[] {
   const scale = scaleOf(input, output, options.align_corners);
   return Array.from({ length: output }, (_, i) => {
     const position = options.half_pixel_centers

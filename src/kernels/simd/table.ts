@@ -17,6 +17,7 @@ import { fastPad } from "./operators/pad.ts";
 import { fastAveragePool, fastL2Pool, fastMaxPool } from "./operators/pool.ts";
 import { fastDequantize, fastQuantize } from "./operators/quantize.ts";
 import { RECURRENT_KERNELS } from "./operators/recurrent.ts";
+import { fastResizeBilinear } from "./operators/resize.ts";
 import { fastSoftmax } from "./operators/softmax.ts";
 import { fastTransposeConv } from "./operators/transpose-conv.ts";
 import { UNARY_KERNELS } from "./operators/unary.ts";
@@ -38,6 +39,7 @@ const FAST_KERNELS: FastKernelTable = {
   SOFTMAX: fastSoftmax,
   DEQUANTIZE: fastDequantize,
   QUANTIZE: fastQuantize,
+  RESIZE_BILINEAR: fastResizeBilinear,
   PAD: fastPad,
   PADV2: fastPad,
   CONCATENATION: fastConcatenation,
