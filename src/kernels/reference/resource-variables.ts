@@ -71,11 +71,14 @@ function requireEntryTypes(node: KernelNode, key: string, value: string): void {
   if (!fits) throw unsupported(node, `from ${key} to ${value}`);
 }
 
-/** The shape that the file gives an output, where it leaves nothing open. */
+/**
+ * The shape that the file gives an output, where it leaves nothing open. A shape without elements says nothing: it is
+ * also what an output of unknown shape has before it is resized.
+ */
 function declaredShape(node: KernelNode): Shape | undefined {
   const { shape, shapeSignature } = outputAt(node, 0);
   const isFixed = shapeSignature === undefined ? shape.length > 0 : isStatic(shapeSignature);
-  return isFixed && shape.length > 0 ? shape : undefined;
+  return isFixed && shape.length > 0 && elementCount(shape) > 0 ? shape : undefined;
 }
 
 const VARIABLES: KernelTable = {
