@@ -10,6 +10,7 @@ import type { ModuleBuilder } from "../../../wasm/module-builder.ts";
 import { emitAddTo, emitAdvance, emitCopy } from "../emit-basics.ts";
 import { floatStage, hybridStage } from "./float-stage.ts";
 import { integerStage } from "./integer-stage.ts";
+import { stepBytes } from "./pack.ts";
 import type { GemmVariant } from "./variants.ts";
 
 /**
@@ -67,6 +68,7 @@ function stageOf({ data }: GemmVariant): GemmStage {
     case "f32":
       return floatStage;
     case "qd8":
+    case "qd4":
       return hybridStage;
     case "qs8":
     case "qs16":
@@ -180,13 +182,15 @@ function emitStep(
   again: Label,
 ): void {
   const { variant, columns, sums, value } = tile;
-  const isBytes = variant.data === "qd8" || variant.data === "qs8";
-  columns.forEach((column, index) => {
-    f.get(weights);
-    if (isBytes) f.mem("v128.load8x8_s", 8 * index);
-    else f.mem("v128.load", 16 * index, 2);
-    f.set(column);
-  });
+  if (variant.data === "qd4") emitNibbles(f, columns, weights);
+  else {
+    columns.forEach((column, index) => {
+      f.get(weights);
+      if (isBytes(variant)) f.mem("v128.load8x8_s", 8 * index);
+      else f.mem("v128.load", 16 * index, 2);
+      f.set(column);
+    });
+  }
   rows.forEach((row, rowIndex) => {
     f.get(row);
     f.mem("v128.load32_splat", 0, 1);
@@ -196,12 +200,34 @@ function emitStep(
     });
     emitAddTo(f, row, 4);
   });
-  emitAddTo(f, weights, variant.nr * (isBytes ? 2 : 4));
+  emitAddTo(f, weights, variant.nr * stepBytes(variant));
   f.get(count);
   f.i32(-1);
   f.op("i32.add");
   f.tee(count);
   f.brIf(again);
+}
+
+function isBytes({ data }: GemmVariant): boolean {
+  return data === "qd8" || data === "qs8";
+}
+
+/** Sign-extends eight bytes into two column vectors of int16: low nibbles into the first, high ones into the second. */
+function emitNibbles(f: FunctionBuilder, columns: readonly Local[], weights: Local): void {
+  for (let index = 0; index < columns.length; index += 2) {
+    const pair = [columns[index], columns[index + 1]];
+    f.get(weights);
+    f.mem("v128.load8x8_u", 4 * index, 0);
+    f.set(pair[1]);
+    pair.forEach((column, half) => {
+      f.get(pair[1]);
+      f.i32(half === 0 ? 12 : 8);
+      f.op("i16x8.shl");
+      f.i32(12);
+      f.op("i16x8.shr_s");
+      f.set(column);
+    });
+  }
 }
 
 function emitMultiplyAdd(

@@ -4,7 +4,7 @@ import { multiplyRoundingUp, quantizeMultiplier } from "../../reference/fixed-po
 import { emitGemm, type GemmCommon } from "./emit-gemm.ts";
 import type { FloatGemm, HybridGemm } from "./float-stage.ts";
 import type { IntegerGemm } from "./integer-stage.ts";
-import { gemmSteps, packedByteLength, packFloat, packPairs } from "./pack.ts";
+import { gemmSteps, packedByteLength, packFloat, packNibbles, packPairs } from "./pack.ts";
 import { type GemmVariant, gemmVariants } from "./variants.ts";
 
 /** Small deterministic generator of uniform values in [0, 1). */
@@ -52,7 +52,9 @@ function problem({ data }: GemmVariant, m: number, n: number, k: number): Proble
       ? Float32Array.from({ length: n * k }, float)
       : data === "qs16" || data === "qu16"
         ? Int16Array.from({ length: n * k }, integer(255))
-        : Int8Array.from({ length: n * k }, integer(127));
+        : data === "qd4"
+          ? Int8Array.from({ length: n * k }, () => Math.min(7, integer(8)()))
+          : Int8Array.from({ length: n * k }, integer(127));
   return {
     a:
       data === "f32"
@@ -91,7 +93,7 @@ function define(
         sum = data === "f32" ? f(sum + f(product)) : sum + product;
       }
       if (data === "f32") out.push(clamp(f(sum + bias[column])));
-      else if (data === "qd8") {
+      else if (data === "qd8" || data === "qd4") {
         out.push(clamp(f(f(f(sum) * f(scales[column] * rowScales[row])) + bias[column])));
       } else {
         const { multiplier, shift } = quantizeMultiplier(factors[column]);
@@ -131,7 +133,7 @@ async function run(
   const steps = gemmSteps(variant.data, k);
   const weights = place(packedOf(variant, data, n, k));
   const a = place(rowsOf(variant, data, m, k));
-  const isInteger = variant.data !== "f32" && variant.data !== "qd8";
+  const isInteger = !["f32", "qd8", "qd4"].includes(variant.data);
   const output = isInteger
     ? new Uint8Array(m * n + 1).fill(77)
     : new Float32Array(m * n + 1).fill(77);
@@ -139,7 +141,7 @@ async function run(
   const width = output.BYTES_PER_ELEMENT;
   const common: GemmCommon = [a, steps * 4, weights, c, n * width, m, n, steps];
   if (variant.data === "f32") (gemm as FloatGemm)(...common, place(data.bias), low, high);
-  else if (variant.data === "qd8") {
+  else if (variant.data === "qd8" || variant.data === "qd4") {
     const scales = [place(data.scales), place(data.rowScales), 4, place(data.bias)] as const;
     (gemm as HybridGemm)(...common, ...scales, low, high);
   } else {
@@ -168,6 +170,11 @@ function packedOf(
     packFloat(weights, n, k, variant.nr, packed);
     return packed;
   }
+  if (variant.data === "qd4" && weights instanceof Int8Array) {
+    const packed = new Uint8Array(bytes);
+    packNibbles(weights, n, k, variant.nr, packed);
+    return packed;
+  }
   const packed = weights instanceof Int8Array ? new Int8Array(bytes) : new Int16Array(bytes);
   packPairs(weights, n, k, variant.nr, packed);
   return packed;
@@ -182,7 +189,7 @@ function rowsOf(variant: GemmVariant, { a }: Problem, m: number, k: number): Arr
   return rows;
 }
 
-const variants = (["f32", "qd8", "qs8", "qs16", "qu16"] as const).flatMap((data) =>
+const variants = (["f32", "qd8", "qd4", "qs8", "qs16", "qu16"] as const).flatMap((data) =>
   gemmVariants(data, "simd"),
 );
 

@@ -10,9 +10,15 @@ export function gemmSteps(data: GemmVariant["data"], k: number): number {
 }
 
 /** Bytes of packed weights for `n` columns of length `k`. */
-export function packedByteLength({ data, nr }: GemmVariant, n: number, k: number): number {
-  const columns = Math.ceil(n / nr) * nr;
-  return columns * gemmSteps(data, k) * (data === "qd8" || data === "qs8" ? 2 : 4);
+export function packedByteLength(variant: GemmVariant, n: number, k: number): number {
+  const columns = Math.ceil(n / variant.nr) * variant.nr;
+  return columns * gemmSteps(variant.data, k) * stepBytes(variant);
+}
+
+/** Bytes of one column in one step. */
+export function stepBytes({ data }: GemmVariant): number {
+  if (data === "qd4") return 1;
+  return data === "qd8" || data === "qs8" ? 2 : 4;
 }
 
 /**
@@ -49,6 +55,31 @@ export function packPairs(
     const row = column * k;
     for (let index = 0; index < k; index++) {
       packed[panel + (index >> 1) * nr * 2 + (index & 1)] = weights[row + index];
+    }
+  }
+}
+
+/**
+ * Packs integers from −8 to 7, [n, k], into [n / nr, ceil(k / 2), nr / 8, 8] bytes: in every 8 columns the low nibbles
+ * are the pairs of k of the first four columns, the high nibbles those of the other four.
+ */
+export function packNibbles(
+  weights: Int8Array,
+  n: number,
+  k: number,
+  nr: number,
+  packed: Uint8Array,
+): void {
+  packed.fill(0);
+  const steps = Math.ceil(k / 2);
+  for (let column = 0; column < n; column++) {
+    const inPanel = column % nr;
+    const panel = Math.floor(column / nr) * nr * steps;
+    const start = panel + Math.floor(inPanel / 8) * 8 + (inPanel % 4) * 2;
+    const shift = inPanel % 8 < 4 ? 0 : 4;
+    for (let index = 0; index < k; index++) {
+      const nibble = (weights[column * k + index] & 15) << shift;
+      packed[start + (index >> 1) * nr + (index & 1)] |= nibble;
     }
   }
 }

@@ -6,11 +6,12 @@
  * - `qd8`: activations quantized on the fly to int16 (q − zero point, so |value| ≤ 255) × int8 weights, int32 sums,
  *   float results. int16 operands make `i32x4.dot_i16x8_s` exact for every input; no 7-bit activations, no correction
  *   terms.
+ * - `qd4`: the same with int4 weights, which stay packed and become int16 in registers.
  * - `qs8`: quantized activations, widened to int16 the same way, × int8 weights, requantized to int8.
  * - `qs16`, `qu16`: the same with weights of int16 (those with a zero point do not fit int8), to int8 or uint8.
  */
 
-export type GemmData = "f32" | "qd8" | "qs8" | "qs16" | "qu16";
+export type GemmData = "f32" | "qd8" | "qd4" | "qs8" | "qs16" | "qu16";
 /** `simd` is the baseline and rounds after every product; `relaxed` may fuse multiply and add. */
 export type GemmIsa = "simd" | "relaxed";
 

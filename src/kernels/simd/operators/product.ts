@@ -16,7 +16,7 @@ import { blockColumns, blockRows } from "../gemm/blocks.ts";
 import { emitGemm, type GemmCommon } from "../gemm/emit-gemm.ts";
 import type { FloatGemm, HybridGemm } from "../gemm/float-stage.ts";
 import type { IntegerGemm } from "../gemm/integer-stage.ts";
-import { gemmSteps, packedByteLength, packFloat, packPairs } from "../gemm/pack.ts";
+import { gemmSteps, packedByteLength, packFloat, packNibbles, packPairs } from "../gemm/pack.ts";
 import { type GemmData, type GemmVariant, gemmVariants } from "../gemm/variants.ts";
 import { type ActivationPass, quantizingPass, wideningPass } from "./activation-pass.ts";
 import { requantizationOf } from "./requantization.ts";
@@ -63,7 +63,8 @@ export interface Product {
 /** Packed constants: columns of numbers that a stage reads, and the weights. */
 interface Constants {
   readonly data: GemmData;
-  readonly weights: Float32Array | Int8Array | Int16Array;
+  /** Made when they are packed, so that no unpacked copy outlives it. */
+  weights(): Float32Array | Int8Array | Int16Array;
   readonly columns: readonly (Float32Array | Int32Array)[];
 }
 
@@ -107,7 +108,7 @@ export function planProduct(fast: FastRequest, request: ProductRequest): Product
     persistentBytes: measured.byteLength,
     bind(place, scales) {
       const at = lay(new Region(place.persistent));
-      storeWeights(place.memory.buffer, variant, kind.weights, n, k, at.weights);
+      storeWeights(place.memory.buffer, variant, kind.weights(), n, k, at.weights);
       for (const [index, values] of kind.columns.entries()) {
         storeColumn(place.memory.buffer, values, at.columns[index] ?? 0);
       }
@@ -175,11 +176,12 @@ function floatKind(
   filter: TensorView,
   bias: TensorView | undefined,
 ): ProductKind {
-  assert(filter.data instanceof Float32Array, "float weights");
+  const { data } = filter;
+  assert(data instanceof Float32Array, "float weights");
   const { min, max } = floatRange(node, activation);
   return {
     data: "f32",
-    weights: filter.data,
+    weights: () => data,
     columns: [floatBias(bias, n)],
     pass: undefined,
     elementBytes: 4,
@@ -197,8 +199,8 @@ function hybridKind(
 ): ProductKind {
   const { min, max } = floatRange(node, activation);
   return {
-    data: "qd8",
-    weights: hybridWeights(filter),
+    data: filter.dtype === "int4" ? "qd4" : "qd8",
+    weights: () => hybridWeights(filter),
     columns: [channelScales(node, filter, n), floatBias(bias, n)],
     pass: quantizingPass("int16", asymmetric),
     elementBytes: 4,
@@ -231,7 +233,7 @@ function integerKind(
   const inputZero = perTensorQuantization(node, inputAt(node, 0), "input").zeroPoint;
   return {
     data: input === "uint8" ? "qu16" : weights instanceof Int8Array ? "qs8" : "qs16",
-    weights,
+    weights: () => weights,
     columns: [requantization.multipliers, requantization.exponents, biases],
     pass: wideningPass("int16", input, inputZero),
     elementBytes: 1,
@@ -260,7 +262,7 @@ export function chooseGemm(data: GemmData, rows: number, relaxed: boolean): Gemm
 function storeWeights(
   buffer: ArrayBufferLike,
   variant: GemmVariant,
-  weights: Constants["weights"],
+  weights: ReturnType<Constants["weights"]>,
   n: number,
   k: number,
   at: number,
@@ -268,6 +270,9 @@ function storeWeights(
   const byteLength = packedByteLength(variant, n, k);
   if (weights instanceof Float32Array) {
     packFloat(weights, n, k, variant.nr, new Float32Array(buffer, at, byteLength / 4));
+  } else if (variant.data === "qd4") {
+    assert(weights instanceof Int8Array, "weights of 4 bits");
+    packNibbles(weights, n, k, variant.nr, new Uint8Array(buffer, at, byteLength));
   } else if (variant.data === "qd8" || variant.data === "qs8") {
     packPairs(weights, n, k, variant.nr, new Int8Array(buffer, at, byteLength));
   } else {
