@@ -39,6 +39,28 @@ function convolution(): Model {
   );
 }
 
+/** A recurrence wide enough for its products to be shared out. */
+function recurrence(): Model {
+  const value = {
+    ...defaultsOf("SequenceRNNOptions"),
+    fused_activation_function: "TANH",
+    time_major: true,
+  } as const;
+  const matrix = { shape: [80, 80], data: ramp(80 * 80).map((weight) => weight / 9) };
+  return oneOperatorModel(
+    "UNIDIRECTIONAL_SEQUENCE_RNN",
+    { type: "SequenceRNNOptions", value },
+    [
+      { shape: [5, 2, 80] },
+      matrix,
+      { ...matrix },
+      { shape: [80], data: ramp(80) },
+      { shape: [2, 80], isVariable: true },
+    ],
+    { shape: [1] },
+  );
+}
+
 async function outputOf(
   model: Model | Uint8Array,
   options: Api.InterpreterOptions,
@@ -63,6 +85,11 @@ describe("threads", () => {
     const one = await outputOf(convolution(), { threads: 1 });
     expect(await outputOf(convolution(), { threads: 2 })).toEqual(one);
     expect(await outputOf(convolution(), { threads: 5 })).toEqual(one);
+  });
+
+  it("carry recurrent states as one thread does", async () => {
+    const one = await outputOf(recurrence(), { threads: 1 });
+    expect(await outputOf(recurrence(), { threads: 3 })).toEqual(one);
   });
 
   it("that never start are not waited for", async () => {
