@@ -8,7 +8,13 @@ import { assert } from "../base/errors.ts";
 import { elementCount, type Shape } from "../base/shape.ts";
 import type { Buffer } from "../model/ir.ts";
 import { addTally, newErrorTally } from "./error-tally.ts";
-import { type QuantizedWeight, quantizeWeight, type Unquantizable } from "./quantize-weight.ts";
+import type { FastRun } from "./fast-symmetric.ts";
+import {
+  type PartOptions,
+  type QuantizedWeight,
+  quantizeWeight,
+  type Unquantizable,
+} from "./quantize-weight.ts";
 import { type Magnitudes, measureMagnitudes, tensorSlices } from "./slices.ts";
 import type { WeightFormat } from "./weight-format.ts";
 
@@ -20,8 +26,9 @@ export async function quantizeConstant(
   buffer: Buffer,
   shape: Shape,
   format: WeightFormat,
+  fastRun?: FastRun,
 ): Promise<QuantizedWeight | Unquantizable> {
-  const stored = await quantizePieces(buffer, shape, format);
+  const stored = await quantizePieces(buffer, shape, format, fastRun);
   if (stored.bytes === undefined || !("repeatAlong" in format)) return stored;
   const { repeatAlong = 0 } = format;
   const count = shape[repeatAlong] ?? 1;
@@ -37,22 +44,24 @@ async function quantizePieces(
   buffer: Buffer,
   shape: Shape,
   format: WeightFormat,
+  fastRun: FastRun | undefined,
 ): Promise<QuantizedWeight | Unquantizable> {
   const row = independentRow(shape, format);
   const rows = row === 0 ? 0 : elementCount(shape) / row;
   const evenRows = Math.floor(PIECE / Math.max(1, row) / 2) * 2;
   if (row > 0 && evenRows > 0 && rows > evenRows) {
     const pieces = new Pieces(buffer, evenRows * row);
-    return quantizeEach(pieces, (count) => [count / row, ...rowShape(shape, format)], format);
+    const shapeOf = (count: number) => [count / row, ...rowShape(shape, format)];
+    return quantizeEach(pieces, shapeOf, format, { fastRun });
   }
   if (isOneRange(format) && elementCount(shape) > PIECE) {
     const pieces = new Pieces(buffer, PIECE);
     const known = await measurePieces(pieces);
     return known.infinite > 0
       ? { infinite: known.infinite }
-      : quantizeEach(pieces, (count) => [count], format, known);
+      : quantizeEach(pieces, (count) => [count], format, { fastRun, known });
   }
-  return quantizeWeight(asFloats(await buffer.load()), shape, format);
+  return quantizeWeight(asFloats(await buffer.load()), shape, format, { fastRun });
 }
 
 /** Elements that can be stored without looking at any others; 0 where there is no such unit. */
@@ -123,7 +132,7 @@ async function quantizeEach(
   pieces: Pieces,
   shapeOf: (count: number) => Shape,
   format: WeightFormat,
-  known?: Magnitudes,
+  shared: Omit<PartOptions, "into">,
 ): Promise<QuantizedWeight | Unquantizable> {
   const bytes = new Uint8Array(byteLengthOf(format.dtype, pieces.length)!);
   const stored: QuantizedWeight[] = [];
@@ -132,14 +141,11 @@ async function quantizeEach(
   for await (const values of pieces.read()) {
     const into = bytes.subarray(offset, offset + byteLengthOf(format.dtype, values.length)!);
     offset += into.length;
-    const piece = quantizeWeight(values, shapeOf(values.length), format, {
-      into,
-      ...(known === undefined ? {} : { known }),
-    });
+    const piece = quantizeWeight(values, shapeOf(values.length), format, { ...shared, into });
     if (piece.bytes === undefined) infinite += piece.infinite;
     else if (infinite === 0) stored.push(piece);
   }
-  return infinite > 0 ? { infinite } : { ...join(stored, known), bytes };
+  return infinite > 0 ? { infinite } : { ...join(stored, shared.known), bytes };
 }
 
 /** What is to be said about the whole; with `known` all pieces have the same scale. */

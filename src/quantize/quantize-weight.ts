@@ -4,6 +4,7 @@ import { fromFloat16 } from "../base/float16.ts";
 import type { Shape } from "../base/shape.ts";
 import { toBlockScale } from "./block-scale.ts";
 import type { ErrorTally } from "./error-tally.ts";
+import type { FastRun } from "./fast-symmetric.ts";
 import { toHalfFloats } from "./half-floats.ts";
 import { packInt4 } from "./int4.ts";
 import { quantizeAsymmetricR113, quantizeSymmetricR113 } from "./r1-13.ts";
@@ -50,6 +51,8 @@ export interface PartOptions {
   readonly into?: Uint8Array;
   /** The magnitudes of the whole, where it has one scale. */
   readonly known?: Magnitudes;
+  /** Emitted code for long runs. */
+  readonly fastRun?: FastRun | undefined;
 }
 
 /**
@@ -60,7 +63,7 @@ export function quantizeWeight(
   values: Float32Array,
   shape: Shape,
   format: WeightFormat,
-  { into, known }: PartOptions = {},
+  { into, known, fastRun }: PartOptions = {},
 ): QuantizedWeight | Unquantizable {
   if (format.dtype === "float16") {
     const half = toHalfFloats(values, into);
@@ -76,7 +79,7 @@ export function quantizeWeight(
   if (format.dtype === "uint8") {
     return { ...quantizeAsymmetricR113(finite), ...found, quantizedDimension: 0 };
   }
-  return { ...storeSymmetric(finite, slices, magnitudes, format, into), ...found };
+  return { ...storeSymmetric(finite, slices, magnitudes, format, { into, fastRun }), ...found };
 }
 
 /** The slices that share a scale. */
@@ -96,7 +99,7 @@ function storeSymmetric(
   slices: Slices,
   { largest }: Magnitudes,
   format: SymmetricFormat,
-  into: Uint8Array | undefined,
+  { into, fastRun }: Pick<PartOptions, "fastRun"> & { readonly into: Uint8Array | undefined },
 ): Omit<QuantizedWeight, "nan" | "infinite"> {
   const qmax = QMAX[format.dtype];
   const q =
@@ -113,7 +116,7 @@ function storeSymmetric(
     if (format.granularity.kind === "block") {
       return storeBlocks(values, slices, scales, qmax, q, into);
     }
-    tally = quantizeSymmetric(values, slices, scales, qmax, q);
+    tally = quantizeSymmetric(values, slices, scales, qmax, q, fastRun);
     scale = Float32Array.from(scales);
   }
   return {

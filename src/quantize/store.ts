@@ -5,11 +5,15 @@
 import { assert } from "../base/errors.ts";
 import type { Model } from "../model/ir.ts";
 import type { FloatConstant } from "./constants.ts";
+import { type FastRun, openFastRun } from "./fast-symmetric.ts";
 import { infiniteValues, type KeepReason } from "./keep-reason.ts";
 import type { ConstantPlan, SubgraphPlan } from "./plan.ts";
 import { quantizeConstant } from "./quantize-constant.ts";
 import type { QuantizedWeight } from "./quantize-weight.ts";
 import { formatKey, type WeightFormat } from "./weight-format.ts";
+
+/** Elements from which on compiling pays. */
+const LARGE = 256 * 1024;
 
 /** Called after each stored constant with the float bytes done and to do. */
 export type Progress = (doneBytes: number, totalBytes: number) => void;
@@ -18,6 +22,7 @@ export type Progress = (doneBytes: number, totalBytes: number) => void;
 export class WeightStore {
   readonly #model: Model;
   readonly #stored = new Map<string, QuantizedWeight>();
+  #fastRun: { readonly run: FastRun | undefined } | undefined;
   readonly #obstacles = new Map<string, KeepReason>();
 
   constructor(model: Model) {
@@ -55,6 +60,13 @@ export class WeightStore {
     return complete;
   }
 
+  /** Emitted code for large constants, compiled at the first of them and hot from then on. */
+  #runFor(elements: number): FastRun | undefined {
+    if (elements < LARGE) return undefined;
+    this.#fastRun ??= { run: openFastRun() };
+    return this.#fastRun.run;
+  }
+
   async #store({ constant, forms }: ConstantPlan): Promise<boolean> {
     const missing = forms.filter(({ format }) => !this.find(constant, format));
     if (missing.length === 0) return true;
@@ -62,7 +74,7 @@ export class WeightStore {
     const buffer = this.#model.buffers[tensor.buffer]!;
     assert(buffer.byteLength === 4 * elements, `verified data of tensor ${constant.index}`);
     for (const { format } of missing) {
-      const stored = await quantizeConstant(buffer, tensor.shape, format);
+      const stored = await quantizeConstant(buffer, tensor.shape, format, this.#runFor(elements));
       if (stored.bytes === undefined) {
         this.#obstacles.set(dataKey(constant), infiniteValues(stored.infinite));
         return false;

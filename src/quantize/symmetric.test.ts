@@ -1,5 +1,6 @@
 import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
+import { openFastRun } from "./fast-symmetric.ts";
 import { axisSlices, blockSlices, measureMagnitudes, tensorSlices } from "./slices.ts";
 import { quantizeSymmetric, symmetricScale } from "./symmetric.ts";
 
@@ -92,4 +93,54 @@ test("magnitudes count what is not finite and leave it out", () => {
   const found = measureMagnitudes(values, axisSlices([2, 3], 0));
   expect([...found.largest]).toEqual([3, 5]);
   expect(found).toMatchObject({ nan: 1, infinite: 1 });
+});
+
+describe("large tensors", () => {
+  test("get the integers and the errors of small ones, whatever the values", () => {
+    const inner = 1031;
+    const rows = 40;
+    const specials = [0, -0, 1e-30, -1e-30, 0.5, -0.5, 1e20, -1e20, 3.5, -3.5];
+    const values = Float32Array.from({ length: rows * inner }, (_, index) =>
+      index % 97 < specials.length && index % 3 === 0
+        ? specials[index % 97]!
+        : Math.sin(index * 12.9898) * 10 ** (Math.floor(index / inner) % 5),
+    );
+    const slices = axisSlices([rows, inner], 0);
+    // Scales below the range, so that some values are clipped, and ties where the scale is 1.
+    const scales = Float64Array.from({ length: rows }, (_, row) =>
+      row % 4 === 0 ? 1 : 10 ** (row % 5) / 90,
+    );
+    const whole = new Int8Array(values.length);
+    const tally = quantizeSymmetric(values, slices, scales, 127, whole, openFastRun());
+    const parts = { signal: 0, noise: 0, largestError: 0, clipped: 0 };
+    for (let row = 0; row < rows; row++) {
+      const out = new Int8Array(inner);
+      const piece = values.slice(row * inner, (row + 1) * inner);
+      const own = quantizeSymmetric(
+        piece,
+        axisSlices([1, inner], 0),
+        scales.slice(row, row + 1),
+        127,
+        out,
+      );
+      expect(whole.subarray(row * inner, (row + 1) * inner)).toEqual(out);
+      parts.signal += own.signal;
+      parts.noise += own.noise;
+      parts.largestError = Math.max(parts.largestError, own.largestError);
+      parts.clipped += own.clipped;
+    }
+    expect(parts.clipped).toBeGreaterThan(0);
+    expect([tally.clipped, tally.largestError]).toEqual([parts.clipped, parts.largestError]);
+    expect(tally.signal / parts.signal).toBeCloseTo(1, 12);
+    expect(tally.noise / parts.noise).toBeCloseTo(1, 12);
+  });
+
+  test("store NaN as 0", () => {
+    const values = new Float32Array(64 * 1024).fill(Number.NaN);
+    values[5] = 2;
+    const out = new Int8Array(values.length);
+    const slices = tensorSlices([values.length]);
+    quantizeSymmetric(values, slices, Float64Array.of(2 / 127), 127, out, openFastRun());
+    expect([...out.subarray(4, 7)]).toEqual([0, 127, 0]);
+  });
 });

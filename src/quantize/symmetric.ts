@@ -4,6 +4,7 @@
  * (compiler/mlir/lite/quantization/common/quantization_lib/quantization_utils.cc).
  */
 import { type ErrorTally, newErrorTally } from "./error-tally.ts";
+import type { FastRun } from "./fast-symmetric.ts";
 import type { Slices } from "./slices.ts";
 
 /** Ranges narrower than this are widened to it, so that a channel of zeros has a usable scale. */
@@ -11,6 +12,9 @@ const SMALLEST_RANGE = 1e-6;
 
 /** The largest double below 1/2: adding it and cutting off the fraction rounds half away from zero, without the slip that 1/2 makes just below 1/2. */
 const HALF = 0.49999999999999994;
+
+/** Neighbours with one scale that are worth a call of emitted code. */
+const FAST_RUN = 256;
 
 /**
  * Scale of a symmetric range: 2·M / (2·qmax) in double precision, where M is the largest magnitude and 2·M is at
@@ -23,6 +27,7 @@ export function symmetricScale(largest: number, qmax: number): number {
 /**
  * q = clamp(round(v / scale), −qmax, qmax), half away from zero; NaN becomes 0. `scales` are the doubles of the
  * slices; errors are measured against the float32 that the file stores. `values` must be finite where errors matter.
+ * Long runs go through `fastRun` where it is given; the integers are the same.
  */
 export function quantizeSymmetric(
   values: Float32Array,
@@ -30,17 +35,20 @@ export function quantizeSymmetric(
   scales: Float64Array,
   qmax: number,
   out: Int8Array,
+  fastRun?: FastRun,
 ): ErrorTally {
   const tally = newErrorTally();
   const words = new Int32Array(values.buffer, values.byteOffset, values.length);
+  const run = inner >= FAST_RUN ? fastRun : undefined;
   for (let o = 0; o < outer; o++) {
     const base = o * slices * inner;
     if (inner === 1) {
       quantizeColumns(values, words, base, scales, qmax, out, tally);
     } else {
       for (let s = 0; s < slices; s++) {
-        const start = base + s * inner;
-        quantizeRun(values, words, start, start + inner, scales[s]!, qmax, out, tally);
+        const [from, end, scale] = [base + s * inner, base + (s + 1) * inner, scales[s]!];
+        const start = run?.(values, from, end, scale, qmax, out, tally) ?? from;
+        quantizeRun(values, words, start, end, scale, qmax, out, tally);
       }
     }
   }
