@@ -1,4 +1,5 @@
 /** Files as byte sources: each read asks the system for just its range, so a large file is never in memory as a whole. */
+import { readSync } from "node:fs";
 import { type FileHandle, open } from "node:fs/promises";
 import { IoError } from "../base/errors.ts";
 import type { ByteSource } from "../io/byte-source.ts";
@@ -6,6 +7,16 @@ import { ioErrorOf } from "./io-error.ts";
 
 /** Node refuses to read more than 2 GiB at once. */
 const MAX_READ_BYTES = 1 << 30;
+const SMALL_READ_BYTES = 1 << 20;
+/** Longest time without a turn of the event loop. */
+const TURN_MS = 50;
+
+interface OpenFile {
+  readonly handle: FileHandle;
+  readonly path: string;
+  /** When a read last gave the event loop a turn. */
+  readonly turn: { at: number };
+}
 
 /** A byte source that holds a file open until `close`. */
 export interface FileSource extends ByteSource {
@@ -43,18 +54,19 @@ export async function readWholeFile(path: string): Promise<Uint8Array> {
 }
 
 function sourceOf(handle: FileHandle, path: string, byteLength: number): FileSource {
+  const file = { handle, path, turn: { at: performance.now() } };
   return {
     name: path,
     byteLength,
     async read(start, end) {
       checkRange(path, byteLength, start, end);
       const bytes = new Uint8Array(end - start);
-      await fill(handle, path, start, bytes);
+      await fill(file, start, bytes);
       return bytes;
     },
     async readInto(start, target) {
       checkRange(path, byteLength, start, start + target.length);
-      await fill(handle, path, start, target);
+      await fill(file, start, target);
     },
     close: () => handle.close(),
   };
@@ -71,15 +83,11 @@ function checkRange(path: string, byteLength: number, start: number, end: number
 }
 
 /** Reads until `bytes` are full. */
-async function fill(
-  handle: FileHandle,
-  path: string,
-  start: number,
-  bytes: Uint8Array,
-): Promise<void> {
+async function fill(file: OpenFile, start: number, bytes: Uint8Array): Promise<void> {
+  const { path } = file;
   let filled = 0;
   while (filled < bytes.length) {
-    const { bytesRead } = await readSome(handle, path, bytes, filled, start + filled);
+    const bytesRead = await readSome(file, bytes, filled, start + filled);
     if (bytesRead === 0) {
       throw new IoError({
         where: path,
@@ -93,16 +101,24 @@ async function fill(
   }
 }
 
+/**
+ * Small reads are made at once, because handing one to another thread takes longer than the read itself; but now and
+ * then one goes that way, so that timers and signals get their turn.
+ */
 async function readSome(
-  handle: FileHandle,
-  path: string,
+  { handle, path, turn }: OpenFile,
   bytes: Uint8Array,
   filled: number,
   position: number,
-): Promise<{ bytesRead: number }> {
+): Promise<number> {
   try {
     const length = Math.min(bytes.length - filled, MAX_READ_BYTES);
-    return await handle.read(bytes, filled, length, position);
+    if (length <= SMALL_READ_BYTES && performance.now() - turn.at < TURN_MS) {
+      return readSync(handle.fd, bytes, filled, length, position);
+    }
+    const { bytesRead } = await handle.read(bytes, filled, length, position);
+    turn.at = performance.now();
+    return bytesRead;
   } catch (error) {
     throw ioErrorOf(error, path, "read");
   }

@@ -1,6 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { bytesOf } from "../base/dtype.ts";
-import { type Buffer, residentBuffer } from "../model/ir.ts";
+import { type Buffer as ModelBuffer, residentBuffer } from "../model/ir.ts";
+import { openFastRun } from "./fast-symmetric.ts";
 import { quantizeConstant } from "./quantize-constant.ts";
 import { quantizeWeight } from "./quantize-weight.ts";
 import type { WeightFormat } from "./weight-format.ts";
@@ -19,7 +20,7 @@ function testValues(): Float32Array {
 }
 
 /** A buffer that is not in memory and counts what is asked of it. */
-function distantBuffer(values: Float32Array): { buffer: Buffer; largestRead(): number } {
+function distantBuffer(values: Float32Array): { buffer: ModelBuffer; largestRead(): number } {
   const bytes = bytesOf(values);
   let largest = 0;
   return {
@@ -108,3 +109,35 @@ test("one scale is written for every channel where the kernel reads one each", a
     quantizedDimension: 3,
   });
 });
+
+test.each(FORMATS.slice(0, 2))(
+  "large constants keep no integers and make the same ones when asked, in any window: %j",
+  async (format) => {
+    const rows = 4100;
+    const values = new Float32Array(rows * COLUMNS);
+    for (let at = 0; at < values.length; at += ROWS * COLUMNS) {
+      values.set(testValues().subarray(0, Math.min(ROWS * COLUMNS, values.length - at)), at);
+    }
+    values[77] = Number.NaN;
+    const shape = [rows, COLUMNS];
+    const { buffer, largestRead } = distantBuffer(values);
+    const stored = await quantizeConstant(buffer, shape, format, openFastRun());
+    const whole = quantizeWeight(values, shape, format);
+    if (stored.bytes === undefined || whole.bytes === undefined) throw new Error("finite values");
+    expect(stored.bytes.byteLength).toBe(0);
+    expect(stored.onDemand?.byteLength).toBe(values.length);
+    expect(stored.scale).toEqual(whole.scale);
+    expect(stored.nan).toBe(1);
+    for (const [start, length] of [
+      [0, 5000],
+      [1023, 3],
+      [777_777, 300_001],
+      [values.length - 9, 9],
+    ] as const) {
+      const window = new Uint8Array(length);
+      await stored.onDemand?.loadInto?.(start, window);
+      expect(Buffer.compare(window, whole.bytes.subarray(start, start + length))).toBe(0);
+    }
+    expect(largestRead()).toBeLessThanOrEqual(1 << 20);
+  },
+);

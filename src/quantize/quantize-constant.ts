@@ -16,10 +16,14 @@ import {
   type Unquantizable,
 } from "./quantize-weight.ts";
 import { type Magnitudes, measureMagnitudes, tensorSlices } from "./slices.ts";
+import { storedOnDemand } from "./stored-on-demand.ts";
 import type { WeightFormat } from "./weight-format.ts";
 
 /** Elements of a piece: 1 MB of floats, which processors hold close. Even, so that pieces of int4 end with a byte. */
 const PIECE = 1 << 18;
+
+/** Elements from which on integers are not kept but made again when they are written. */
+const ON_DEMAND = 1 << 22;
 
 /** Stores the float32 data of `buffer`, which must be as long as `shape` says, in the given format. */
 export async function quantizeConstant(
@@ -91,19 +95,24 @@ function isOneRange(format: WeightFormat): boolean {
 /** The data of a buffer, a piece at a time. */
 class Pieces {
   readonly length: number;
-  readonly #buffer: Buffer;
+  readonly buffer: Buffer;
   readonly #size: number;
 
   constructor(buffer: Buffer, size: number) {
     this.length = buffer.byteLength / 4;
-    this.#buffer = buffer;
+    this.buffer = buffer;
     this.#size = size;
+  }
+
+  /** Whether the data is read from where it lies, and can be read again. */
+  get isDeferred(): boolean {
+    return this.buffer.bytes === undefined && this.buffer.loadInto !== undefined;
   }
 
   /** Each piece is good until the next one is asked for. */
   async *read(): AsyncGenerator<Float32Array> {
-    const { loadInto } = this.#buffer;
-    const whole = loadInto === undefined ? await this.#buffer.load() : undefined;
+    const { loadInto } = this.buffer;
+    const whole = loadInto === undefined ? await this.buffer.load() : undefined;
     const place = new Float32Array(whole === undefined ? this.#size : 0);
     for (let start = 0; start < this.length; start += this.#size) {
       const end = Math.min(start + this.#size, this.length);
@@ -134,18 +143,29 @@ async function quantizeEach(
   format: WeightFormat,
   shared: Omit<PartOptions, "into">,
 ): Promise<QuantizedWeight | Unquantizable> {
-  const bytes = new Uint8Array(byteLengthOf(format.dtype, pieces.length)!);
+  const isOnDemand =
+    pieces.isDeferred &&
+    pieces.length >= ON_DEMAND &&
+    format.dtype === "int8" &&
+    format.method !== "r1.13";
+  const kept = isOnDemand ? Math.min(PIECE, pieces.length) : pieces.length;
+  const bytes = new Uint8Array(byteLengthOf(format.dtype, kept)!);
   const stored: QuantizedWeight[] = [];
   let infinite = 0;
   let offset = 0;
   for await (const values of pieces.read()) {
     const into = bytes.subarray(offset, offset + byteLengthOf(format.dtype, values.length)!);
-    offset += into.length;
+    if (!isOnDemand) offset += into.length;
     const piece = quantizeWeight(values, shapeOf(values.length), format, { ...shared, into });
     if (piece.bytes === undefined) infinite += piece.infinite;
     else if (infinite === 0) stored.push(piece);
   }
-  return infinite > 0 ? { infinite } : { ...join(stored, shared.known), bytes };
+  if (infinite > 0) return { infinite };
+  const whole = join(stored, shared.known);
+  if (!isOnDemand) return { ...whole, bytes };
+  assert(whole.divisors !== undefined, "scales of symmetric integers");
+  const onDemand = storedOnDemand(pieces.buffer, whole.divisors, shared.fastRun);
+  return { ...whole, bytes: new Uint8Array(0), onDemand };
 }
 
 /** What is to be said about the whole; with `known` all pieces have the same scale. */
@@ -167,9 +187,17 @@ function join(pieces: readonly QuantizedWeight[], known?: Magnitudes): Quantized
       (length) => new Uint16Array(length),
     ),
   };
+  const divisors =
+    known || first.divisors === undefined
+      ? first.divisors
+      : concat(
+          pieces.map((piece) => piece.divisors!),
+          (length) => new Float64Array(length),
+        );
   return {
     ...first,
     scale,
+    ...(divisors === undefined ? {} : { divisors }),
     ...(blocks === undefined ? {} : { blocks }),
     zeroPoint: new Array<number>(scale.length).fill(0),
     tally,
@@ -178,7 +206,7 @@ function join(pieces: readonly QuantizedWeight[], known?: Magnitudes): Quantized
   };
 }
 
-function concat<T extends Uint16Array | Float32Array>(
+function concat<T extends Uint16Array | Float32Array | Float64Array>(
   parts: readonly T[],
   allocate: (length: number) => T,
 ): T {

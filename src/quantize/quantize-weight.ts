@@ -2,6 +2,7 @@
 import { bytesOf } from "../base/dtype.ts";
 import { fromFloat16 } from "../base/float16.ts";
 import type { Shape } from "../base/shape.ts";
+import type { Buffer } from "../model/ir.ts";
 import { toBlockScale } from "./block-scale.ts";
 import type { ErrorTally } from "./error-tally.ts";
 import type { FastRun } from "./fast-symmetric.ts";
@@ -22,7 +23,11 @@ import type { Granularity, SymmetricFormat, WeightFormat } from "./weight-format
 
 /** A constant in its new form. */
 export interface QuantizedWeight {
+  /** Empty where `onDemand` makes them when they are wanted. */
   readonly bytes: Uint8Array;
+  readonly onDemand?: Buffer;
+  /** What values were divided by: the scales before they were rounded to float32. Absent in other forms. */
+  readonly divisors?: Float64Array;
   /** One for the tensor or one a channel; empty for float16 and for blocks. */
   readonly scale: Float32Array;
   /** Half floats, one a block, row after row; absent for other granularities. */
@@ -108,6 +113,7 @@ function storeSymmetric(
       : new Int8Array(values.length);
   let scale: Float32Array;
   let tally: ErrorTally;
+  let divisors: Float64Array | undefined;
   if (format.method === "r1.13") {
     ({ scale, tally } = quantizeSymmetricR113(values, largest[0] ?? 0, q));
   } else {
@@ -118,6 +124,7 @@ function storeSymmetric(
     }
     tally = quantizeSymmetric(values, slices, scales, qmax, q, fastRun);
     scale = Float32Array.from(scales);
+    divisors = scales;
   }
   return {
     bytes: format.dtype === "int4" ? packInt4(q, into) : bytesOf(q),
@@ -125,6 +132,7 @@ function storeSymmetric(
     zeroPoint: new Array<number>(scale.length).fill(0),
     quantizedDimension: format.granularity.kind === "channel" ? format.granularity.axis : 0,
     tally,
+    ...(divisors === undefined ? {} : { divisors }),
   };
 }
 

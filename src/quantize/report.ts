@@ -161,8 +161,8 @@ function quantizedEntries(
 }
 
 /** Data and scales. */
-function storedBytes({ bytes, scale, blocks }: QuantizedWeight): number {
-  return bytes.byteLength + scale.byteLength + (blocks?.scales.byteLength ?? 0);
+function storedBytes({ bytes, onDemand, scale, blocks }: QuantizedWeight): number {
+  return (onDemand ?? bytes).byteLength + scale.byteLength + (blocks?.scales.byteLength ?? 0);
 }
 
 function scaleFacts(

@@ -39,18 +39,19 @@ export function rewriteModel(
 class NewBuffers {
   readonly added: Buffer[] = [];
   readonly #first: number;
-  readonly #index = new Map<ArrayBufferLike, number>();
+  readonly #index = new Map<object, number>();
 
   constructor(first: number) {
     this.#first = first;
   }
 
-  indexOf(bytes: Uint8Array): number {
-    const known = this.#index.get(bytes.buffer);
+  indexOf(bytes: Uint8Array, onDemand?: Buffer): number {
+    const key = onDemand ?? bytes.buffer;
+    const known = this.#index.get(key);
     if (known !== undefined) return known;
     const index = this.#first + this.added.length;
-    this.added.push(residentBuffer(bytes));
-    this.#index.set(bytes.buffer, index);
+    this.added.push(onDemand ?? residentBuffer(bytes));
+    this.#index.set(key, index);
     return index;
   }
 }
@@ -120,7 +121,7 @@ function placeForm(
     ...withoutQuantization(tensor),
     name: replaces ? tensor.name : uniqueName(draft, `${tensor.name}_${form.format.dtype}`),
     dtype: form.format.dtype,
-    buffer: buffers.indexOf(stored.bytes),
+    buffer: buffers.indexOf(stored.bytes, stored.onDemand),
     ...quantizationOf(draft, constant, stored, buffers),
   };
   const at = replaces ? index : append(draft, quantized);
