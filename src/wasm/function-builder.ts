@@ -1,6 +1,7 @@
 /**
  * Writes the body of one function. Instructions keep the specification's spelling (`op("i32x4.dot_i16x8_s")`), labels
- * and locals are objects, and every operand is type-checked as it is emitted.
+ * and locals are objects, and every operand is type-checked as it is emitted. A little over the usual length: one class
+ * with a short method for each kind of instruction reads better whole.
  */
 import { assert } from "../base/errors.ts";
 import { ByteWriter } from "./byte-writer.ts";
