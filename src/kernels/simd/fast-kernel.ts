@@ -42,6 +42,13 @@ export interface FastPlan {
 export interface FastFeatures {
   /** Relaxed SIMD. */
   readonly relaxed: boolean;
+  /**
+   * Type of the activations with which the relaxed dot product of bytes is exact, weights being int8; absent where it is
+   * exact for neither.
+   */
+  readonly dot?: "int8" | "uint8";
+  /** Relative speeds of matrix multiplication tiles by variant name, where they were measured. */
+  readonly speeds?: Readonly<Record<string, number>>;
 }
 
 export interface FastRequest {

@@ -1,11 +1,13 @@
-/** What the engine can do, found by asking it to validate a tiny module; never by the host's name. */
+/** What the engine can do, found by asking it to validate or run a tiny module; never by the host's name. */
 import { ModuleBuilder } from "../../wasm/module-builder.ts";
 import type { FastFeatures } from "./fast-kernel.ts";
 
 /** Features for emitted kernels; undefined where the engine has no SIMD at all. */
 export function probeFeatures(): FastFeatures | undefined {
   if (typeof WebAssembly !== "object" || !WebAssembly.validate(usingSimd())) return undefined;
-  return { relaxed: WebAssembly.validate(usingRelaxedSimd()) };
+  const relaxed = WebAssembly.validate(usingRelaxedSimd());
+  const dot = relaxed ? probeDot() : undefined;
+  return dot === undefined ? { relaxed } : { relaxed, dot };
 }
 
 function usingSimd(): Uint8Array<ArrayBuffer> {
@@ -23,4 +25,45 @@ function usingRelaxedSimd(): Uint8Array<ArrayBuffer> {
   for (let operand = 0; operand < 3; operand++) f.get(f.param(0));
   f.op("f32x4.relaxed_madd");
   return module.finish();
+}
+
+/** Bytes that tell apart what engines make of the eighth bit of an activation, and whether they saturate. */
+const DOT_BYTES = [-128, -127, -1, 0, 1, 63, 127] as const;
+
+/**
+ * The relaxed dot product of bytes is fixed for 7-bit activations only. With the eighth bit engines may take them as
+ * int8, take them as uint8, or saturate sums of two products; the first two are exact. Tried with all pairs of extreme
+ * bytes, equal in all lanes and alternating.
+ */
+function probeDot(): FastFeatures["dot"] {
+  const dot = dotFunction();
+  const isExact = (read: (byte: number) => number) =>
+    DOT_BYTES.every((weight) =>
+      DOT_BYTES.every((a) =>
+        DOT_BYTES.every((b) => dot(weight, a, b) === 2 * weight * (read(a) + read(b))),
+      ),
+    );
+  if (isExact((byte) => byte)) return "int8";
+  return isExact((byte) => byte & 255) ? "uint8" : undefined;
+}
+
+/** (weight, a, b) → 2 · weight · a + 2 · weight · b by one relaxed dot product of four bytes. */
+function dotFunction(): (weight: number, a: number, b: number) => number {
+  const module = new ModuleBuilder();
+  const f = module.function(["i32", "i32", "i32"], ["i32"], "dot");
+  f.get(f.param(0));
+  f.op("i8x16.splat");
+  f.get(f.param(1));
+  f.i32(255);
+  f.op("i32.and");
+  f.get(f.param(2));
+  f.i32(8);
+  f.op("i32.shl");
+  f.op("i32.or");
+  f.op("i16x8.splat");
+  f.v128(new Uint8Array(16));
+  f.op("i32x4.relaxed_dot_i8x16_i7x16_add_s");
+  f.lane("i32x4.extract_lane", 0);
+  const { exports } = new WebAssembly.Instance(new WebAssembly.Module(module.finish()));
+  return exports["dot"] as (weight: number, a: number, b: number) => number;
 }

@@ -3,7 +3,8 @@
  *
  * - range: min and max of `count` floats, both widened to contain 0;
  * - quantize: round(v · inverse) half away from zero, kept within [low, high] = [−128 − z, 127 − z], stored as int16
- *   (for dot products) or float32 (for depthwise sums).
+ *   (for dot products of int16), float32 (for depthwise sums), or with the zero point of the storage added as bytes (for
+ *   dot products of bytes).
  *
  * Rounding is TensorFlow Lite's vector form on x86: trunc(x + 0.5 with the sign of x), the sum rounded to float32, in
  * groups of eight; the remaining elements use exact half-away rounding (neon_tensor_utils.cc).
@@ -12,7 +13,8 @@ import type { FunctionBuilder, Local } from "../../../wasm/function-builder.ts";
 import type { ModuleBuilder } from "../../../wasm/module-builder.ts";
 import { emitAddTo, emitCountdown, emitSplat } from "../emit-basics.ts";
 
-export type QuantizedStorage = "int16" | "float32";
+export type QuantizedStorage = "int16" | "float32" | ByteType;
+export type ByteType = "int8" | "uint8";
 
 export const RANGE_NAME = "activation-range";
 
@@ -23,7 +25,13 @@ export function quantizeName(storage: QuantizedStorage): string {
 /** Writes float32 min and max at `result`. */
 export type RangeFunction = (source: number, count: number, result: number) => void;
 
-/** Addresses in bytes, counts in elements. */
+/** Bytes of a stored element. */
+export function storedBytes(storage: QuantizedStorage): number {
+  if (storage === "float32") return 4;
+  return storage === "int16" ? 2 : 1;
+}
+
+/** Addresses in bytes, counts in elements. zeroPoint: added to what is stored as bytes, else unused. */
 export type QuantizeFunction = (
   source: number,
   count: number,
@@ -31,6 +39,7 @@ export type QuantizeFunction = (
   inverse: number,
   low: number,
   high: number,
+  zeroPoint: number,
 ) => void;
 
 const GROUP = 8;
@@ -105,10 +114,12 @@ function emitHorizontal(
 
 /** Adds the quantize pass for one storage. */
 export function emitQuantize(module: ModuleBuilder, storage: QuantizedStorage): void {
-  const f = module.function(["i32", "i32", "i32", "f32", "f32", "f32"], [], quantizeName(storage));
+  const params = ["i32", "i32", "i32", "f32", "f32", "f32", "i32"] as const;
+  const f = module.function(params, [], quantizeName(storage));
   const [source, count, target] = [f.param(0), f.param(1), f.param(2)];
   const [inverse, low, high] = [3, 4, 5].map((index) => emitSplat(f, f.param(index)));
-  const bytes = storage === "int16" ? 2 : 4;
+  const bytes = storedBytes(storage);
+  const zeroPoint = emitZeroPointSplat(f);
   const parts = [f.local("v128"), f.local("v128")];
   const bounds = { low: low as Local, high: high as Local };
   emitCountdown(f, count, GROUP, () => {
@@ -118,7 +129,7 @@ export function emitQuantize(module: ModuleBuilder, storage: QuantizedStorage): 
       emitRoundFast(f, part);
       emitClamp(f, part, bounds);
     });
-    emitStore(f, storage, target, parts);
+    emitStore(f, storage, target, parts, zeroPoint);
     emitAddTo(f, source, 4 * GROUP);
     emitAddTo(f, target, bytes * GROUP);
   });
@@ -131,14 +142,19 @@ export function emitQuantize(module: ModuleBuilder, storage: QuantizedStorage): 
     emitRoundExact(f, part);
     emitClamp(f, part, bounds);
     f.get(target);
-    if (storage === "int16") {
-      f.get(part);
+    f.get(part);
+    if (storage === "float32") {
+      f.memLane("v128.store32_lane", 0);
+    } else {
       f.op("i32x4.trunc_sat_f32x4_s");
       f.lane("i32x4.extract_lane", 0);
-      f.mem("i32.store16");
-    } else {
-      f.get(part);
-      f.memLane("v128.store32_lane", 0);
+      if (storage === "int16") {
+        f.mem("i32.store16");
+      } else {
+        f.get(f.param(6));
+        f.op("i32.add");
+        f.mem("i32.store8");
+      }
     }
     emitAddTo(f, source, 4);
     emitAddTo(f, target, bytes);
@@ -207,25 +223,45 @@ function emitClamp(
   f.set(x);
 }
 
+/** The zero point of bytes as int16 in all lanes. */
+function emitZeroPointSplat(f: FunctionBuilder): Local {
+  const vector = f.local("v128");
+  f.get(f.param(6));
+  f.op("i16x8.splat");
+  f.set(vector);
+  return vector;
+}
+
 function emitStore(
   f: FunctionBuilder,
   storage: QuantizedStorage,
   target: Local,
   parts: readonly Local[],
+  zeroPoint: Local,
 ): void {
-  if (storage === "int16") {
-    f.get(target);
-    for (const part of parts) {
+  if (storage === "float32") {
+    parts.forEach((part, index) => {
+      f.get(target);
       f.get(part);
-      f.op("i32x4.trunc_sat_f32x4_s");
-    }
-    f.op("i16x8.narrow_i32x4_s");
+      f.mem("v128.store", 16 * index, 2);
+    });
+    return;
+  }
+  f.get(target);
+  for (const part of parts) {
+    f.get(part);
+    f.op("i32x4.trunc_sat_f32x4_s");
+  }
+  f.op("i16x8.narrow_i32x4_s");
+  if (storage === "int16") {
     f.mem("v128.store", 0, 1);
     return;
   }
-  parts.forEach((part, index) => {
-    f.get(target);
-    f.get(part);
-    f.mem("v128.store", 16 * index, 2);
-  });
+  const [words] = parts as [Local];
+  f.get(zeroPoint);
+  f.op("i16x8.add");
+  f.tee(words);
+  f.get(words);
+  f.op(storage === "int8" ? "i8x16.narrow_i16x8_s" : "i8x16.narrow_i16x8_u");
+  f.memLane("v128.store64_lane", 0, 0, 0);
 }

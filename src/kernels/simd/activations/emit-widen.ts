@@ -1,15 +1,17 @@
 /**
  * Emits the pass that prepares quantized activations for products: q − zero point of int8 or uint8 elements, as int16
- * (for dot products) or float32 (for depthwise sums).
+ * (for dot products of int16) or float32 (for depthwise sums). Dot products of bytes take int8 elements as they are, or
+ * as uint8 of q + 128.
  */
 import type { FunctionBuilder, Local } from "../../../wasm/function-builder.ts";
 import type { ModuleBuilder } from "../../../wasm/module-builder.ts";
 import { emitAddTo, emitCountdown } from "../emit-basics.ts";
-import type { QuantizedStorage } from "./emit-quantize.ts";
+import type { ByteType } from "./emit-quantize.ts";
 
-export type ByteType = "int8" | "uint8";
+/** What elements are widened to. */
+export type WideStorage = "int16" | "float32";
 
-export function widenName(from: ByteType, storage: QuantizedStorage): string {
+export function widenName(from: ByteType, storage: WideStorage): string {
   return `activation-widen-${from}-${storage}`;
 }
 
@@ -24,7 +26,7 @@ export type WidenFunction = (
 const GROUP = 8;
 
 /** Adds the function to `module`. */
-export function emitWiden(module: ModuleBuilder, from: ByteType, storage: QuantizedStorage): void {
+export function emitWiden(module: ModuleBuilder, from: ByteType, storage: WideStorage): void {
   const f = module.function(["i32", "i32", "i32", "i32"], [], widenName(from, storage));
   const [source, count, target, zeroPoint] = [0, 1, 2, 3].map((index) => f.param(index)) as Local[];
   const [zero, wide] = [f.local("v128"), f.local("v128")];
@@ -76,4 +78,44 @@ function emitStoreFloats(f: FunctionBuilder, target: Local, wide: Local): void {
     f.op("f32x4.convert_i32x4_s");
     f.mem("v128.store", offset, 2);
   }
+}
+
+export const BYTES_NAME = "activation-bytes";
+
+/** Copies bytes, `flipped` bits turned over: 128 makes uint8 of q + 128 from int8, 0 leaves them alone. */
+export type BytesFunction = (
+  source: number,
+  count: number,
+  target: number,
+  flipped: number,
+) => void;
+
+/** Adds the function to `module`. */
+export function emitBytes(module: ModuleBuilder): void {
+  const f = module.function(["i32", "i32", "i32", "i32"], [], BYTES_NAME);
+  const [source, count, target, flipped] = [0, 1, 2, 3].map((index) => f.param(index)) as Local[];
+  const mask = f.local("v128");
+  f.get(flipped);
+  f.op("i8x16.splat");
+  f.set(mask);
+  emitCountdown(f, count, 16, () => {
+    f.get(target);
+    f.get(source);
+    f.mem("v128.load", 0, 0);
+    f.get(mask);
+    f.op("v128.xor");
+    f.mem("v128.store", 0, 0);
+    emitAddTo(f, source, 16);
+    emitAddTo(f, target, 16);
+  });
+  emitCountdown(f, count, 1, () => {
+    f.get(target);
+    f.get(source);
+    f.mem("i32.load8_u");
+    f.get(flipped);
+    f.op("i32.xor");
+    f.mem("i32.store8");
+    emitAddTo(f, source, 1);
+    emitAddTo(f, target, 1);
+  });
 }

@@ -11,12 +11,21 @@ import {
 
 const f = Math.fround;
 
+const STORED = {
+  int16: Int16Array,
+  float32: Float32Array,
+  int8: Int8Array,
+  uint8: Uint8Array,
+} as const;
+
 async function instance() {
   const module = new ModuleBuilder();
   module.importMemory("env", "memory", { initial: 1 });
   emitRange(module);
   emitQuantize(module, "int16");
   emitQuantize(module, "float32");
+  emitQuantize(module, "int8");
+  emitQuantize(module, "uint8");
   const memory = new WebAssembly.Memory({ initial: 1 });
   const { instance } = await WebAssembly.instantiate(module.finish(), { env: { memory } });
   return { memory, exports: instance.exports };
@@ -43,19 +52,17 @@ const SERIES: readonly (readonly [string, readonly number[]])[] = [
 ];
 
 describe("activation quantization", () => {
-  it.each(SERIES)("follows the law in both storages: %s", async (_, values) => {
+  it.each(SERIES)("follows the law in all storages: %s", async (_, values) => {
     const { memory, exports } = await instance();
     new Float32Array(memory.buffer, 64, values.length).set(values);
     for (const inverse of [1, f(1.7)]) {
       const expected = define(values, inverse, -130, 125);
-      for (const storage of ["int16", "float32"] as const) {
+      for (const storage of ["int16", "float32", "int8", "uint8"] as const) {
         const quantize = exports[quantizeName(storage)] as unknown as QuantizeFunction;
-        quantize(64, values.length, 4096, inverse, -130, 125);
-        const out =
-          storage === "int16"
-            ? new Int16Array(memory.buffer, 4096, values.length)
-            : new Float32Array(memory.buffer, 4096, values.length);
-        expect(Array.from(out, (value) => value + 0)).toEqual(expected);
+        const zeroPoint = storage === "uint8" ? 130 : storage === "int8" ? 2 : 0;
+        quantize(64, values.length, 4096, inverse, -130, 125, zeroPoint);
+        const out = new STORED[storage](memory.buffer, 4096, values.length);
+        expect(Array.from(out, (value) => value - zeroPoint)).toEqual(expected);
       }
     }
   });

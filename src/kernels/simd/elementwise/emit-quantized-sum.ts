@@ -8,7 +8,7 @@
  */
 import type { FunctionBuilder, Local } from "../../../wasm/function-builder.ts";
 import type { ModuleBuilder } from "../../../wasm/module-builder.ts";
-import type { ByteType } from "../activations/emit-widen.ts";
+import type { ByteType } from "../activations/emit-quantize.ts";
 import { emitAddTo, emitCountdown } from "../emit-basics.ts";
 import { emitHighMultiply, emitIntegerClamp, emitNarrow } from "../emit-requantize.ts";
 

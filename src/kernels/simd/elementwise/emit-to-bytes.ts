@@ -4,7 +4,7 @@
  */
 import type { FunctionBuilder, Local } from "../../../wasm/function-builder.ts";
 import type { ModuleBuilder } from "../../../wasm/module-builder.ts";
-import type { ByteType } from "../activations/emit-widen.ts";
+import type { ByteType } from "../activations/emit-quantize.ts";
 import { emitAddTo, emitCountdown, emitSplat } from "../emit-basics.ts";
 import { emitNarrow } from "../emit-requantize.ts";
 

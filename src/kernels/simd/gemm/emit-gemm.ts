@@ -10,12 +10,12 @@ import type { ModuleBuilder } from "../../../wasm/module-builder.ts";
 import { emitAddTo, emitAdvance, emitCopy } from "../emit-basics.ts";
 import { floatStage, hybridStage } from "./float-stage.ts";
 import { integerStage } from "./integer-stage.ts";
-import { stepBytes } from "./pack.ts";
+import { NIBBLE_BIAS, stepBytes } from "./pack.ts";
 import type { GemmVariant } from "./variants.ts";
 
 /**
  * The parameters that every stage's function starts with. Addresses and strides in bytes.
- * a: float32[m, k], or int16[m, 2 · steps]. weights: packed (`pack.ts`). c: [m, n] of the stage's type.
+ * a: float32[m, k], int16[m, 2 · steps], or bytes [m, 4 · steps]. weights: packed (`pack.ts`). c: [m, n] of the stage's type.
  */
 export type GemmCommon = [
   a: number,
@@ -63,13 +63,13 @@ export interface BoundStage {
   nextPanel(): void;
 }
 
-function stageOf({ data }: GemmVariant): GemmStage {
+function stageOf({ data, isa }: GemmVariant): GemmStage {
   switch (data) {
     case "f32":
       return floatStage;
     case "qd8":
     case "qd4":
-      return hybridStage;
+      return hybridStage(isa);
     case "qs8":
     case "qs16":
       return integerStage("int8");
@@ -171,7 +171,8 @@ function clearSums(f: FunctionBuilder, { sums }: Tile): void {
 
 /**
  * One step of k. f32: sum[i][j] += a[i][k] · w[k][4j..4j+3].
- * Otherwise: sum[i][j] += a[i][2k] · w[2k][…] + a[i][2k+1] · w[2k+1][…], as one dot product of int16 pairs.
+ * Otherwise: sum[i][j] += a[i][2k] · w[2k][…] + a[i][2k+1] · w[2k+1][…], as one dot product of int16 pairs, or the
+ * same with four k as one dot product of bytes.
  */
 function emitStep(
   f: FunctionBuilder,
@@ -182,11 +183,11 @@ function emitStep(
   again: Label,
 ): void {
   const { variant, columns, sums, value } = tile;
-  if (variant.data === "qd4") emitNibbles(f, columns, weights);
+  if (variant.data === "qd4") emitNibbles(f, variant, columns, weights);
   else {
     columns.forEach((column, index) => {
       f.get(weights);
-      if (isBytes(variant)) f.mem("v128.load8x8_s", 8 * index);
+      if (isWidened(variant)) f.mem("v128.load8x8_s", 8 * index);
       else f.mem("v128.load", 16 * index, 2);
       f.set(column);
     });
@@ -208,26 +209,67 @@ function emitStep(
   f.brIf(again);
 }
 
-function isBytes({ data }: GemmVariant): boolean {
-  return data === "qd8" || data === "qs8";
+/** Whether weights of int8 become int16 as they are read. */
+function isWidened({ data, isa }: GemmVariant): boolean {
+  return isa === "simd" && (data === "qd8" || data === "qs8");
 }
 
-/** Sign-extends eight bytes into two column vectors of int16: low nibbles into the first, high ones into the second. */
-function emitNibbles(f: FunctionBuilder, columns: readonly Local[], weights: Local): void {
+/** Nibbles become bytes or int16 in two column vectors: the low ones in the first, the high ones in the second. */
+function emitNibbles(
+  f: FunctionBuilder,
+  { isa }: GemmVariant,
+  columns: readonly Local[],
+  weights: Local,
+): void {
   for (let index = 0; index < columns.length; index += 2) {
-    const pair = [columns[index], columns[index + 1]];
-    f.get(weights);
-    f.mem("v128.load8x8_u", 4 * index, 0);
-    f.set(pair[1]);
-    pair.forEach((column, half) => {
-      f.get(pair[1]);
-      f.i32(half === 0 ? 12 : 8);
-      f.op("i16x8.shl");
-      f.i32(12);
-      f.op("i16x8.shr_s");
-      f.set(column);
-    });
+    const pair = [columns[index], columns[index + 1]] as const;
+    if (isa === "dot") emitNibbleBytes(f, pair, weights, 8 * index);
+    else emitNibbleWords(f, pair, weights, 4 * index);
   }
+}
+
+/** Eight bytes of signed nibbles as int16. */
+function emitNibbleWords(
+  f: FunctionBuilder,
+  pair: readonly [Local, Local],
+  weights: Local,
+  offset: number,
+): void {
+  f.get(weights);
+  f.mem("v128.load8x8_u", offset, 0);
+  f.set(pair[1]);
+  pair.forEach((column, half) => {
+    f.get(pair[1]);
+    f.i32(half === 0 ? 12 : 8);
+    f.op("i16x8.shl");
+    f.i32(12);
+    f.op("i16x8.shr_s");
+    f.set(column);
+  });
+}
+
+/** Sixteen bytes of biased nibbles as int8. */
+function emitNibbleBytes(
+  f: FunctionBuilder,
+  pair: readonly [Local, Local],
+  weights: Local,
+  offset: number,
+): void {
+  f.get(weights);
+  f.mem("v128.load", offset, 0);
+  f.set(pair[1]);
+  pair.forEach((column, half) => {
+    f.get(pair[1]);
+    if (half === 1) {
+      f.i32(4);
+      f.op("i16x8.shr_u");
+    }
+    f.v128(new Uint8Array(16).fill(15));
+    f.op("v128.and");
+    f.v128(new Uint8Array(16).fill(NIBBLE_BIAS));
+    f.op("i8x16.sub");
+    f.set(column);
+  });
 }
 
 function emitMultiplyAdd(
@@ -237,7 +279,12 @@ function emitMultiplyAdd(
   column: Local,
   sum: Local,
 ): void {
-  if (variant.isa === "relaxed") {
+  if (variant.isa === "dot") {
+    f.get(column);
+    f.get(value);
+    f.get(sum);
+    f.op("i32x4.relaxed_dot_i8x16_i7x16_add_s");
+  } else if (variant.isa === "relaxed") {
     f.get(value);
     f.get(column);
     f.get(sum);

@@ -1,10 +1,11 @@
 /**
  * Stages with float results. f32: C = clamp(sum + bias). Hybrid: C = clamp(f32(sum) · f32(scale · rowScale) + bias),
- * the law of `reference/output-stage.ts`.
+ * the law of `reference/output-stage.ts`. Where activations kept their zero point, sum is sum − zero · columnSum first.
  */
 import type { FunctionBuilder, Local } from "../../../wasm/function-builder.ts";
 import { emitAddTo, emitCopy, emitSplat } from "../emit-basics.ts";
 import type { GemmCommon, GemmStage, Tile } from "./emit-gemm.ts";
+import type { GemmIsa } from "./variants.ts";
 
 /** bias: float32 per column, padded to nr. low, high: bounds of the fused activation, ∓Infinity for none. */
 export type FloatGemm = (
@@ -27,6 +28,14 @@ export type HybridGemm = (
   ]
 ) => void;
 
+/**
+ * The same for `dot`. columnSums: int32 per column, padded to nr. zeroDistance: from a row's scale to its zero point,
+ * an int32.
+ */
+export type HybridDotGemm = (
+  ...args: [...hybrid: Parameters<HybridGemm>, columnSums: number, zeroDistance: number]
+) => void;
+
 export const floatStage: GemmStage = {
   params: ["i32", "f32", "f32"],
   outputBytes: 4,
@@ -44,38 +53,103 @@ export const floatStage: GemmStage = {
   },
 };
 
-export const hybridStage: GemmStage = {
-  params: ["i32", "i32", "i32", "i32", "f32", "f32"],
-  outputBytes: 4,
-  begin(f, params, { nr }) {
-    const [scales, rowScales, stride, bias, low, high] = params as Local[];
-    const clamp = [emitSplat(f, low), emitSplat(f, high)] as const;
-    const rowScale = f.local("i32");
-    return {
-      startRows: () => emitCopy(f, rowScales, rowScale),
-      finish(tile) {
-        emitScale(f, tile, scales, rowScale, stride);
-        emitBiasAndClamp(f, tile, bias, clamp);
-        emitStores(f, tile);
-      },
-      nextPanel() {
-        for (const pointer of [scales, bias]) emitAddTo(f, pointer, nr * 4);
-      },
-    };
-  },
-};
+export function hybridStage(isa: GemmIsa): GemmStage {
+  const keepsZero = isa === "dot";
+  return {
+    params: [
+      "i32",
+      "i32",
+      "i32",
+      "i32",
+      "f32",
+      "f32",
+      ...(keepsZero ? (["i32", "i32"] as const) : []),
+    ],
+    outputBytes: 4,
+    begin(f, params, { mr, nr }) {
+      const [scales, rowScales, stride, bias, low, high, columnSums, zeroDistance] =
+        params as Local[];
+      const clamp = [emitSplat(f, low), emitSplat(f, high)] as const;
+      const rowScale = Array.from({ length: mr }, () => f.local("i32"));
+      const next = f.local("i32");
+      return {
+        startRows: () => emitCopy(f, rowScales, next),
+        finish(tile) {
+          emitRowScales(f, tile, { next, stride, rowScale });
+          if (keepsZero) emitZeroPoints(f, tile, rowScale, columnSums, zeroDistance);
+          emitScale(f, tile, scales, rowScale);
+          emitBiasAndClamp(f, tile, bias, clamp);
+          emitStores(f, tile);
+        },
+        nextPanel() {
+          const pointers = keepsZero ? [scales, bias, columnSums] : [scales, bias];
+          for (const pointer of pointers) emitAddTo(f, pointer, nr * 4);
+        },
+      };
+    },
+  };
+}
 
-/** sum = f32(sum) · f32(scale · rowScale); leaves `rowScale` at the next tile's first row. */
+/** Addresses of the rows' scales; `next` is left at the next tile's first row. Rows that are not there repeat. */
+function emitRowScales(
+  f: FunctionBuilder,
+  { rowsLeft }: Tile,
+  {
+    next,
+    stride,
+    rowScale,
+  }: { readonly next: Local; readonly stride: Local; readonly rowScale: readonly Local[] },
+): void {
+  rowScale.forEach((address, rowIndex) => {
+    emitCopy(f, next, address);
+    f.get(next);
+    f.get(stride);
+    f.i32(0);
+    f.get(rowsLeft);
+    f.i32(rowIndex + 1);
+    f.op("i32.gt_s");
+    f.select();
+    f.op("i32.add");
+    f.set(next);
+  });
+}
+
+/** sum −= zero · columnSum */
+function emitZeroPoints(
+  f: FunctionBuilder,
+  { columns, sums, value }: Tile,
+  rowScale: readonly Local[],
+  columnSums: Local,
+  zeroDistance: Local,
+): void {
+  loadVectors(f, columnSums, columns);
+  sums.forEach((row, rowIndex) => {
+    f.get(rowScale[rowIndex]);
+    f.get(zeroDistance);
+    f.op("i32.add");
+    f.mem("v128.load32_splat");
+    f.set(value);
+    row.forEach((sum, index) => {
+      f.get(sum);
+      f.get(columns[index]);
+      f.get(value);
+      f.op("i32x4.mul");
+      f.op("i32x4.sub");
+      f.set(sum);
+    });
+  });
+}
+
+/** sum = f32(sum) · f32(scale · rowScale) */
 function emitScale(
   f: FunctionBuilder,
-  { columns, sums, value, rowsLeft }: Tile,
+  { columns, sums, value }: Tile,
   scales: Local,
-  rowScale: Local,
-  stride: Local,
+  rowScale: readonly Local[],
 ): void {
   loadVectors(f, scales, columns);
   sums.forEach((row, rowIndex) => {
-    f.get(rowScale);
+    f.get(rowScale[rowIndex]);
     f.mem("v128.load32_splat");
     f.set(value);
     row.forEach((sum, index) => {
@@ -87,15 +161,6 @@ function emitScale(
       f.op("f32x4.mul");
       f.set(sum);
     });
-    f.get(rowScale);
-    f.get(stride);
-    f.i32(0);
-    f.get(rowsLeft);
-    f.i32(rowIndex + 1);
-    f.op("i32.gt_s");
-    f.select();
-    f.op("i32.add");
-    f.set(rowScale);
   });
 }
 

@@ -1,10 +1,19 @@
 import { describe, expect, it } from "vitest";
 import { ModuleBuilder } from "../../../wasm/module-builder.ts";
 import { multiplyRoundingUp, quantizeMultiplier } from "../../reference/fixed-point.ts";
+import { probeFeatures } from "../probe.ts";
 import { emitGemm, type GemmCommon } from "./emit-gemm.ts";
-import type { FloatGemm, HybridGemm } from "./float-stage.ts";
+import type { FloatGemm, HybridDotGemm, HybridGemm } from "./float-stage.ts";
 import type { IntegerGemm } from "./integer-stage.ts";
-import { gemmSteps, packedByteLength, packFloat, packNibbles, packPairs } from "./pack.ts";
+import {
+  columnSums,
+  gemmSteps,
+  packedByteLength,
+  packFloat,
+  packGroups,
+  packNibbles,
+  stepGroup,
+} from "./pack.ts";
 import { type GemmVariant, gemmVariants } from "./variants.ts";
 
 /** Small deterministic generator of uniform values in [0, 1). */
@@ -19,6 +28,9 @@ function random(seed: number): () => number {
 type Shape = readonly [m: number, n: number, k: number];
 
 const ZERO_POINT = 5;
+
+/** What this engine's relaxed dot product is exact for; its variants are not tested where there is nothing. */
+const DOT = probeFeatures()?.dot;
 
 const SHAPES = [
   [1, 1, 1],
@@ -37,13 +49,29 @@ interface Problem {
   readonly weights: Float32Array | Int8Array | Int16Array;
   readonly scales: Float32Array;
   readonly rowScales: Float32Array;
+  /** Of stored activations, by row: one for all rows but in hybrid products of bytes. */
+  readonly zeroPoints: Int32Array;
   readonly bias: Float32Array;
   readonly integerBias: Int32Array;
   /** Real requantization factors below 1/2. */
   readonly factors: readonly number[];
 }
 
-function problem({ data }: GemmVariant, m: number, n: number, k: number): Problem {
+/** Smallest and largest stored activation of products of bytes. */
+const STORED = DOT === "uint8" ? ([0, 255] as const) : ([-128, 127] as const);
+
+/** Activations of products of bytes: anything that can be stored, less a zero point that can be stored. */
+function storedRows(m: number, k: number, next: () => number, sameZero: boolean) {
+  const stored = () => STORED[0] + Math.floor(next() * (STORED[1] - STORED[0] + 1));
+  const first = stored();
+  const zeroPoints = Int32Array.from({ length: m }, () => (sameZero ? first : stored()));
+  const a = Int16Array.from({ length: m * k }, (_, at) => {
+    return stored() - (zeroPoints[Math.floor(at / k)] ?? 0);
+  });
+  return { a, zeroPoints };
+}
+
+function problem({ data, isa }: GemmVariant, m: number, n: number, k: number): Problem {
   const next = random(m * 1000 + n * 10 + k);
   const float = () => (next() - 0.5) * 4;
   const integer = (limit: number) => () => Math.round((next() * 2 - 1) * limit);
@@ -55,11 +83,15 @@ function problem({ data }: GemmVariant, m: number, n: number, k: number): Proble
         : data === "qd4"
           ? Int8Array.from({ length: n * k }, () => Math.min(7, integer(8)()))
           : Int8Array.from({ length: n * k }, integer(127));
-  return {
+  const centered = {
     a:
       data === "f32"
         ? Float32Array.from({ length: m * k }, float)
         : Int16Array.from({ length: m * k }, integer(255)),
+    zeroPoints: new Int32Array(m),
+  };
+  return {
+    ...(isa === "dot" ? storedRows(m, k, next, data === "qs8") : centered),
     weights,
     scales: Float32Array.from({ length: n }, () => next() / 100),
     rowScales: Float32Array.from({ length: m }, () => next() / 10),
@@ -130,7 +162,7 @@ async function run(
   const { instance } = await WebAssembly.instantiate(module.finish(), { env: { memory } });
   const gemm = instance.exports[variant.name];
   const place = placer(memory);
-  const steps = gemmSteps(variant.data, k);
+  const steps = gemmSteps(variant, k);
   const weights = place(packedOf(variant, data, n, k));
   const a = place(rowsOf(variant, data, m, k));
   const isInteger = !["f32", "qd8", "qd4"].includes(variant.data);
@@ -143,19 +175,36 @@ async function run(
   if (variant.data === "f32") (gemm as FloatGemm)(...common, place(data.bias), low, high);
   else if (variant.data === "qd8" || variant.data === "qd4") {
     const scales = [place(data.scales), place(data.rowScales), 4, place(data.bias)] as const;
-    (gemm as HybridGemm)(...common, ...scales, low, high);
+    if (variant.isa === "dot") {
+      const zeroDistance = place(data.zeroPoints) - scales[1];
+      const sums = place(columnSums(integerWeights(data), n, k));
+      (gemm as HybridDotGemm)(...common, ...scales, low, high, sums, zeroDistance);
+    } else {
+      (gemm as HybridGemm)(...common, ...scales, low, high);
+    }
   } else {
     const fixed = data.factors.map(quantizeMultiplier);
     const columns = [
       place(Int32Array.from(fixed, ({ multiplier }) => multiplier)),
       place(Int32Array.from(fixed, ({ shift }) => 2 ** (31 + shift))),
-      place(data.integerBias),
+      place(correctedBias(data, n, k)),
     ] as const;
     (gemm as IntegerGemm)(...common, ...columns, ZERO_POINT, low, high);
   }
   const Result = isInteger ? (variant.data === "qu16" ? Uint8Array : Int8Array) : Float32Array;
   const all = [...new Result(memory.buffer, c, m * n + 1)];
   return { out: all.slice(0, -1), after: all[all.length - 1] };
+}
+
+function integerWeights({ weights }: Problem): Int8Array | Int16Array {
+  return weights instanceof Float32Array ? new Int8Array(0) : weights;
+}
+
+/** The bias less zero point × sum of weights. */
+function correctedBias(data: Problem, n: number, k: number): Int32Array {
+  const sums = columnSums(integerWeights(data), n, k);
+  const zeroPoint = data.zeroPoints[0] ?? 0;
+  return data.integerBias.map((bias, column) => bias - zeroPoint * (sums[column] ?? 0));
 }
 
 function packedOf(
@@ -170,27 +219,39 @@ function packedOf(
     packFloat(weights, n, k, variant.nr, packed);
     return packed;
   }
+  const shape = { nr: variant.nr, group: stepGroup(variant) };
   if (variant.data === "qd4" && weights instanceof Int8Array) {
     const packed = new Uint8Array(bytes);
-    packNibbles(weights, n, k, variant.nr, packed);
+    packNibbles(weights, n, k, shape, packed);
     return packed;
   }
   const packed = weights instanceof Int8Array ? new Int8Array(bytes) : new Int16Array(bytes);
-  packPairs(weights, n, k, variant.nr, packed);
+  packGroups(weights, n, k, shape, packed);
   return packed;
 }
 
-/** A as the kernel reads it: rows of int16 are filled up to whole pairs. */
-function rowsOf(variant: GemmVariant, { a }: Problem, m: number, k: number): ArrayBufferView {
+/** A as the kernel reads it: integers with their zero point, rows filled up to whole steps with anything. */
+function rowsOf(
+  variant: GemmVariant,
+  { a, zeroPoints }: Problem,
+  m: number,
+  k: number,
+): ArrayBufferView {
   if (variant.data === "f32") return a;
-  const width = gemmSteps(variant.data, k) * 2;
-  const rows = new Int16Array(m * width);
-  for (let row = 0; row < m; row++) rows.set(a.subarray(row * k, (row + 1) * k), row * width);
+  const width = gemmSteps(variant, k) * stepGroup(variant);
+  const rows = new (variant.isa === "dot" ? Int8Array : Int16Array)(m * width).fill(99);
+  for (let row = 0; row < m; row++) {
+    for (let index = 0; index < k; index++) {
+      rows[row * width + index] = a[row * k + index] + (zeroPoints[row] ?? 0);
+    }
+  }
   return rows;
 }
 
 const variants = (["f32", "qd8", "qd4", "qs8", "qs16", "qu16"] as const).flatMap((data) =>
-  gemmVariants(data, "simd"),
+  (DOT === undefined ? (["simd"] as const) : (["simd", "dot"] as const)).flatMap((isa) =>
+    gemmVariants(data, isa),
+  ),
 );
 
 /** Bounds without and with a fused activation. */

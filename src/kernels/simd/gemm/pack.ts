@@ -2,23 +2,30 @@
  * Puts a weight matrix into the order in which a tile reads it: panels of nr columns, inside a panel one step of the
  * inner loop after the other. Columns beyond n and steps beyond k are zero, so tiles need no column or k remainder.
  */
-import type { GemmVariant } from "./variants.ts";
+import type { GemmFormat, GemmVariant } from "./variants.ts";
 
-/** Steps of the inner loop: integer products take two k at a time. */
-export function gemmSteps(data: GemmVariant["data"], k: number): number {
-  return data === "f32" ? k : Math.ceil(k / 2);
+/** How many k one step of the inner loop takes: as many as fit into 32 bits of A. */
+export function stepGroup({ data, isa }: GemmFormat): number {
+  if (data === "f32") return 1;
+  return isa === "dot" ? 4 : 2;
+}
+
+/** Steps of the inner loop. */
+export function gemmSteps(format: GemmFormat, k: number): number {
+  return Math.ceil(k / stepGroup(format));
 }
 
 /** Bytes of packed weights for `n` columns of length `k`. */
 export function packedByteLength(variant: GemmVariant, n: number, k: number): number {
   const columns = Math.ceil(n / variant.nr) * variant.nr;
-  return columns * gemmSteps(variant.data, k) * stepBytes(variant);
+  return columns * gemmSteps(variant, k) * stepBytes(variant);
 }
 
 /** Bytes of one column in one step. */
-export function stepBytes({ data }: GemmVariant): number {
-  if (data === "qd4") return 1;
-  return data === "qd8" || data === "qs8" ? 2 : 4;
+export function stepBytes(format: GemmFormat): number {
+  const { data } = format;
+  if (data === "qd4") return stepGroup(format) / 2;
+  return data === "qd8" || data === "qs8" ? stepGroup(format) : 4;
 }
 
 /**
@@ -40,46 +47,66 @@ export function packFloat(
   }
 }
 
-/** Packs integers [n, k] into [n / nr, ceil(k / 2), nr, 2] of the packed array's type. */
-export function packPairs(
+/** Packs integers [n, k] into [n / nr, ceil(k / group), nr, group] of the packed array's type. */
+export function packGroups(
   weights: Int8Array | Int16Array,
   n: number,
   k: number,
-  nr: number,
+  { nr, group }: { readonly nr: number; readonly group: number },
   packed: Int8Array | Int16Array,
 ): void {
   packed.fill(0);
-  const steps = Math.ceil(k / 2);
+  const panelSize = nr * Math.ceil(k / group) * group;
   for (let column = 0; column < n; column++) {
-    const panel = Math.floor(column / nr) * nr * steps * 2 + (column % nr) * 2;
+    const start = Math.floor(column / nr) * panelSize + (column % nr) * group;
     const row = column * k;
     for (let index = 0; index < k; index++) {
-      packed[panel + (index >> 1) * nr * 2 + (index & 1)] = weights[row + index];
+      const inGroup = index % group;
+      packed[start + (index - inGroup) * nr + inGroup] = weights[row + index];
     }
   }
 }
 
+/** What is added to 4-bit weights for products of bytes, whose nibbles are then unsigned. */
+export const NIBBLE_BIAS = 8;
+
 /**
- * Packs integers from −8 to 7, [n, k], into [n / nr, ceil(k / 2), nr / 8, 8] bytes: in every 8 columns the low nibbles
- * are the pairs of k of the first four columns, the high nibbles those of the other four.
+ * Packs integers from −8 to 7, [n, k], into [n / nr, ceil(k / group), nr / 8, 4 · group] bytes: in every 8 columns the
+ * low nibbles are the groups of k of the first four columns, the high nibbles those of the other four. In groups of two
+ * nibbles are signed, in groups of four `NIBBLE_BIAS` is added to them.
  */
 export function packNibbles(
   weights: Int8Array,
   n: number,
   k: number,
-  nr: number,
+  { nr, group }: { readonly nr: number; readonly group: number },
   packed: Uint8Array,
 ): void {
-  packed.fill(0);
-  const steps = Math.ceil(k / 2);
+  const bias = group === 4 ? NIBBLE_BIAS : 0;
+  packed.fill(bias * 17);
+  const half = group / 2;
+  const panelSize = nr * Math.ceil(k / group) * half;
   for (let column = 0; column < n; column++) {
     const inPanel = column % nr;
-    const panel = Math.floor(column / nr) * nr * steps;
-    const start = panel + Math.floor(inPanel / 8) * 8 + (inPanel % 4) * 2;
+    const panel = Math.floor(column / nr) * panelSize;
+    const start = panel + Math.floor(inPanel / 8) * 4 * group + (inPanel % 4) * group;
     const shift = inPanel % 8 < 4 ? 0 : 4;
     for (let index = 0; index < k; index++) {
-      const nibble = (weights[column * k + index] & 15) << shift;
-      packed[start + (index >> 1) * nr + (index & 1)] |= nibble;
+      const inGroup = index % group;
+      const at = start + ((index - inGroup) / group) * nr * half + inGroup;
+      const nibble = (weights[column * k + index] + bias) & 15;
+      packed[at] = (packed[at] & (240 >> shift)) | (nibble << shift);
     }
   }
+}
+
+/** Σ over k of each column of integers [n, k]. */
+export function columnSums(weights: Int8Array | Int16Array, n: number, k: number): Int32Array {
+  const sums = new Int32Array(n);
+  for (let column = 0; column < n; column++) {
+    let sum = 0;
+    for (let index = column * k; index < (column + 1) * k; index++) sum += weights[index];
+    sums[column] = sum;
+  }
+  return sums;
 }

@@ -9,11 +9,20 @@
  * - `qd4`: the same with int4 weights, which stay packed and become int16 in registers.
  * - `qs8`: quantized activations, widened to int16 the same way, × int8 weights, requantized to int8.
  * - `qs16`, `qu16`: the same with weights of int16 (those with a zero point do not fit int8), to int8 or uint8.
+ *
+ * With the isa `dot`, activations keep their zero point and stay bytes, four of which are multiplied with four int8
+ * weights by one instruction. The stage takes zero point × sum of weights off each column, so the sums are the same.
  */
 
 export type GemmData = "f32" | "qd8" | "qd4" | "qs8" | "qs16" | "qu16";
-/** `simd` is the baseline and rounds after every product; `relaxed` may fuse multiply and add. */
-export type GemmIsa = "simd" | "relaxed";
+/**
+ * `simd` is the baseline and rounds after every product; `relaxed` may fuse multiply and add; `dot` needs a relaxed dot
+ * product of bytes that a probe found to be exact (`../probe.ts`).
+ */
+export type GemmIsa = "simd" | "relaxed" | "dot";
+
+/** What packed operands look like. */
+export type GemmFormat = Pick<GemmVariant, "data" | "isa">;
 
 export interface GemmVariant {
   readonly name: string;
@@ -35,9 +44,16 @@ const TILES: readonly (readonly [mr: number, nr: number])[] = [
   [4, 16],
 ];
 
-/** All variants of a data kind on an instruction set. Integer products have no use for relaxed instructions. */
+/** What the relaxed instructions can do: a fused multiply and add of floats, dot products with int8 weights. */
+const SERVED: Readonly<Record<GemmIsa, readonly GemmData[]>> = {
+  simd: ["f32", "qd8", "qd4", "qs8", "qs16", "qu16"],
+  relaxed: ["f32"],
+  dot: ["qd8", "qd4", "qs8"],
+};
+
+/** All variants of a data kind on an instruction set; none where it has no use for that set. */
 export function gemmVariants(data: GemmData, isa: GemmIsa): readonly GemmVariant[] {
-  if (data !== "f32" && isa === "relaxed") return [];
+  if (!SERVED[isa].includes(data)) return [];
   return TILES.map(([mr, nr]) => ({
     name: `${data}-gemm-${mr}x${nr}-${isa}`,
     data,

@@ -1,9 +1,11 @@
 /**
- * The pass over activations that comes before integer products: to q − zero point, in linear memory. Float activations
- * are quantized on the fly (`reference/hybrid.ts` has the law), quantized ones only lose their zero point.
+ * The pass over activations that comes before products of integers, in linear memory. Float activations are quantized on
+ * the fly (`reference/hybrid.ts` has the law). For most products the zero point is taken off (int16, float32); products
+ * of bytes keep one, and correct their sums.
  */
 import { asymmetricParameters, symmetricParameters } from "../../reference/hybrid.ts";
 import {
+  type ByteType,
   emitQuantize,
   emitRange,
   type QuantizedStorage,
@@ -11,20 +13,34 @@ import {
   quantizeName,
   RANGE_NAME,
   type RangeFunction,
+  storedBytes,
 } from "../activations/emit-quantize.ts";
 import {
-  type ByteType,
+  BYTES_NAME,
+  type BytesFunction,
+  emitBytes,
   emitWiden,
   type WidenFunction,
+  type WideStorage,
   widenName,
 } from "../activations/emit-widen.ts";
 import type { EmittedFunction, FastPlace } from "../fast-kernel.ts";
 
-/** Prepares `count` elements at `source` at `target`; returns their scale, 1 for what was quantized before. */
-export type RunPass = (source: number, count: number, target: number) => number;
+/** What prepared activations are: real = scale × (stored − zeroPoint). */
+export interface PreparedActivations {
+  /** 1 for what was quantized before. */
+  readonly scale: number;
+  /** 0 for all storages but bytes. */
+  readonly zeroPoint: number;
+}
+
+/** Prepares `count` elements at `source` at `target`. */
+export type RunPass = (source: number, count: number, target: number) => PreparedActivations;
 
 export interface ActivationPass {
   readonly functions: readonly EmittedFunction[];
+  /** Bytes of a prepared element. */
+  readonly storedBytes: number;
   /** `scratch`: PASS_SCRATCH_BYTES bytes. */
   bind(place: FastPlace, scratch: number): RunPass;
 }
@@ -34,11 +50,13 @@ export const PASS_SCRATCH_BYTES = 8;
 
 /** Quantizes floats on the fly. */
 export function quantizingPass(storage: QuantizedStorage, asymmetric: boolean): ActivationPass {
+  const stored = storedZeroPoint(storage);
   return {
     functions: [
       { name: RANGE_NAME, emit: emitRange },
       { name: quantizeName(storage), emit: (module) => emitQuantize(module, storage) },
     ],
+    storedBytes: storedBytes(storage),
     bind(place, scratch) {
       const range = place.call<RangeFunction>(RANGE_NAME);
       const quantize = place.call<QuantizeFunction>(quantizeName(storage));
@@ -46,28 +64,54 @@ export function quantizingPass(storage: QuantizedStorage, asymmetric: boolean): 
       const parametersOf = asymmetric ? asymmetricParameters : symmetricParameters;
       return (source, count, target) => {
         range(source, count, scratch);
-        const { scale, inverse, low, high } = parametersOf(extremes[0], extremes[1]);
-        quantize(source, count, target, inverse, low, high);
-        return scale;
+        const parameters = parametersOf(extremes[0], extremes[1]);
+        const { scale, inverse, low, high } = parameters;
+        const zeroPoint = stored === undefined ? 0 : parameters.zeroPoint + stored;
+        quantize(source, count, target, inverse, low, high, zeroPoint);
+        return { scale, zeroPoint };
       };
     },
   };
 }
 
+/** What an int8 zero point becomes in a storage of bytes by addition; undefined where none is kept. */
+function storedZeroPoint(storage: QuantizedStorage): number | undefined {
+  if (storage === "uint8") return 128;
+  return storage === "int8" ? 0 : undefined;
+}
+
 /** Takes the zero point off quantized elements. */
 export function wideningPass(
-  storage: QuantizedStorage,
+  storage: WideStorage,
   from: ByteType,
   zeroPoint: number,
 ): ActivationPass {
   const name = widenName(from, storage);
   return {
     functions: [{ name, emit: (module) => emitWiden(module, from, storage) }],
+    storedBytes: storedBytes(storage),
     bind(place) {
       const widen = place.call<WidenFunction>(name);
       return (source, count, target) => {
         widen(source, count, target, zeroPoint);
-        return 1;
+        return { scale: 1, zeroPoint: 0 };
+      };
+    },
+  };
+}
+
+/** Brings int8 elements into the bytes that dot products want, and their zero point with them. */
+export function bytePass(to: ByteType, zeroPoint: number): ActivationPass {
+  const prepared = { scale: 1, zeroPoint: zeroPoint + (storedZeroPoint(to) ?? 0) };
+  return {
+    functions: [{ name: BYTES_NAME, emit: emitBytes }],
+    storedBytes: 1,
+    bind(place) {
+      const copy = place.call<BytesFunction>(BYTES_NAME);
+      const flipped = to === "uint8" ? 128 : 0;
+      return (source, count, target) => {
+        copy(source, count, target, flipped);
+        return prepared;
       };
     },
   };

@@ -10,11 +10,11 @@ import { inputAt } from "../../require.ts";
 import { float32 } from "../../views.ts";
 import { addressOf, type FastKernel, type FastPlace, Region } from "../fast-kernel.ts";
 import { blockColumns, blockRows } from "../gemm/blocks.ts";
+import { chooseGemm } from "../gemm/choose.ts";
 import { emitGemm, type GemmCommon } from "../gemm/emit-gemm.ts";
 import { packedByteLength, packFloat } from "../gemm/pack.ts";
 import type { GemmVariant } from "../gemm/variants.ts";
 import { COPY_ROWS_NAME, type CopyRowsFunction, emitCopyRows } from "../moves/emit-moves.ts";
-import { chooseGemm } from "./product.ts";
 
 export const fastBatchMatmul: FastKernel = ({ node, known, features }) => {
   const geometry = matmulGeometry(node);
@@ -23,7 +23,7 @@ export const fastBatchMatmul: FastKernel = ({ node, known, features }) => {
   const areFloats = [0, 1].every((index) => inputAt(node, index).dtype === "float32");
   const isEmpty = rows === 0 || depth === 0 || columns === 0 || pairs.length === 0;
   if (!areFloats || adj_x || isEmpty || known(0) !== undefined) return undefined;
-  const variant = chooseGemm("f32", rows, features.relaxed);
+  const variant = chooseGemm("f32", { rows, n: columns }, features);
   const constant = known(1);
   const matrices = 1 + Math.max(...pairs.map(([, y]) => y));
   const packedBytes = packedByteLength(variant, columns, depth);

@@ -1,7 +1,7 @@
 /**
  * CONV_2D over linear memory. A 1×1 window with stride 1 multiplies the image as it lies; other windows are gathered
  * strip by strip. Hybrid and integer convolutions turn one image at a time into int16 (q − zero point), so that padding
- * is 0 and nothing has to be corrected.
+ * is 0 and nothing has to be corrected, or into bytes, whose padding is the zero point.
  */
 import { optionsOf } from "../../options.ts";
 import { type ConvGeometry, convGeometry, isPerChannel } from "../../reference/conv.ts";
@@ -23,9 +23,10 @@ import { type Multiply, type Product, planProduct } from "./product.ts";
 /** Memory that a convolution uses while it runs. Addresses in bytes. */
 interface ConvScratch {
   readonly pass: number;
-  /** float32[1]: scale of the image, for hybrid convolutions. */
+  /** float32[1], int32[1]: scale and zero point of the prepared image, for hybrid convolutions. */
   readonly scale: number;
-  /** The image as int16, for all but float convolutions. */
+  readonly zeroPoint: number;
+  /** The image as the product wants it, for all but float convolutions. */
   readonly prepared: number;
   /** i32 pointers, one per kernel row. */
   readonly rowTable: number;
@@ -73,7 +74,7 @@ export const fastConv: FastKernel = (request) => {
 
 function matrixOf(geometry: ConvGeometry, product: Product): ConvMatrix {
   const { rows, columns, channels } = geometry;
-  const elementBytes = product.pass === undefined ? 4 : 2;
+  const elementBytes = product.pass?.storedBytes ?? 4;
   const isPointwise = [rows, columns].every(
     (axis) => axis.filterSize === 1 && axis.stride === 1 && axis.padBefore === 0,
   );
@@ -92,7 +93,8 @@ function layScratch(region: Region, matrix: ConvMatrix): ConvScratch {
   return {
     pass: region.take(PASS_SCRATCH_BYTES),
     scale: region.take(4),
-    prepared: region.take(product.pass === undefined ? 0 : imageElements(geometry) * 2),
+    zeroPoint: region.take(4),
+    prepared: region.take(imageElements(geometry) * (product.pass?.storedBytes ?? 0)),
     rowTable: region.take(geometry.rows.filterSize * 4),
     strip: region.take(isDirect ? 0 : stripRows * product.rowBytes),
   };
@@ -113,20 +115,27 @@ function bindConv(
 ): ReturnType<FastPlan["bind"]> {
   const { geometry, product } = matrix;
   const count = imageElements(geometry);
-  const multiply = product.bind(place, { address: at.scale, stride: 0 });
+  const multiply = product.bind(place, {
+    scales: at.scale,
+    zeroPoints: at.zeroPoint,
+    stride: 0,
+  });
   const convolve = bindImage(place, matrix, at, multiply);
   const pass = product.pass?.bind(place, at.pass);
   const scale = new Float32Array(place.memory.buffer, at.scale, 1);
+  const zeroPoint = new Int32Array(place.memory.buffer, at.zeroPoint, 1);
   const { elementBytes } = product;
   return ([input], [output]) => {
     for (let b = 0; b < geometry.batch; b++) {
       const image = addressOf(input) + b * count * elementBytes;
       const out = addressOf(output) + b * outputElements(geometry) * elementBytes;
       if (pass === undefined) {
-        convolve(image, out);
+        convolve(image, out, 0);
       } else {
-        scale[0] = pass(image, count, at.prepared);
-        convolve(at.prepared, out);
+        const prepared = pass(image, count, at.prepared);
+        scale[0] = prepared.scale;
+        zeroPoint[0] = prepared.zeroPoint;
+        convolve(at.prepared, out, prepared.zeroPoint);
       }
     }
   };
@@ -138,28 +147,31 @@ function bindImage(
   matrix: ConvMatrix,
   at: ConvScratch,
   multiply: Multiply,
-): (image: number, out: number) => void {
+): (image: number, out: number, padding: number) => void {
   const { geometry, product, stripRows, isDirect } = matrix;
   const { rows, columns, outChannels } = geometry;
   const { rowBytes, elementBytes } = product;
   const pixels = rows.outputSize * columns.outputSize;
   if (isDirect) return (image, out) => multiply(image, rowBytes, pixels, out);
   const gather = bindGather(place, matrix, at);
-  return (image, out) => {
+  return (image, out, padding) => {
     for (let pixel = 0; pixel < pixels; pixel += stripRows) {
       const count = Math.min(stripRows, pixels - pixel);
-      gather(image, pixel, count);
+      gather(image, pixel, count, padding);
       multiply(at.strip, rowBytes, count, out + pixel * outChannels * elementBytes);
     }
   };
 }
 
-/** Fills the strip with the windows of `count` output pixels from `pixel` on, in row-major order of the output. */
+/**
+ * Fills the strip with the windows of `count` output pixels from `pixel` on, in row-major order of the output, and what
+ * lies outside of the image with bytes of `padding`.
+ */
 function bindGather(
   place: FastPlace,
   matrix: ConvMatrix,
   at: ConvScratch,
-): (image: number, pixel: number, count: number) => void {
+): (image: number, pixel: number, count: number, padding: number) => void {
   const { geometry, elementBytes } = matrix;
   const { rowBytes } = matrix.product;
   const { rows, columns, channels } = geometry;
@@ -177,6 +189,7 @@ function bindGather(
     [first, end]: readonly [number, number],
     pixels: number,
     target: number,
+    padding: number,
   ) => {
     const top = y * rows.stride - rows.padBefore;
     const left = x * columns.stride - columns.padBefore;
@@ -186,7 +199,7 @@ function bindGather(
       table[k - firstRow] = image + (top + k * rows.dilation) * lineBytes + column;
     }
     if (endRow - firstRow < rows.filterSize || end - first < columns.filterSize) {
-      bytes.fill(0, target, target + pixels * rowBytes);
+      bytes.fill(padding, target, target + pixels * rowBytes);
     }
     gather(
       target + firstRow * kernelRowBytes + first * pixelBytes,
@@ -202,7 +215,7 @@ function bindGather(
     );
   };
   const inside = insideColumns(geometry);
-  return (image, pixel, count) => {
+  return (image, pixel, count, padding) => {
     let done = 0;
     while (done < count) {
       const y = Math.floor((pixel + done) / columns.outputSize);
@@ -211,7 +224,7 @@ function bindGather(
       const range = insideRange(columns, x * columns.stride - columns.padBefore);
       const whole = x >= inside.start && x < inside.end;
       const pixels = whole ? Math.min(count - done, inside.end - x) : 1;
-      copy(image, [y, x], range, pixels, target);
+      copy(image, [y, x], range, pixels, target, padding);
       done += pixels;
     }
   };

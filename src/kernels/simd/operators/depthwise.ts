@@ -98,7 +98,7 @@ export const fastDepthwise: FastKernel = (request) => {
       return ([input], [output]) => {
         for (let b = 0; b < geometry.batch; b++) {
           const source = addressOf(input) + b * geometry.imageElements * kind.elementBytes;
-          const scale = pass?.(source, geometry.imageElements, at.prepared) ?? 1;
+          const scale = pass?.(source, geometry.imageElements, at.prepared).scale ?? 1;
           let image = pass === undefined ? source : at.prepared;
           if (repeat !== undefined) {
             repeat(image, geometry.imageElements, at.repeated, multiplier);

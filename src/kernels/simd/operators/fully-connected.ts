@@ -1,6 +1,6 @@
 /**
  * FULLY_CONNECTED over linear memory; rows of hybrid products are quantized one by one, each with a scale of its own. A
- * row of odd length is followed by whatever was there: its weight is 0.
+ * row that does not fill its last step is followed by whatever was there: its weight is 0.
  */
 import { optionsOf } from "../../options.ts";
 import { clampRange } from "../../reference/activation.ts";
@@ -28,7 +28,8 @@ export const fastFullyConnected: FastKernel = (request) => {
   const { rowBytes, elementBytes } = product;
   const lay = (region: Region) => ({
     pass: region.take(PASS_SCRATCH_BYTES),
-    rowScales: region.take(rows * 4),
+    scales: region.take(rows * 4),
+    zeroPoints: region.take(rows * 4),
     prepared: region.take(product.pass === undefined ? 0 : rows * rowBytes),
   });
   const scratch = new Region();
@@ -40,16 +41,19 @@ export const fastFullyConnected: FastKernel = (request) => {
     scratchBytes: scratch.byteLength,
     bind(place) {
       const at = lay(new Region(place.scratch));
-      const multiply = product.bind(place, { address: at.rowScales, stride: 4 });
+      const multiply = product.bind(place, { ...at, stride: 4 });
       const pass = product.pass?.bind(place, at.pass);
       if (pass === undefined) {
         return ([input], [output]) => multiply(addressOf(input), rowBytes, rows, addressOf(output));
       }
-      const scales = new Float32Array(place.memory.buffer, at.rowScales, rows);
+      const scales = new Float32Array(place.memory.buffer, at.scales, rows);
+      const zeroPoints = new Int32Array(place.memory.buffer, at.zeroPoints, rows);
       return ([input], [output]) => {
         for (let row = 0; row < rows; row++) {
           const source = addressOf(input) + row * depth * elementBytes;
-          scales[row] = pass(source, depth, at.prepared + row * rowBytes);
+          const prepared = pass(source, depth, at.prepared + row * rowBytes);
+          scales[row] = prepared.scale;
+          zeroPoints[row] = prepared.zeroPoint;
         }
         multiply(at.prepared, rowBytes, rows, addressOf(output));
       };

@@ -10,15 +10,24 @@ import type { ClampRange } from "../../reference/activation.ts";
 import { channelScales, type FactorPrecision } from "../../reference/output-stage.ts";
 import { centeredWeights, hybridWeights } from "../../reference/weights.ts";
 import { inputAt, perTensorQuantization } from "../../require.ts";
-import type { ByteType } from "../activations/emit-widen.ts";
+import type { ByteType } from "../activations/emit-quantize.ts";
 import { type EmittedFunction, type FastPlace, type FastRequest, Region } from "../fast-kernel.ts";
 import { blockColumns, blockRows } from "../gemm/blocks.ts";
+import { chooseGemm, gemmIsa } from "../gemm/choose.ts";
 import { emitGemm, type GemmCommon } from "../gemm/emit-gemm.ts";
-import type { FloatGemm, HybridGemm } from "../gemm/float-stage.ts";
+import type { FloatGemm, HybridDotGemm, HybridGemm } from "../gemm/float-stage.ts";
 import type { IntegerGemm } from "../gemm/integer-stage.ts";
-import { gemmSteps, packedByteLength, packFloat, packNibbles, packPairs } from "../gemm/pack.ts";
-import { type GemmData, type GemmVariant, gemmVariants } from "../gemm/variants.ts";
-import { type ActivationPass, quantizingPass, wideningPass } from "./activation-pass.ts";
+import {
+  columnSums,
+  gemmSteps,
+  packedByteLength,
+  packFloat,
+  packGroups,
+  packNibbles,
+  stepGroup,
+} from "../gemm/pack.ts";
+import type { GemmData, GemmVariant } from "../gemm/variants.ts";
+import { type ActivationPass, bytePass, quantizingPass, wideningPass } from "./activation-pass.ts";
 import { requantizationOf } from "./requantization.ts";
 
 /** What an operator says about its product. */
@@ -41,9 +50,10 @@ export interface ProductRequest {
 /** Multiplies `rows` rows at `a` (bytes, as is `aStride`) and writes them to `out`, row after row. */
 export type Multiply = (a: number, aStride: number, rows: number, out: number) => void;
 
-/** Scales of rows of a hybrid product: at `address`, `stride` bytes apart (0: one for all). */
-export interface RowScales {
-  readonly address: number;
+/** Scales (float32) and zero points (int32) of the rows of a hybrid product, `stride` bytes apart (0: one for all). */
+export interface RowParameters {
+  readonly scales: number;
+  readonly zeroPoints: number;
   readonly stride: number;
 }
 
@@ -57,7 +67,7 @@ export interface Product {
   /** Bytes of a row of A. */
   readonly rowBytes: number;
   readonly persistentBytes: number;
-  bind(place: FastPlace, scales: RowScales): Multiply;
+  bind(place: FastPlace, parameters: RowParameters): Multiply;
 }
 
 /** Packed constants: columns of numbers that a stage reads, and the weights. */
@@ -70,7 +80,7 @@ interface Constants {
 
 /** The stage's arguments for a block of rows from `row` on and columns from `column` on. */
 type StageArguments = (row: number, column: number) => readonly number[];
-type BindStage = (columns: readonly number[], scales: RowScales) => StageArguments;
+type BindStage = (columns: readonly number[], rows: RowParameters) => StageArguments;
 
 /** A stage's own arguments: those behind the common ones. */
 type StageOf<Gemm extends (...args: never[]) => void> =
@@ -88,14 +98,14 @@ export function planProduct(fast: FastRequest, request: ProductRequest): Product
   const kind = kindOf(fast, request);
   if (kind === undefined) return undefined;
   const { n, k } = request;
-  const variant = chooseGemm(kind.data, request.rows, fast.features.relaxed);
+  const variant = chooseGemm(kind.data, request, fast.features);
   const lay = (region: Region) => ({
     weights: region.take(packedByteLength(variant, n, k)),
     columns: kind.columns.map(() => region.take(Math.ceil(n / variant.nr) * variant.nr * 4)),
   });
   const measured = new Region();
   lay(measured);
-  const steps = gemmSteps(kind.data, k);
+  const steps = gemmSteps(variant, k);
   return {
     variant,
     functions: [
@@ -106,13 +116,13 @@ export function planProduct(fast: FastRequest, request: ProductRequest): Product
     elementBytes: kind.elementBytes,
     rowBytes: steps * 4,
     persistentBytes: measured.byteLength,
-    bind(place, scales) {
+    bind(place, parameters) {
       const at = lay(new Region(place.persistent));
       storeWeights(place.memory.buffer, variant, kind.weights(), n, k, at.weights);
       for (const [index, values] of kind.columns.entries()) {
         storeColumn(place.memory.buffer, values, at.columns[index] ?? 0);
       }
-      const stage = kind.bindStage(at.columns, scales);
+      const stage = kind.bindStage(at.columns, parameters);
       const panelBytes = packedByteLength(variant, variant.nr, k);
       const cStride = n * kind.elementBytes;
       return (a, aStride, rows, out) => {
@@ -192,34 +202,47 @@ function floatKind(
 }
 
 function hybridKind(
-  { node }: FastRequest,
-  { n, activation, asymmetric, floatRange }: ProductRequest,
+  { node, features }: FastRequest,
+  { n, k, activation, asymmetric, floatRange }: ProductRequest,
   filter: TensorView,
   bias: TensorView | undefined,
 ): ProductKind {
   const { min, max } = floatRange(node, activation);
+  const data = filter.dtype === "int4" ? "qd4" : "qd8";
+  const dot = gemmIsa(data, features) === "dot" ? features.dot : undefined;
+  const columns: (Float32Array | Int32Array)[] = [
+    channelScales(node, filter, n),
+    floatBias(bias, n),
+  ];
+  if (dot !== undefined) columns.push(columnSums(hybridWeights(filter), n, k));
   return {
-    data: filter.dtype === "int4" ? "qd4" : "qd8",
+    data,
     weights: () => hybridWeights(filter),
-    columns: [channelScales(node, filter, n), floatBias(bias, n)],
-    pass: quantizingPass("int16", asymmetric),
+    columns,
+    pass: quantizingPass(dot ?? "int16", asymmetric),
     elementBytes: 4,
-    bindStage: ([scales = 0, bias = 0], { address, stride }) => {
-      return (row, column): StageOf<HybridGemm> => [
-        scales + column * 4,
-        address + row * stride,
-        stride,
-        bias + column * 4,
-        min,
-        max,
-      ];
+    bindStage: ([scales = 0, bias = 0, sums = 0], rows) => {
+      const distance = rows.zeroPoints - rows.scales;
+      return (row, column) => {
+        const common: StageOf<HybridGemm> = [
+          scales + column * 4,
+          rows.scales + row * rows.stride,
+          rows.stride,
+          bias + column * 4,
+          min,
+          max,
+        ];
+        if (dot === undefined) return common;
+        const stage: StageOf<HybridDotGemm> = [...common, sums + column * 4, distance];
+        return stage;
+      };
     },
   };
 }
 
 function integerKind(
-  { node }: FastRequest,
-  { n, activation, precision }: ProductRequest,
+  { node, features }: FastRequest,
+  { n, k, activation, precision }: ProductRequest,
   input: ByteType,
   filter: TensorView,
   bias: TensorView | undefined,
@@ -231,11 +254,18 @@ function integerKind(
   const weights = centeredWeights(filter);
   const biases = bias?.data instanceof Int32Array ? bias.data : new Int32Array(n);
   const inputZero = perTensorQuantization(node, inputAt(node, 0), "input").zeroPoint;
+  const data = input === "uint8" ? "qu16" : weights instanceof Int8Array ? "qs8" : "qs16";
+  const dot = gemmIsa(data, features) === "dot" ? features.dot : undefined;
+  const storedZero = dot === "uint8" ? inputZero + 128 : inputZero;
   return {
-    data: input === "uint8" ? "qu16" : weights instanceof Int8Array ? "qs8" : "qs16",
+    data,
     weights: () => weights,
-    columns: [requantization.multipliers, requantization.exponents, biases],
-    pass: wideningPass("int16", input, inputZero),
+    columns: [
+      requantization.multipliers,
+      requantization.exponents,
+      dot === undefined ? biases : withoutZeroPoint(biases, storedZero, columnSums(weights, n, k)),
+    ],
+    pass: dot === undefined ? wideningPass("int16", input, inputZero) : bytePass(dot, inputZero),
     elementBytes: 1,
     bindStage: ([multipliers = 0, exponents = 0, bias = 0]) => {
       return (_, column): StageOf<IntegerGemm> => [
@@ -250,13 +280,9 @@ function integerKind(
   };
 }
 
-/** Tile for `rows` rows of A: one-row tiles for vectors, else the tile that measured best at 128 bits. */
-export function chooseGemm(data: GemmData, rows: number, relaxed: boolean): GemmVariant {
-  const isa = relaxed && data === "f32" ? "relaxed" : "simd";
-  const [mr, nr] = rows === 1 ? [1, 16] : isa === "relaxed" ? [6, 8] : [4, 8];
-  const variant = gemmVariants(data, isa).find((entry) => entry.mr === mr && entry.nr === nr);
-  assert(variant !== undefined, `no ${mr}x${nr} tile for ${data}`);
-  return variant;
+/** bias − zeroPoint · sum of weights, which makes products of what keeps its zero point right. Wraps as int32 sums do. */
+function withoutZeroPoint(bias: Int32Array, zeroPoint: number, sums: Int32Array): Int32Array {
+  return bias.map((value, column) => value - zeroPoint * (sums[column] ?? 0));
 }
 
 function storeWeights(
@@ -268,15 +294,16 @@ function storeWeights(
   at: number,
 ): void {
   const byteLength = packedByteLength(variant, n, k);
+  const shape = { nr: variant.nr, group: stepGroup(variant) };
   if (weights instanceof Float32Array) {
     packFloat(weights, n, k, variant.nr, new Float32Array(buffer, at, byteLength / 4));
   } else if (variant.data === "qd4") {
     assert(weights instanceof Int8Array, "weights of 4 bits");
-    packNibbles(weights, n, k, variant.nr, new Uint8Array(buffer, at, byteLength));
+    packNibbles(weights, n, k, shape, new Uint8Array(buffer, at, byteLength));
   } else if (variant.data === "qd8" || variant.data === "qs8") {
-    packPairs(weights, n, k, variant.nr, new Int8Array(buffer, at, byteLength));
+    packGroups(weights, n, k, shape, new Int8Array(buffer, at, byteLength));
   } else {
-    packPairs(weights, n, k, variant.nr, new Int16Array(buffer, at, byteLength / 2));
+    packGroups(weights, n, k, shape, new Int16Array(buffer, at, byteLength / 2));
   }
 }
 

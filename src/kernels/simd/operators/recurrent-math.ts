@@ -23,7 +23,7 @@ import type { EmittedFunction, FastFeatures, FastPlace } from "../fast-kernel.ts
 import { Region } from "../fast-kernel.ts";
 import { blockColumns } from "../gemm/blocks.ts";
 import { emitGemm, type GemmCommon } from "../gemm/emit-gemm.ts";
-import { gemmSteps, packedByteLength, packFloat, packPairs } from "../gemm/pack.ts";
+import { gemmSteps, packedByteLength, packFloat, packGroups, stepGroup } from "../gemm/pack.ts";
 import { type GemmVariant, gemmVariants } from "../gemm/variants.ts";
 import { PASS_SCRATCH_BYTES, quantizingPass, type RunPass } from "./activation-pass.ts";
 
@@ -90,7 +90,8 @@ export function storeMatrix(buffer: ArrayBufferLike, placed: PlacedMatrix): void
   if (values instanceof Float32Array) {
     packFloat(values, units, depth, NR, new Float32Array(buffer, weights, byteLength / 4));
   } else {
-    packPairs(values, units, depth, NR, new Int8Array(buffer, weights, byteLength));
+    const shape = { nr: NR, group: stepGroup(variant) };
+    packGroups(values, units, depth, shape, new Int8Array(buffer, weights, byteLength));
   }
   if (scale !== undefined) new Float32Array(buffer, scales, units).fill(scale);
 }
@@ -128,7 +129,7 @@ export class RecurrentScratch {
   }
 
   vectors(batch: number, depth: number): VectorPlace {
-    const stride = gemmSteps("qd8", depth) * 4;
+    const stride = gemmSteps({ data: "qd8", isa: "simd" }, depth) * 4;
     return {
       rows: this.#region.take(batch * depth * 4),
       quantized: this.#region.take(batch * stride),
@@ -254,7 +255,7 @@ class EmittedVectors implements VectorBatch {
         0,
         1,
         Math.min(columns, units - column),
-        gemmSteps(variant.data, depth),
+        gemmSteps(variant, depth),
       ];
       const stage = isHybrid ? [scales + column * 4, at.scales + b * 4, 0, out] : [out];
       calls.push([...common, ...stage, -Infinity, Infinity]);
@@ -266,7 +267,7 @@ class EmittedVectors implements VectorBatch {
     if (this.#isQuantized) return;
     const { at, batch, depth, pass } = this.#parts;
     for (let b = 0; b < batch; b++) {
-      this.#scales[b] = pass(at.rows + b * depth * 4, depth, at.quantized + b * at.stride);
+      this.#scales[b] = pass(at.rows + b * depth * 4, depth, at.quantized + b * at.stride).scale;
     }
     this.#isQuantized = true;
   }

@@ -12,11 +12,11 @@ import { insideRange } from "../../reference/window.ts";
 import { inputAt, outputAt } from "../../require.ts";
 import { emitUnary, type UnaryFunction, unaryName } from "../elementwise/emit-unary.ts";
 import { addressOf, type FastKernel, Region } from "../fast-kernel.ts";
+import { chooseGemm } from "../gemm/choose.ts";
 import { emitGemm, type GemmCommon } from "../gemm/emit-gemm.ts";
 import { packedByteLength, packFloat } from "../gemm/pack.ts";
 import { ADD_ROWS_NAME, type AddRowsFunction, emitAddRows } from "../moves/emit-add-rows.ts";
 import { COPY_ROWS_NAME, type CopyRowsFunction, emitCopyRows } from "../moves/emit-moves.ts";
-import { chooseGemm } from "./product.ts";
 
 const OPERANDS = { filter: 1, input: 2, bias: 3 };
 
@@ -38,7 +38,7 @@ export const fastTransposeConv: FastKernel = ({ node, known, features }) => {
   }
   const weights = byFilterElement(filter.data, geometry);
   const products = rows.filterSize * columns.filterSize * outChannels;
-  const variant = chooseGemm("f32", inputWidth, features.relaxed);
+  const variant = chooseGemm("f32", { rows: inputWidth, n: products }, features);
   const lay = (region: Region) => ({
     weights: region.take(packedByteLength(variant, products, inChannels)),
     zeros: region.take(Math.ceil(products / variant.nr) * variant.nr * 4),

@@ -1,0 +1,44 @@
+/**
+ * Which tile serves a product. The time of a tile is the work it does, rows and columns beyond the product included,
+ * over its speed; speeds are relative, and measured in the running engine where that was asked for (`measure.ts`).
+ */
+import { assert } from "../../../base/errors.ts";
+import type { FastFeatures } from "../fast-kernel.ts";
+import { type GemmData, type GemmIsa, type GemmVariant, gemmVariants } from "./variants.ts";
+
+/** Rows and columns of a product. */
+export interface GemmShape {
+  readonly rows: number;
+  readonly n: number;
+}
+
+/** Speeds of tiles by isa, in the order of the tiles in `variants.ts`: GMAC/s in the first-level cache, one x86 core. */
+const USUAL_SPEEDS: Readonly<Record<GemmIsa, readonly number[]>> = {
+  simd: [16, 22, 23, 22, 20, 17],
+  relaxed: [9, 17, 26, 31, 21, 17],
+  dot: [25, 45, 80, 95, 70, 75],
+};
+
+/** The instruction set that serves a data kind best where `features` are there. */
+export function gemmIsa(data: GemmData, features: FastFeatures): GemmIsa {
+  if (features.dot !== undefined && gemmVariants(data, "dot").length > 0) return "dot";
+  return features.relaxed && gemmVariants(data, "relaxed").length > 0 ? "relaxed" : "simd";
+}
+
+/** The fastest tile for a product. */
+export function chooseGemm(
+  data: GemmData,
+  { rows, n }: GemmShape,
+  features: FastFeatures,
+): GemmVariant {
+  const isa = gemmIsa(data, features);
+  const time = ({ name, mr, nr }: GemmVariant, index: number): number => {
+    const work = Math.ceil(rows / mr) * mr * Math.ceil(n / nr) * nr;
+    return work / (features.speeds?.[name] ?? USUAL_SPEEDS[isa][index] ?? 1);
+  };
+  const [best] = gemmVariants(data, isa)
+    .map((variant, index) => ({ variant, time: time(variant, index) }))
+    .sort((a, b) => a.time - b.time);
+  assert(best !== undefined, `tiles for ${data}`);
+  return best.variant;
+}
