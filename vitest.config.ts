@@ -3,7 +3,6 @@ import { defineConfig } from "vitest/config";
 export default defineConfig({
   test: {
     include: ["src/**/*.test.ts", "test/**/*.test.ts"],
-    exclude: ["test/browser/**", "**/node_modules/**"],
     setupFiles: ["test/fail-on-console.ts"],
     // Test files are bound by computation; more workers than cores only make each slower and may meet its time limit.
     maxWorkers: 2,

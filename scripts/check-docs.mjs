@@ -18,7 +18,11 @@ const documents = execFileSync("git", ["ls-files", "-co", "--exclude-standard", 
   .filter((path) => existsSync(join(root, path)));
 
 function checkDocstrings() {
-  const entry = join(root, "dist", "index.d.ts");
+  for (const name of ["index.d.ts", "runtime/index.d.ts"]) checkEntry(name);
+}
+
+function checkEntry(file) {
+  const entry = join(root, "dist", file);
   const program = ts.createProgram([entry], {
     module: ts.ModuleKind.NodeNext,
     target: ts.ScriptTarget.ES2023,
@@ -30,11 +34,11 @@ function checkDocstrings() {
   );
   for (const name of exported) {
     const symbol = name.flags & ts.SymbolFlags.Alias ? checker.getAliasedSymbol(name) : name;
-    if (!isDocumented(symbol)) problems.push(`index.d.ts: export ${name.name} has no docstring`);
+    if (!isDocumented(symbol)) problems.push(`${file}: export ${name.name} has no docstring`);
     if (symbol.flags & ts.SymbolFlags.Class) {
       for (const member of [...symbol.members.values(), ...symbol.exports.values()]) {
         if (isPublicMethod(member) && !isDocumented(member)) {
-          problems.push(`index.d.ts: ${name.name}.${member.name} has no docstring`);
+          problems.push(`${file}: ${name.name}.${member.name} has no docstring`);
         }
       }
     }

@@ -61,5 +61,13 @@ export {
   type TensorKey,
 } from "./runtime/interpreter.ts";
 export type { KernelChoice } from "./runtime/kernel-choice.ts";
+export type { ModelSource } from "./runtime/model-source.ts";
 export type { OperatorEvent, SessionMemory } from "./runtime/session-host.ts";
 export type { InputData } from "./runtime/tensor-exchange.ts";
+export {
+  type WebWorker,
+  type WorkerHandle,
+  type WorkerHost,
+  type WorkerStart,
+  webWorkerHost,
+} from "./runtime/worker-host.ts";

@@ -3,14 +3,21 @@
  * It holds no file and no thread; `dispose` only lets go of memory.
  */
 import type { DType, TensorData } from "../base/dtype.ts";
-import { UsageError } from "../base/errors.ts";
+import { type Diagnostic, UsageError } from "../base/errors.ts";
 import type { Shape } from "../base/shape.ts";
 import type { KernelTable, TensorView } from "../kernels/kernel.ts";
 import type { Model, Quantization, Signature, Subgraph } from "../model/ir.ts";
 import { parseModel } from "../model/read.ts";
 import { verifyModel } from "../model/verify.ts";
-import { fastChoice, type KernelChoice, kernelFinder } from "./kernel-choice.ts";
+import {
+  fastChoice,
+  type KernelChoice,
+  kernelFinder,
+  type Threads,
+  threadsOf,
+} from "./kernel-choice.ts";
 import { loadModel } from "./load.ts";
+import { type ModelSource, readModelSource } from "./model-source.ts";
 import { Program } from "./program.ts";
 import type { OperatorEvent, SessionMemory } from "./session-host.ts";
 import type { SubgraphSession } from "./subgraph-session.ts";
@@ -24,7 +31,8 @@ export interface InterpreterOptions {
   readonly kernels?: KernelChoice;
   /**
    * Threads for emitted kernels, the calling one included; 1 by default. Results do not depend on it. More than one
-   * needs shared memory: in pages, cross-origin isolation. Kernels in plain TypeScript run on the calling thread.
+   * needs shared memory: in pages, cross-origin isolation. Where there is none, one thread does the work and
+   * `diagnostics` says so. Kernels in plain TypeScript run on the calling thread.
    */
   readonly threads?: number;
   /** How to start workers, where the way that fits the host is not wanted. */
@@ -74,6 +82,10 @@ export class Interpreter {
   readonly #subgraph: Subgraph;
   readonly #signature: Signature | undefined;
   readonly #signatures: readonly Signature[];
+  /** How many threads share the emitted kernels' work, the calling one included. */
+  readonly threads: number;
+  /** Remarks on how the model was opened: what was asked for and is not so. */
+  readonly diagnostics: readonly Diagnostic[];
   /** Inputs that were set while there was no plan. */
   readonly #waiting = new Map<number, TensorView>();
   #hasRun = false;
@@ -83,8 +95,11 @@ export class Interpreter {
     model: Model,
     program: Program,
     subgraphIndex: number,
+    { threads, diagnostics }: Threads,
     signature?: Signature,
   ) {
+    this.threads = threads;
+    this.diagnostics = diagnostics;
     this.#program = program;
     this.#session = program.session(subgraphIndex);
     this.#subgraph = model.subgraphs[subgraphIndex]!;
@@ -94,18 +109,17 @@ export class Interpreter {
   }
 
   /**
-   * Opens a model for running. `model` must not change while the interpreter lives: constants are used in place.
+   * Opens a model for running. Bytes must not change while the interpreter lives: constants are used in place.
    *
+   * @throws {IoError} for an address or an answer without the bytes of a file.
    * @throws {FormatError} for bytes that are no TensorFlow Lite model.
    * @throws {UnsupportedError} that lists everything in the model that this version cannot run.
    * @throws {GraphError | ShapeError | LimitError} for a model that contradicts itself or asks for too much memory.
    */
-  static async create(
-    model: Uint8Array | Model,
-    options: InterpreterOptions = {},
-  ): Promise<Interpreter> {
+  static async create(model: ModelSource, options: InterpreterOptions = {}): Promise<Interpreter> {
     checkThreads(options.threads);
-    const parsed = model instanceof Uint8Array ? parseModel(model).model : model;
+    const source = await readModelSource(model);
+    const parsed = source instanceof Uint8Array ? parseModel(source).model : source;
     verifyModel(parsed);
     const signature = findSignature(parsed, options.signature);
     const index = signature?.subgraphIndex ?? options.subgraph ?? 0;
@@ -124,7 +138,8 @@ export class Interpreter {
       ...(fast === undefined ? {} : { fast }),
       ...(options.observe === undefined ? {} : { observe: options.observe }),
     });
-    const interpreter = new Interpreter(parsed, program, index, signature);
+    const threads = threadsOf(fast, options.threads);
+    const interpreter = new Interpreter(parsed, program, index, threads, signature);
     if (!interpreter.#awaitsShapes()) interpreter.#session.prepare();
     return interpreter;
   }

@@ -1,5 +1,5 @@
 /** Which kernel serves an operator. */
-import { UnsupportedError } from "../base/errors.ts";
+import { type Diagnostic, UnsupportedError } from "../base/errors.ts";
 import type { KernelTable } from "../kernels/kernel.ts";
 import { referenceCustomKernel, referenceKernel } from "../kernels/reference/table.ts";
 import { probeFeatures } from "../kernels/simd/probe.ts";
@@ -47,4 +47,23 @@ export function fastChoice(
     expected: 'an engine with it, or kernels "auto" or "reference"',
     features: ["SIMD kernels"],
   });
+}
+
+/** How many threads a choice comes to, and what there is to say about it. */
+export interface Threads {
+  readonly threads: number;
+  readonly diagnostics: readonly Diagnostic[];
+}
+
+/** Compares the choice with the number of threads that was asked for. */
+export function threadsOf(choice: FastChoice | undefined, wanted = 1): Threads {
+  const threads = 1 + (choice?.workers?.count ?? 0);
+  if (threads >= wanted) return { threads, diagnostics: [] };
+  const reason =
+    choice === undefined
+      ? "only emitted kernels share their work"
+      : "memory cannot be shared with workers here; a page needs cross-origin isolation " +
+        "(Cross-Origin-Opener-Policy same-origin, Cross-Origin-Embedder-Policy require-corp)";
+  const text = `${threads} thread instead of ${wanted}: ${reason}`;
+  return { threads, diagnostics: [{ id: "one-thread", text }] };
 }

@@ -13,12 +13,20 @@ export interface WorkerStart {
   readonly functions: readonly string[];
 }
 
+/** A worker that has been started. */
 export interface WorkerHandle {
   terminate(): void;
 }
 
 /** Starts a worker; `onDeath` is called when it ends in any other way than by `terminate`. */
 export type WorkerHost = (start: WorkerStart, onDeath: (reason: unknown) => void) => WorkerHandle;
+
+/** The little of the web's `Worker` that is needed here. */
+export interface WebWorker {
+  addEventListener(type: "error" | "messageerror", listener: (event: object) => void): void;
+  postMessage(message: unknown): void;
+  terminate(): void;
+}
 
 /** The little of Node that is needed here. */
 interface NodeWorker {
@@ -42,21 +50,49 @@ export function workerThreads(): WorkerThreads | undefined {
   return process?.getBuiltinModule?.("node:worker_threads");
 }
 
+/** Whether memory can be shared with workers: in pages, only under cross-origin isolation. */
+export function canShareMemory(): boolean {
+  const { crossOriginIsolated } = globalThis as { readonly crossOriginIsolated?: boolean };
+  return typeof SharedArrayBuffer === "function" && crossOriginIsolated !== false;
+}
+
 /** The host's way to start workers on shared memory; undefined where there is none. */
 export function findWorkerHost(): WorkerHost | undefined {
-  if (typeof SharedArrayBuffer !== "function") return undefined;
-  if (typeof Worker === "function") return startWebWorker;
+  if (!canShareMemory()) return undefined;
+  if (typeof Worker === "function") return webWorkerHost(createKernelWorker);
   const threads = workerThreads();
   return threads === undefined
     ? undefined
     : (start, onDeath) => startNodeWorker(threads, start, onDeath);
 }
 
-function startWebWorker(start: WorkerStart, onDeath: (reason: unknown) => void): WorkerHandle {
-  const worker = new Worker(new URL("./kernel-worker.js", import.meta.url), { type: "module" });
-  worker.addEventListener("error", onDeath);
-  worker.postMessage(start);
-  return worker;
+/**
+ * Starts web workers that the caller makes: for pages whose bundler wants to see the worker's address in the page's
+ * own source. The worker's script is `octavo/kernel-worker`.
+ *
+ * @example
+ * const create = () => new Worker(new URL("./octavo-worker.js", import.meta.url), { type: "module" });
+ * await Interpreter.create("model.tflite", { threads: 2, workerHost: webWorkerHost(create) });
+ */
+export function webWorkerHost(create: () => WebWorker): WorkerHost {
+  return (start, onDeath) => {
+    const worker = create();
+    worker.addEventListener("error", (event) => {
+      const { message } = event as { readonly message?: unknown };
+      const isText = typeof message === "string" && message !== "";
+      onDeath(new Error(isText ? message : "the worker's script could not be loaded"));
+    });
+    worker.addEventListener("messageerror", () => {
+      onDeath(new Error("the worker could not receive the shared memory"));
+    });
+    worker.postMessage(start);
+    return worker;
+  };
+}
+
+/** In one expression, which is how bundlers find the worker's file. */
+function createKernelWorker(): WebWorker {
+  return new Worker(new URL("./kernel-worker.js", import.meta.url), { type: "module" });
 }
 
 function startNodeWorker(

@@ -3,6 +3,7 @@ import { dirname, join, relative } from "node:path";
 import { fileURLToPath } from "node:url";
 import { describe, expect, it } from "vitest";
 import * as octavo from "../../src/index.ts";
+import * as runtime from "../../src/runtime/index.ts";
 
 const root = fileURLToPath(new URL("../..", import.meta.url));
 
@@ -48,6 +49,7 @@ describe("the entry point", () => {
         "memorySource",
         "memoryTree",
         "parseRecipe",
+        "webWorkerHost",
       ]
     `);
   });
@@ -70,5 +72,49 @@ describe("the entry point", () => {
         .filter((specifier) => !specifier.startsWith(".")),
     );
     expect([...packages].sort()).toEqual(["flatbuffers"]);
+  });
+});
+
+describe("the runtime's entry point", () => {
+  it("exports what the main one has of the interpreter, and nothing else", () => {
+    const names = Object.keys(runtime).sort();
+    expect(names).toMatchInlineSnapshot(`
+      [
+        "ExecutionError",
+        "FormatError",
+        "GraphError",
+        "Interpreter",
+        "IoError",
+        "LimitError",
+        "OctavoError",
+        "ShapeError",
+        "UnsupportedError",
+        "UsageError",
+        "isOctavoError",
+        "webWorkerHost",
+      ]
+    `);
+    expect(octavo).toMatchObject(runtime);
+  });
+
+  it("imports the model, the kernels and itself: no package, no importer, no writer", () => {
+    const files = staticImports(join(root, "src", "runtime", "index.ts"));
+    const packages = [...files.values()]
+      .flatMap((specifiers) => [...specifiers])
+      .filter((specifier) => !specifier.startsWith("."));
+    expect(packages).toEqual([]);
+    const folders = new Set(
+      [...files.keys()].map((file) => relative(join(root, "src"), file).split("/")[0]),
+    );
+    expect([...folders].sort()).toMatchInlineSnapshot(`
+      [
+        "base",
+        "formats",
+        "kernels",
+        "model",
+        "runtime",
+        "wasm",
+      ]
+    `);
   });
 });

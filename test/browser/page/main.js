@@ -1,0 +1,88 @@
+// What the tests call in the page. Errors are told as what makes them: class, code and sentence.
+import { Interpreter, isOctavoError, webWorkerHost } from "octavo/runtime";
+import { runModel } from "/page/run-model.js";
+
+/** What `work` throws. */
+async function errorOf(work) {
+  try {
+    await work();
+  } catch (error) {
+    return { isOctavoError: isOctavoError(error), code: error.code, message: error.message };
+  }
+  return { isOctavoError: false, code: "none", message: "no error" };
+}
+
+/** A turn of the event loop in which events of workers arrive. */
+const turn = (milliseconds) => new Promise((resolve) => setTimeout(resolve, milliseconds));
+
+/** The same file in every form that `create` takes. */
+const SOURCES = {
+  text: (path) => path,
+  url: (path) => new URL(path, location.href),
+  response: (path) => fetch(path).then((response) => response),
+  "awaited response": async (path) => await fetch(path),
+  blob: async (path) => await (await fetch(path)).blob(),
+  buffer: async (path) => await (await fetch(path)).arrayBuffer(),
+  bytes: async (path) => new Uint8Array(await (await fetch(path)).arrayBuffer()),
+};
+
+const scripts = {
+  throws: "addEventListener('message', () => { throw new Error('out of memory'); });",
+  "does not parse": "this is no script",
+};
+
+globalThis.octavoTest = {
+  isIsolated: () => crossOriginIsolated,
+
+  exportsOfMainEntry: async () => Object.keys(await import("octavo")),
+
+  run: runModel,
+
+  runFrom: async (kind, path, options) => runModel(await SOURCES[kind](path), options),
+
+  runInBundle: async (path, options) => {
+    const { runModel: bundled } = await import("/bundle/app.js");
+    return bundled(path, options);
+  },
+
+  runInWorker: (path, options) =>
+    new Promise((resolve, reject) => {
+      const worker = new Worker("/page/worker.js", { type: "module" });
+      worker.addEventListener("message", ({ data }) => resolve(data));
+      worker.addEventListener("error", ({ message }) => reject(new Error(message)));
+      worker.postMessage({ source: new URL(path, location.href).href, options });
+    }),
+
+  openError: (source) => errorOf(() => Interpreter.create(source)),
+
+  /** Runs with workers that fall over, before and after the page hears of it. */
+  async workerDeath(kind, path) {
+    const url = URL.createObjectURL(new Blob([scripts[kind]], { type: "text/javascript" }));
+    const workerHost = webWorkerHost(() => new Worker(url, { type: "module" }));
+    const interpreter = await Interpreter.create(path, { threads: 2, workerHost });
+    const before = await errorOf(() => interpreter.invoke());
+    await turn(1000);
+    const after = await errorOf(() => interpreter.invoke());
+    const disposed = await errorOf(async () => interpreter.dispose());
+    return { before: before.code, after, disposed: disposed.code };
+  },
+
+  /** Leaves a call that traps to the worker alone, waits until it is done, then invokes. */
+  async trapInWorker(script, path) {
+    let started;
+    const create = () => new Worker(script, { type: "module" });
+    const workerHost = (start, onDeath) => {
+      started = start;
+      return webWorkerHost(create)(start, onDeath);
+    };
+    const interpreter = await Interpreter.create(path, { threads: 2, workerHost });
+    await interpreter.invoke();
+    const { CallQueue } = await import("/octavo/runtime/call-queue.js");
+    const queue = new CallQueue(started.queue);
+    queue.publish(0, [Array.from({ length: 12 }, () => -64)]);
+    for (let waited = 0; waited < 10_000 && !queue.isFinished; waited += 20) await turn(20);
+    const after = await errorOf(() => interpreter.invoke());
+    const disposed = await errorOf(async () => interpreter.dispose());
+    return { isFinished: queue.isFinished, after, disposed: disposed.code };
+  },
+};
