@@ -41,6 +41,7 @@ const COVERED_BY_MODELS = {
   BIDIRECTIONAL_SEQUENCE_RNN: SEQUENCE,
   SVDF: `${SEQUENCE}, int8 q`,
   SKIP_GRAM: "string",
+  DENSIFY: "float32, float16, int8",
   LSH_PROJECTION: "any",
   ...{ IF: "any", WHILE: "any", CALL_ONCE: "–", STABLEHLO_CASE: "any", STABLEHLO_COMPOSITE: "any" },
   ...{ VAR_HANDLE: "resource", READ_VARIABLE: "any", ASSIGN_VARIABLE: "any" },
@@ -102,12 +103,14 @@ function document() {
       const versions = minVersion === maxVersion ? `${maxVersion}` : `${minVersion}–${maxVersion}`;
       return `| ${op} | ${versions} | ${typesOf(op, recorded)} | ${fastKernel(op) ? "yes" : ""} |`;
     });
+  const without =
+    missing.length === 0 ? "all of them" : `${rows.length} of them, without ${missing.join(", ")}`;
   return `# Operators
 
 Made by \`scripts/update-operators.mjs\` from the kernel tables and the recorded cases: after \`npm run build\`, run it
 anew, or with \`--check\` to see whether this page is current.
 
-TensorFlow Lite 2.21 has kernels for ${operators.length} builtin operators; Octavo runs ${rows.length} of them, without ${missing.join(", ")}.
+TensorFlow Lite 2.21 has kernels for ${operators.length} builtin operators; Octavo runs ${without}.
 Operators of the schema that TensorFlow Lite has no kernel for either (most STABLEHLO ones) can be read, written and
 inspected.
 

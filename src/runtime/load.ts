@@ -6,7 +6,9 @@ import type { TensorData } from "../base/dtype.ts";
 import { GraphError, isOctavoError, UnsupportedError } from "../base/errors.ts";
 import { elementCount } from "../base/shape.ts";
 import type { Kernel, KernelNode, TensorInfo } from "../kernels/kernel.ts";
-import type { Model, Operator, Subgraph } from "../model/ir.ts";
+import { resultTypes } from "../kernels/result-types.ts";
+import type { Model, Operator, Subgraph, Tensor } from "../model/ir.ts";
+import { expandSparse } from "./sparse-constant.ts";
 import { constantData } from "./tensor-data.ts";
 
 /** Finds the kernel of an operator; undefined where there is none. */
@@ -70,7 +72,7 @@ async function loadSubgraph(
   const { tensors, constants } = await loadTensors(model, subgraph, index);
   const operators: LoadedOperator[] = [];
   for (const [at, operator] of subgraph.operators.entries()) {
-    const node = nodeOf(operator, at, index, tensors);
+    const node = retyped(nodeOf(operator, at, index, tensors), operator, tensors);
     const kernel = findKernel(node.op, operator.op === "CUSTOM");
     if (kernel === undefined) {
       missing.add(operator.op === "CUSTOM" ? `custom operator ${node.op}` : node.op);
@@ -103,7 +105,7 @@ async function loadTensors(
   model: Model,
   subgraph: Subgraph,
   index: number,
-): Promise<Pick<LoadedSubgraph, "tensors" | "constants">> {
+): Promise<{ tensors: TensorInfo[]; constants: LoadedSubgraph["constants"] }> {
   const fedFromOutside = new Set([
     ...subgraph.inputs,
     ...subgraph.operators.flatMap((operator) => operator.outputs),
@@ -127,9 +129,17 @@ async function loadTensors(
       ...(quantization === undefined ? {} : { quantization }),
     });
     const bytes = hasData && isConstant ? await buffer.load() : new Uint8Array(0);
-    constants.push(isConstant ? constantData(where, dtype, shape, bytes) : undefined);
+    constants.push(isConstant ? denseData(where, tensor, bytes) : undefined);
   }
   return { tensors, constants };
+}
+
+/** Kernels see dense constants only: sparse ones are expanded here. */
+function denseData(where: string, tensor: Tensor, bytes: Uint8Array): TensorData {
+  const { dtype, shape, sparsity } = tensor;
+  const isSparse = sparsity !== undefined && bytes.byteLength > 0;
+  const dense = isSparse ? expandSparse(where, dtype, shape, sparsity, bytes) : bytes;
+  return constantData(where, dtype, shape, dense);
 }
 
 function nodeOf(
@@ -153,6 +163,20 @@ function nodeOf(
     outputs: operator.outputs.map((index) => tensorAt(tensors, index, where)),
     intermediates: (operator.intermediates ?? []).map((index) => tensorAt(tensors, index, where)),
   };
+}
+
+/** The node with its results in the types that the operator gives them; `tensors` follow, for the operators to come. */
+function retyped(node: KernelNode, operator: Operator, tensors: TensorInfo[]): KernelNode {
+  if (operator.op === "CUSTOM") return node;
+  const types = resultTypes(node);
+  const outputs = node.outputs.map((output, position) => {
+    const dtype = types[position] ?? output.dtype;
+    if (dtype === output.dtype) return output;
+    const changed = { ...output, dtype };
+    tensors[operator.outputs[position]!] = changed;
+    return changed;
+  });
+  return { ...node, outputs };
 }
 
 function tensorAt(tensors: readonly TensorInfo[], index: number, where: string): TensorInfo {

@@ -66,7 +66,8 @@ export function readCases(file: string): RecordedCase[] {
   return JSON.parse(gunzipSync(readFileSync(path)).toString()) as RecordedCase[];
 }
 
-function decode(dtype: DType, data: Encoded): TensorData {
+/** The elements that a case file holds. */
+export function decode(dtype: DType, data: Encoded): TensorData {
   if (Array.isArray(data)) return data.map((text) => Uint8Array.from(Buffer.from(text, "base64")));
   return viewAs(dtype, Uint8Array.from(Buffer.from(data, "base64")));
 }

@@ -1,6 +1,6 @@
 /**
- * Operators that give the same elements another shape (RESHAPE, SQUEEZE, EXPAND_DIMS, BITCAST), or speak of shapes only
- * (SHAPE, RANK, ZEROS_LIKE, BROADCAST_ARGS).
+ * Operators that give the same elements another shape (RESHAPE, SQUEEZE, EXPAND_DIMS, BITCAST) or none (DENSIFY), or speak
+ * of shapes only (SHAPE, RANK, ZEROS_LIKE, BROADCAST_ARGS).
  */
 import { bitsOf, bytesOf, type DType, type TypedArray } from "../../base/dtype.ts";
 import { elementCount, formatShape, type Shape } from "../../base/shape.ts";
@@ -105,6 +105,17 @@ const EXPAND_DIMS: Kernel = {
   create: copy,
 };
 
+/** Copies: the constant has been made dense when the model was loaded. */
+const DENSIFY: Kernel = {
+  check(node) {
+    requireOperands(node, [1, 1]);
+    requireType(node, inputAt(node, 0), ["float32", "float16", "int8"], "input");
+    requireSameType(node, inputAt(node, 0), outputAt(node, 0), "output");
+  },
+  shapes: (node) => [inputAt(node, 0).shape],
+  create: copy,
+};
+
 const BITCAST: Kernel = {
   check(node) {
     requireOperands(node, [1, 1]);
@@ -203,6 +214,7 @@ export const RESHAPING: KernelTable = {
   RESHAPE,
   SQUEEZE,
   EXPAND_DIMS,
+  DENSIFY,
   BITCAST,
   SHAPE,
   RANK,

@@ -1,0 +1,68 @@
+/**
+ * Whole models of one operator against recorded answers of TensorFlow Lite 2.21's interpreter (builtin kernels without
+ * delegate): sparse constants, states over several steps, results that the file names wrongly. Integers are identical,
+ * floats within 1e-5 of the largest value. The models are made by scripts/fixtures/operators/models.py.
+ */
+import { readdirSync, readFileSync } from "node:fs";
+import { fileURLToPath } from "node:url";
+import { gunzipSync } from "node:zlib";
+import { describe, expect, it } from "vitest";
+import type { DType } from "../../src/base/dtype.ts";
+import type { Shape } from "../../src/base/shape.ts";
+import { Interpreter } from "../../src/runtime/interpreter.ts";
+import type { KernelChoice } from "../../src/runtime/kernel-choice.ts";
+import { decode, difference } from "./operator-case.ts";
+
+interface RecordedModel {
+  readonly name: string;
+  /** The .tflite file in base64. */
+  readonly model: string;
+  readonly steps: readonly {
+    readonly inputs: readonly string[];
+    readonly outputs: readonly {
+      readonly dtype: DType;
+      readonly shape: Shape;
+      readonly data: string;
+    }[];
+  }[];
+}
+
+const FOLDER = fileURLToPath(new URL("../fixtures/operator-models/", import.meta.url));
+
+function readModels(file: string): RecordedModel[] {
+  return JSON.parse(gunzipSync(readFileSync(FOLDER + file)).toString()) as RecordedModel[];
+}
+
+/** What differs from the recorded answers, step by step; empty when nothing does. */
+async function differences(recorded: RecordedModel, kernels: KernelChoice): Promise<string[]> {
+  const bytes = Uint8Array.from(Buffer.from(recorded.model, "base64"));
+  const interpreter = await Interpreter.create(bytes, { kernels });
+  const found: string[] = [];
+  for (const [step, { inputs, outputs }] of recorded.steps.entries()) {
+    for (const [position, { index, dtype }] of interpreter.getInputDetails().entries()) {
+      interpreter.setTensor(index, decode(dtype, inputs[position]!));
+    }
+    await interpreter.invoke();
+    for (const [position, { index, dtype, shape }] of interpreter.getOutputDetails().entries()) {
+      const wanted = outputs[position]!;
+      expect(dtype, recorded.name).toBe(wanted.dtype);
+      const want = { ...wanted, data: decode(dtype, wanted.data) };
+      const text = difference({ dtype, shape, data: interpreter.getTensor(index) }, want);
+      if (text !== "") found.push(`${recorded.name}, step ${step}, output ${position}: ${text}`);
+    }
+  }
+  interpreter.dispose();
+  return found;
+}
+
+describe.each(readdirSync(FOLDER))("recorded models %s", (file) => {
+  it.each(["reference", "auto"] as const)(
+    "answer as TensorFlow Lite with %s kernels",
+    async (kernels) => {
+      const found: string[] = [];
+      for (const recorded of readModels(file))
+        found.push(...(await differences(recorded, kernels)));
+      expect(found).toEqual([]);
+    },
+  );
+});
