@@ -1,11 +1,11 @@
 // Times whole processes of the command line, start-up included, and records wall time, processor time and peak memory.
 // The load average says how busy the machine was: wall time means little on one that is.
 // usage: node bench/command-line.mjs [RUNS]      (after `npm run build`)
-import { spawnSync } from "node:child_process";
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { mkdtempSync, rmSync } from "node:fs";
 import { loadavg, tmpdir } from "node:os";
 import { join } from "node:path";
-import { fileURLToPath, pathToFileURL } from "node:url";
+import { fileURLToPath } from "node:url";
+import { measureCommand } from "./measure-process.mjs";
 import { median, recordResult } from "./record.mjs";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
@@ -34,22 +34,6 @@ const COMMANDS = {
   ],
 };
 
-function measure(args) {
-  const peakFile = join(folder, "peak");
-  const startedAt = performance.now();
-  const { status, stderr } = spawnSync(
-    process.execPath,
-    [
-      ...["--import", pathToFileURL(join(root, "bench", "print-peak.mjs")).href],
-      ...[join(root, "dist", "cli", "main.js"), ...args],
-    ],
-    { encoding: "utf8", env: { ...process.env, PEAK_FILE: peakFile } },
-  );
-  const wallMs = performance.now() - startedAt;
-  if (status !== 0) throw new Error(`octavo ${args.join(" ")} ended with ${status}: ${stderr}`);
-  return { wallMs, ...JSON.parse(readFileSync(peakFile, "utf8")) };
-}
-
 function summarize(samples) {
   const walls = samples.map(({ wallMs }) => wallMs);
   return {
@@ -65,8 +49,8 @@ try {
   const [loadAverage] = loadavg();
   const commands = {};
   for (const [name, args] of Object.entries(COMMANDS)) {
-    measure(args);
-    commands[name] = summarize(Array.from({ length: runs }, () => measure(args)));
+    measureCommand(args);
+    commands[name] = summarize(Array.from({ length: runs }, () => measureCommand(args)));
     console.log(name, JSON.stringify(commands[name]));
   }
   console.log(recordResult("command-line", { model: "digits", runs, commands, loadAverage }));

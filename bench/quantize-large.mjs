@@ -2,12 +2,12 @@
 // process of its own, so that the measured one only quantizes.
 // usage: node bench/quantize-large.mjs [--gigabytes 1] [--mode dynamic_range] [--folder DIR] [--runs 3]
 //        (after `npm run build`)
-import { spawnSync } from "node:child_process";
-import { existsSync, mkdtempSync, readFileSync, rmSync, statSync } from "node:fs";
+import { existsSync, mkdtempSync, rmSync, statSync } from "node:fs";
 import { loadavg, tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
 import { parseArgs } from "node:util";
+import { measureCommand, runNode } from "./measure-process.mjs";
 import { median, recordResult } from "./record.mjs";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
@@ -100,23 +100,10 @@ function measure() {
   const loadAverage = loadavg()[0];
   try {
     if (!existsSync(input))
-      node([fileURLToPath(import.meta.url), ...process.argv.slice(2), "--generate", input]);
-    const peakFile = join(folder, "peak");
-    const program = join(root, "dist", "cli", "main.js");
-    const samples = Array.from({ length: Number(flags.runs) }, () => {
-      const startedAt = performance.now();
-      node(
-        [
-          ...["--import", pathToFileURL(join(root, "bench", "print-peak.mjs")).href],
-          ...[program, "quantize", input, "-o", output, "--mode", flags.mode],
-        ],
-        { PEAK_FILE: peakFile },
-      );
-      return {
-        wallMs: performance.now() - startedAt,
-        ...JSON.parse(readFileSync(peakFile, "utf8")),
-      };
-    });
+      runNode([fileURLToPath(import.meta.url), ...process.argv.slice(2), "--generate", input]);
+    const samples = Array.from({ length: Number(flags.runs) }, () =>
+      measureCommand(["quantize", input, "-o", output, "--mode", flags.mode]),
+    );
     const inputBytes = statSync(input).size;
     const outputBytes = statSync(output).size;
     const wallMs = median(samples.map((sample) => sample.wallMs));
@@ -140,13 +127,4 @@ function measure() {
     rmSync(output, { force: true });
     if (flags.folder === undefined) rmSync(folder, { recursive: true, force: true });
   }
-}
-
-/** Runs this Node with the given arguments to its end. */
-function node(args, env = {}) {
-  const { status, stderr } = spawnSync(process.execPath, args, {
-    encoding: "utf8",
-    env: { ...process.env, ...env },
-  });
-  if (status !== 0) throw new Error(`node ${args.join(" ")} ended with ${status}: ${stderr}`);
 }

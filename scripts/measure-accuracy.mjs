@@ -4,8 +4,8 @@
 //   npm run build && node scripts/measure-accuracy.mjs [FOLDER] [--limit N] [--json]
 //
 // The embedded model is always measured. FOLDER (../shared beside the checkout by default) holds models/ and data/ that
-// are not part of the project: a keyword model with 500 recordings, and MobileNet v1 0.25 with 500 images. What is not
-// there is left out, with a word.
+// are not part of the project: a keyword model with 500 recordings, and MobileNet v1 0.25 as .tflite, frozen graph and
+// Keras file with 500 images. What is not there is left out, with a word.
 import { spawnSync } from "node:child_process";
 import { existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -77,6 +77,30 @@ const CASES = [
       ],
     ],
   },
+  ...[
+    {
+      name: "ImageNet (MobileNet v1 0.25, frozen by TensorFlow 1)",
+      source: join(outside, "models/imagenet/tf1_mobilenet_v1_0.25_224_frozen.pb"),
+      labelColumn: "class_with_background",
+    },
+    {
+      name: "ImageNet (MobileNet v1 0.25, Keras .h5)",
+      source: join(outside, "models/imagenet/keras_mobilenet_v1_0.25_224.h5"),
+      labelColumn: "class",
+    },
+  ].map(({ name, source, labelColumn }) => ({
+    name,
+    source,
+    data: {
+      data: join(outside, "data/imagenet/images"),
+      labels: join(outside, "data/imagenet/labels.csv"),
+      labelColumn,
+      preset: "mobilenet",
+    },
+    promises: ({ float }) => [
+      ["float top-1 is within 0.5 points of 58 %", Math.abs(float.top1 - 0.58) <= 0.005],
+    ],
+  })),
 ];
 
 function octavo(...args) {
