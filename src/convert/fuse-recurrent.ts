@@ -5,21 +5,17 @@
  */
 import type { Diagnostic } from "../base/errors.ts";
 import type { Graph, GraphNode, ValueRef } from "../graph/ir.ts";
-import { attr } from "./attributes.ts";
 import { integersOf } from "./fold/values.ts";
 import { type GraphBuilder, rebuild } from "./graph-builder.ts";
 import { Matcher } from "./patterns/matcher.ts";
 import { type Cell, matchLstm, matchRnn } from "./recurrent/cells.ts";
 import { emitCell } from "./recurrent/emit-cell.ts";
 import { type LoopState, readSequenceLoop, type SequenceLoop } from "./recurrent/sequence-loop.ts";
+import { isZero, lastStep, stateRemark } from "./recurrent/sequence-values.ts";
+import { usedOutputs } from "./used-outputs.ts";
 
 export function fuseRecurrent(graph: Graph, note: (diagnostic: Diagnostic) => void): Graph {
-  const used = new Set(
-    [
-      ...graph.nodes.flatMap(({ inputs }) => inputs),
-      ...graph.outputs.map(({ value }) => value),
-    ].map(({ node, output }) => `${node}:${output}`),
-  );
+  const used = usedOutputs(graph);
   return rebuild(graph, (node, build) => {
     const loop = node.op === "While" ? readSequenceLoop(node, build) : undefined;
     const cells = loop && matchCells(loop, build);
@@ -27,18 +23,10 @@ export function fuseRecurrent(graph: Graph, note: (diagnostic: Diagnostic) => vo
     const replaced = replaceLoop(node, loop, cells, build);
     if (replaced.some((value, i) => value === undefined && used.has(`${node.name}:${i}`)))
       return undefined;
-    note(stateRemark(node, cells));
+    const kinds = cells.map(({ cell }) => (cell.kind === "lstm" ? "LSTM" : "RNN"));
+    note(stateRemark(node.name, kinds));
     return replaced.map((value, i) => value ?? node.inputs[i] ?? { node: node.name, output: i });
   });
-}
-
-function stateRemark(node: GraphNode, cells: readonly MatchedCell[]): Diagnostic {
-  const kinds = cells.map(({ cell }) => (cell.kind === "lstm" ? "LSTM" : "RNN")).join(", ");
-  return {
-    id: "recurrent-state",
-    text: `The loop became a fused ${kinds}, which keeps its state from run to run; reset the variables before a new sequence.`,
-    location: node.name,
-  };
 }
 
 interface MatchedCell {
@@ -86,11 +74,6 @@ function firstCell(
   return undefined;
 }
 
-/** Zeros, or a Fill with zero. */
-function isZero(ref: ValueRef, match: Matcher): boolean {
-  return match.isNumber(ref, 0, 0) || match.isNumber(match.inputs(ref, "Fill")?.[1], 0, 0);
-}
-
 /** Values for the outputs of the While; undefined for those that the fused operators do not give. */
 function replaceLoop(
   node: GraphNode,
@@ -118,14 +101,15 @@ function replaceLoop(
     if (sequence === undefined) continue;
     const last = () =>
       build.add(`${node.name}/last`, "ExpandDims", [
-        lastStep(node, sequence, timeMajor, build),
+        lastStep(node.name, sequence, timeMajor, build),
         build.int(0),
       ]);
     result[index] = lastOnly ? last() : timeMajor ? sequence : swapped(node, sequence, build);
   }
   for (const { cell } of cells) {
     const sequence = sequenceOf(cell.h.after);
-    if (sequence !== undefined) result[cell.h.index] = lastStep(node, sequence, timeMajor, build);
+    if (sequence !== undefined)
+      result[cell.h.index] = lastStep(node.name, sequence, timeMajor, build);
   }
   return result;
 }
@@ -143,21 +127,3 @@ function batchMajor(x: ValueRef, build: GraphBuilder): ValueRef | undefined {
 
 const swapped = (node: GraphNode, x: ValueRef, build: GraphBuilder): ValueRef =>
   build.add(`${node.name}/time_major`, "Transpose", [x, build.ints([1, 0, 2])]);
-
-/** The last step of a sequence, [batch, units]. */
-function lastStep(node: GraphNode, x: ValueRef, timeMajor: boolean, build: GraphBuilder): ValueRef {
-  const begin = timeMajor ? [-1, 0, 0] : [0, -1, 0];
-  const masks = timeMajor ? { open: 6, shrink: 1 } : { open: 5, shrink: 2 };
-  return build.add(
-    `${node.name}/last_step`,
-    "StridedSlice",
-    [x, build.ints(begin), build.ints([0, 0, 0]), build.ints([1, 1, 1])],
-    {
-      begin_mask: attr.int(masks.open),
-      end_mask: attr.int(masks.open),
-      ellipsis_mask: attr.int(0),
-      new_axis_mask: attr.int(0),
-      shrink_axis_mask: attr.int(masks.shrink),
-    },
-  );
-}

@@ -22,6 +22,7 @@ import {
   withInputTypes,
 } from "./loops/loop-parts.ts";
 import { removeIdentities } from "./remove-identities.ts";
+import { usedOutputs } from "./used-outputs.ts";
 
 /** Rounds of type inference through a loop's body; sizes settle in two, lists of lists in three. */
 const MAX_ROUNDS = 4;
@@ -44,15 +45,6 @@ function lowerGraph(
     const value = LIST_RULES.get(node.op)?.(node, build);
     return value && [value];
   });
-}
-
-/** "node:output" of every value that is read. */
-function usedOutputs(graph: Graph): ReadonlySet<string> {
-  const refs = [
-    ...graph.nodes.flatMap(({ inputs }) => inputs),
-    ...graph.outputs.map(({ value }) => value),
-  ];
-  return new Set(refs.map(({ node, output }) => `${node}:${output}`));
 }
 
 interface Loop {

@@ -10,6 +10,7 @@ import { assemble } from "./assemble.ts";
 import { canonicalize } from "./canonicalize.ts";
 import { decompose } from "./decompose.ts";
 import type { Draft } from "./draft.ts";
+import { flattenFunctions } from "./flatten-functions.ts";
 import { foldAffine } from "./fold-affine.ts";
 import { foldConstants } from "./fold-constants.ts";
 import { foldIntoDense } from "./fold-into-dense.ts";
@@ -17,6 +18,7 @@ import { fuseActivations } from "./fuse-activations.ts";
 import { fuseRecurrent } from "./fuse-recurrent.ts";
 import { hoistElementwise } from "./hoist-elementwise.ts";
 import { initializeVariables } from "./initialize-variables.ts";
+import { inlineCalls } from "./inline-calls.ts";
 import { legalize } from "./legalize.ts";
 import { lowerLoops } from "./lower-loops.ts";
 import { mergeDense } from "./merge-dense.ts";
@@ -54,9 +56,11 @@ type DraftPass = readonly [name: string, run: (draft: Draft) => Draft];
 
 /** Some passes stand here more than once: after a pass that gives them something to do. */
 const GRAPH_PASSES: readonly GraphPass[] = [
+  ["flatten functions", flattenFunctions],
   ["narrow doubles", narrowDoubles],
   ["remove identities", removeIdentities],
   ["fold constants", foldConstants],
+  ["inline calls", inlineCalls],
   ["channels last", toChannelsLast],
   ["canonicalize", canonicalize],
   ["lower loops", lowerLoops],
@@ -83,7 +87,11 @@ const GRAPH_PASSES: readonly GraphPass[] = [
 ];
 
 /** Passes that see to the functions of the graph themselves. */
-const WHOLE_GRAPH: ReadonlySet<GraphPass[1]> = new Set([narrowDoubles, lowerLoops]);
+const WHOLE_GRAPH: ReadonlySet<GraphPass[1]> = new Set([
+  flattenFunctions,
+  narrowDoubles,
+  lowerLoops,
+]);
 
 const DRAFT_PASSES: readonly DraftPass[] = [
   ["fold affine", foldAffine],

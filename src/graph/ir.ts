@@ -1,6 +1,7 @@
 /**
  * The TensorFlow-level IR: one flat list of TF-style nodes. Importers of every source format produce it, with functions
- * inlined and variables turned into constants, and one lowering consumes it. While/If keep their functions as subgraphs.
+ * inlined and variables turned into constants, and one lowering consumes it. While/If keep their functions as subgraphs,
+ * and so do calls of functions that say what they compute (attr "api_implements").
  */
 import type { DType, TensorData } from "../base/dtype.ts";
 import type { Shape } from "../base/shape.ts";
@@ -72,6 +73,6 @@ export interface Graph {
    * list. AssignVariableOp has no output and stays for its effect.
    */
   readonly nodes: readonly GraphNode[];
-  /** Bodies of While, If and Case, by name. */
+  /** Bodies of While, If, Case and of calls that were not inlined, by name. */
   readonly functions: ReadonlyMap<string, Graph>;
 }

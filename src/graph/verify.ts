@@ -4,19 +4,23 @@ import { GraphError } from "../base/errors.ts";
 import { elementCount } from "../base/shape.ts";
 import type { Attr, Graph, GraphNode, TensorValue, ValueRef } from "./ir.ts";
 
+type Functions = ReadonlyMap<string, Graph>;
+
 /**
  * Checks that names are unique, that each node comes after its inputs and uses only outputs that exist, that inputs
  * are Placeholders, that constants have the data their shape asks for, and that functions named by attributes of
- * While, If and Case exist; functions are checked in the same way.
+ * While, If and Case exist, in the graph or in one around it (`outer`); functions are checked in the same way.
  *
  * @throws {GraphError} on the first rule that is broken.
  */
-export function verifyGraph(graph: Graph, name = "graph"): void {
+export function verifyGraph(graph: Graph, name = "graph", outer: Functions = new Map()): void {
+  const functions = outer.size === 0 ? graph.functions : new Map([...outer, ...graph.functions]);
   const seen = new Map<string, GraphNode>();
   for (const node of graph.nodes) {
     if (seen.has(node.name)) throw broken(name, node.name, "a second node of this name");
     for (const input of node.inputs) verifyRef(input, seen, `${name}, node "${node.name}"`);
-    for (const attr of node.attrs.values()) verifyAttr(attr, graph, `${name}, node "${node.name}"`);
+    for (const attr of node.attrs.values())
+      verifyAttr(attr, functions, `${name}, node "${node.name}"`);
     seen.set(node.name, node);
   }
   for (const { key, node } of graph.inputs) {
@@ -25,7 +29,9 @@ export function verifyGraph(graph: Graph, name = "graph"): void {
     }
   }
   for (const { key, value } of graph.outputs) verifyRef(value, seen, `${name}, output "${key}"`);
-  for (const [key, body] of graph.functions) verifyGraph(body, `${name}, function "${key}"`);
+  for (const [key, body] of graph.functions) {
+    verifyGraph(body, `${name}, function "${key}"`, functions);
+  }
 }
 
 function verifyRef(ref: ValueRef, seen: ReadonlyMap<string, GraphNode>, where: string): void {
@@ -37,10 +43,10 @@ function verifyRef(ref: ValueRef, seen: ReadonlyMap<string, GraphNode>, where: s
   }
 }
 
-function verifyAttr(attr: Attr, graph: Graph, where: string): void {
+function verifyAttr(attr: Attr, functions: Functions, where: string): void {
   if (attr.kind === "tensor") verifyTensor(attr.value, where);
-  if (attr.kind === "list") for (const item of attr.value) verifyAttr(item, graph, where);
-  if (attr.kind === "func" && !graph.functions.has(attr.value)) {
+  if (attr.kind === "list") for (const item of attr.value) verifyAttr(item, functions, where);
+  if (attr.kind === "func" && !functions.has(attr.value)) {
     throw broken(where, attr.value, "a function that the graph does not have");
   }
 }

@@ -1,5 +1,5 @@
 /**
- * While, If and Case: their functions become graphs of their own. Handles of variables and tables are not passed as
+ * While, If, Case and calls that stay calls: their functions become graphs of their own. Handles of variables and tables are not passed as
  * operands; a body that reads one gets the constant, or the handle, inside.
  */
 import type { DType } from "../base/dtype.ts";
@@ -12,18 +12,21 @@ import type {
 } from "../formats/tensorflow/graph-messages.ts";
 import type { Attr, Graph } from "../graph/ir.ts";
 import { toAttr } from "./attr-values.ts";
+import { compositeTags } from "./composites.ts";
 import { type BuildContext, type InputPlan, nodeError, type OutputPlan } from "./graph-plan.ts";
 import { argumentLengths, type Binding, functionScope, type Scope, whereIs } from "./scope.ts";
 
 /** What building the functions of a node found out. */
 export interface Branch {
-  /** Per operand (after the predicate of If and Case): whether it is left out. */
+  /** Per operand: whether it is left out. */
   readonly handles: readonly boolean[];
   /** Per element of the operand types: whether it stays. */
   readonly keptTypes: readonly boolean[];
   /** Attribute name to keys in `Graph.functions`. */
   readonly functions: ReadonlyMap<string, readonly string[]>;
   readonly isLoop: boolean;
+  /** What the function of a call says of itself. */
+  readonly tags: ReadonlyMap<string, Attr>;
   readonly outputCount: number;
 }
 
@@ -35,10 +38,11 @@ const FUNCTION_ATTRS: ReadonlyMap<string, readonly string[]> = new Map([
   ["Case", ["branches"]],
   ["StatelessCase", ["branches"]],
 ]);
+const CALL_ATTRS = ["f"] as const;
 
 type BuildGraph = (inputs: readonly InputPlan[], outputs: readonly OutputPlan[]) => Graph;
 
-/** Builds the functions of a While, If or Case into `functions`; undefined for every other node. */
+/** Builds the functions of such a node into `functions`; undefined for every other node. */
 export function buildBranch(
   context: BuildContext,
   functions: Map<string, Graph>,
@@ -47,23 +51,27 @@ export function buildBranch(
   name: string,
   build: BuildGraph,
 ): Branch | undefined {
-  const attrNames = FUNCTION_ATTRS.get(node.op);
+  const isCall = context.resolver.isComposite(node);
+  const attrNames = isCall ? CALL_ATTRS : FUNCTION_ATTRS.get(node.op);
   if (attrNames === undefined) return undefined;
   const isLoop = attrNames[0] === "cond";
   const handleOperands = context.resolver.handleOperands(node);
   const operands = node.input.filter((input) => !input.startsWith("^"));
-  const passed = isLoop ? operands : operands.slice(1);
+  const hasPredicate = !isLoop && !isCall;
+  const passed = hasPredicate ? operands.slice(1) : operands;
   if (passed.length !== handleOperands.length) {
     const found = `${passed.length} operands for ${handleOperands.length} types`;
     throw nodeError(scope, node, found);
   }
   const built = new Map<string, readonly string[]>();
+  let tags: ReadonlyMap<string, Attr> = new Map();
   let results = 0;
   for (const attrName of attrNames) {
     const keys: string[] = [];
     for (const callee of calleesOf(scope, node, attrName)) {
       const role = `${whereIs(scope, node)}, ${attrName}`;
       const definition = context.resolver.definition(callee.name, role);
+      if (isCall) tags = compositeTags(definition);
       const body = bindBody(scope, definition, callee, passed, handleOperands);
       const leftOut = isLoop && attrName === "body" ? handleOperands : [];
       const graph = build(body.inputs, bodyOutputs(context, body, leftOut));
@@ -75,10 +83,11 @@ export function buildBranch(
     built.set(attrName, keys);
   }
   return {
-    handles: isLoop ? handleOperands : [false, ...handleOperands],
+    handles: hasPredicate ? [false, ...handleOperands] : handleOperands,
     keptTypes: handleOperands.map((handle) => !handle),
     functions: built,
     isLoop,
+    tags,
     outputCount: results,
   };
 }
@@ -99,6 +108,7 @@ export function functionAttrs(
     const items = keys.map((value): Attr => ({ kind: "func", value }));
     attrs.set(name, name === "branches" ? { kind: "list", value: items } : items[0]!);
   }
+  for (const [name, tag] of branch.tags) attrs.set(name, tag);
   const lists = branch.isLoop ? ["T", "output_shapes"] : ["Tin"];
   for (const name of lists) {
     const list = attrs.get(name);

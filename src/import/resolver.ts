@@ -8,6 +8,7 @@ import type { Records } from "../formats/tensorflow/named-records.ts";
 import type { Attr } from "../graph/ir.ts";
 import { argLength, type OpArg } from "../graph/op-table.ts";
 import { toAttr } from "./attr-values.ts";
+import { isComposite } from "./composites.ts";
 import type { OpSignatures } from "./op-signatures.ts";
 import { type Binding, functionScope, parseInput, type Scope, whereIs } from "./scope.ts";
 
@@ -104,10 +105,10 @@ export class Resolver {
     });
   }
 
-  /** The scope of the function that a node calls; undefined when the node is not a call. */
+  /** The scope of the function that a node calls; undefined when the node is not a call, or one that stays a call. */
   callee(scope: Scope, node: NodeDef): Scope | undefined {
     const target = this.#target(scope, node);
-    if (target === undefined) return undefined;
+    if (target === undefined || this.isComposite(node)) return undefined;
     const known = this.#callees.get(scope) ?? new Map<NodeDef, Scope>();
     this.#callees.set(scope, known);
     let callee = known.get(node);
@@ -128,6 +129,13 @@ export class Resolver {
       known.set(node, callee);
     }
     return callee;
+  }
+
+  /** Tells whether a node calls a function that says what it computes, see composites.ts. */
+  isComposite(node: NodeDef): boolean {
+    const f = CALLS.has(node.op) ? node.attr.get("f") : undefined;
+    const definition = f?.kind === "func" ? this.program.functions.get(f.value.name) : undefined;
+    return definition !== undefined && isComposite(definition);
   }
 
   #countCall(scope: Scope, node: NodeDef): void {

@@ -207,7 +207,8 @@ function slice(
   };
 }
 
-function columnsOf(matrix: Matrix, from: number, columns: number): Matrix {
+/** Columns `from` … `from + columns` of a matrix. */
+export function columnsOf(matrix: Matrix, from: number, columns: number): Matrix {
   const data = new Float32Array(matrix.rows * columns);
   for (let row = 0; row < matrix.rows; row++) {
     const start = row * matrix.columns + from;

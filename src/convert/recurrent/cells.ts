@@ -17,7 +17,8 @@ export interface Gate {
   readonly peephole?: Float32Array;
 }
 
-export interface LstmCell {
+/** What an LSTM cell computes with. */
+export interface LstmWeights {
   readonly kind: "lstm";
   readonly input: Gate;
   readonly forget: Gate;
@@ -28,14 +29,22 @@ export interface LstmCell {
   readonly cellClip: number;
   readonly projectionClip: number;
   readonly projection?: Matrix;
+}
+
+/** What a plain recurrent cell computes with. */
+export interface RnnWeights {
+  readonly kind: "rnn";
+  readonly gate: Gate;
+  readonly activation: CellActivation;
+}
+
+/** A cell found in a loop, with the loop variables that are its states. */
+export interface LstmCell extends LstmWeights {
   readonly h: LoopState;
   readonly c: LoopState;
 }
 
-export interface RnnCell {
-  readonly kind: "rnn";
-  readonly gate: Gate;
-  readonly activation: CellActivation;
+export interface RnnCell extends RnnWeights {
   readonly h: LoopState;
 }
 

@@ -6,12 +6,12 @@ import type { ValueRef } from "../../graph/ir.ts";
 import { attr } from "../attributes.ts";
 import type { GraphBuilder } from "../graph-builder.ts";
 import type { Matrix } from "./affine.ts";
-import type { Cell, Gate, LstmCell, RnnCell } from "./cells.ts";
+import type { Gate, LstmWeights, RnnWeights } from "./cells.ts";
 
 /** Adds the node; its output is the sequence of h in the order of the input. */
 export function emitCell(
   name: string,
-  cell: Cell,
+  cell: LstmWeights | RnnWeights,
   sequence: ValueRef,
   timeMajor: boolean,
   build: GraphBuilder,
@@ -34,7 +34,7 @@ export function emitCell(
   });
 }
 
-function rnnOperands(name: string, { gate }: RnnCell, build: GraphBuilder): ValueRef[] {
+function rnnOperands(name: string, { gate }: RnnWeights, build: GraphBuilder): ValueRef[] {
   return [
     matrix(`${name}/weights`, gate.x, build),
     matrix(`${name}/recurrent_weights`, gate.h, build),
@@ -43,7 +43,7 @@ function rnnOperands(name: string, { gate }: RnnCell, build: GraphBuilder): Valu
 }
 
 /** 4 input weights, 4 recurrent weights, 4 biases, in the order i, f, c, o; then 3 peepholes and the projection if any. */
-function lstmOperands(name: string, cell: LstmCell, build: GraphBuilder): ValueRef[] {
+function lstmOperands(name: string, cell: LstmWeights, build: GraphBuilder): ValueRef[] {
   const gates: readonly (readonly [string, Gate])[] = [
     ["input", cell.input],
     ["forget", cell.forget],
@@ -61,7 +61,7 @@ function lstmOperands(name: string, cell: LstmCell, build: GraphBuilder): ValueR
 }
 
 /** Peepholes of i, f and o; zeros for a gate without one when another has it. */
-function peepholesOf({ input, forget, output }: LstmCell): Float32Array[] | undefined {
+function peepholesOf({ input, forget, output }: LstmWeights): Float32Array[] | undefined {
   const gates = [input, forget, output];
   if (gates.every(({ peephole }) => peephole === undefined)) return undefined;
   return gates.map(({ peephole, bias }) => peephole ?? new Float32Array(bias.length));
