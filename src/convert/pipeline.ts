@@ -15,6 +15,7 @@ import { foldAffine } from "./fold-affine.ts";
 import { foldConstants } from "./fold-constants.ts";
 import { foldIntoDense } from "./fold-into-dense.ts";
 import { fuseActivations } from "./fuse-activations.ts";
+import { fuseBidirectional } from "./fuse-bidirectional.ts";
 import { fuseRecurrent } from "./fuse-recurrent.ts";
 import { hoistElementwise } from "./hoist-elementwise.ts";
 import { initializeVariables } from "./initialize-variables.ts";
@@ -75,6 +76,7 @@ const GRAPH_PASSES: readonly GraphPass[] = [
   ["sink transposes", sinkTransposes],
   ["fold constants", foldConstants],
   ["simplify movement", simplifyMovement],
+  ["fuse bidirectional", fuseBidirectional],
   ["simplify arithmetic", simplifyArithmetic],
   ["fold constants", foldConstants],
   ["merge equal nodes", mergeEqual],

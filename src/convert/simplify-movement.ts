@@ -2,7 +2,7 @@
  * Reduces operations that only move data to the cheapest form: nothing where the result is the operand, one Reshape
  * where only the shape changes, one Reshape or Transpose where two follow each other.
  */
-import { isStatic, type Shape, sameShape } from "../base/shape.ts";
+import { elementCount, isStatic, type Shape, sameShape } from "../base/shape.ts";
 import { intAttr, typeAttr } from "../graph/attrs.ts";
 import type { Graph, GraphNode, ValueRef } from "../graph/ir.ts";
 import { intsOrNone } from "./attributes.ts";
@@ -130,11 +130,21 @@ function wholeInput(node: GraphNode, build: GraphBuilder): ValueRef | undefined 
   return before && after && isStatic(before) && sameShape(before, after) ? x : undefined;
 }
 
+/** A slice that takes every element in order at most adds or drops dimensions of size 1. */
 function wholeSlice(node: GraphNode, build: GraphBuilder): ValueRef | undefined {
   const strides = integersOf(build.value(node.inputs[3]));
+  if (strides === undefined || strides.some((stride) => stride < 0)) return undefined;
   const reshapes = intAttr(node, "new_axis_mask") !== 0 || intAttr(node, "shrink_axis_mask") !== 0;
-  if (reshapes || strides === undefined || strides.some((stride) => stride < 0)) return undefined;
-  return wholeInput(node, build);
+  if (!reshapes) return wholeInput(node, build);
+  const before = node.inputs[0] && build.shape(node.inputs[0]);
+  const after = build.infer(node)[0]?.shape;
+  const isWhole =
+    before &&
+    after &&
+    isStatic(before) &&
+    isStatic(after) &&
+    elementCount(before) === elementCount(after);
+  return isWhole ? asReshape(node, build) : undefined;
 }
 
 function zeroPad(node: GraphNode, build: GraphBuilder): ValueRef | undefined {

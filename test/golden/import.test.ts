@@ -40,8 +40,9 @@ function casesOf(family: string): [string, Case][] {
   });
 }
 
+/** Operations of a graph and its functions. Calls of functions that say what they compute are meant to stay. */
 function* allOps(graph: Graph): Generator<string> {
-  for (const { op } of graph.nodes) yield op;
+  for (const { op, attrs } of graph.nodes) if (!attrs.has("api_implements")) yield op;
   for (const body of graph.functions.values()) yield* allOps(body);
 }
 

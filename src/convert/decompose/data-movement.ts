@@ -121,7 +121,7 @@ const bandPart: Decomposition = (node, build) => {
   return [w.select(band, x, 0)];
 };
 
-/** REVERSE_V2 serves neighbouring axes only: others are reversed one after the other. */
+/** REVERSE_V2 serves neighbouring axes only: a slice that walks backwards serves others, up to the five it has. */
 const reverse: Decomposition = (node, build) => {
   const [x, axesRef] = node.inputs;
   const rank = x && build.shape(x)?.length;
@@ -130,7 +130,23 @@ const reverse: Decomposition = (node, build) => {
   const sorted = axes.map((axis) => normalizeAxis(axis, rank, placeOf(node))).sort((a, b) => a - b);
   if (sorted.every((axis, i) => i === 0 || axis === (sorted[i - 1] ?? 0) + 1)) return undefined;
   const w = new NodeWriter(build, node.name);
-  return [sorted.reduce((value, axis) => w.node("ReverseV2", [value, build.ints([axis])]), x)];
+  if (rank > MAX_SLICE_RANK) {
+    return [sorted.reduce((value, axis) => w.node("ReverseV2", [value, build.ints([axis])]), x)];
+  }
+  const strides = build.ints(
+    Array.from({ length: rank }, (_, axis) => (sorted.includes(axis) ? -1 : 1)),
+  );
+  const whole = attr.int((1 << rank) - 1);
+  const none = attr.int(0);
+  const masks = { ellipsis_mask: none, new_axis_mask: none, shrink_axis_mask: none };
+  // Begin and end are masked: any vector serves, and one constant is enough.
+  return [
+    w.node("StridedSlice", [x, strides, strides, strides], {
+      begin_mask: whole,
+      end_mask: whole,
+      ...masks,
+    }),
+  ];
 };
 
 /** Dimensions that STRIDED_SLICE would insert or drop beyond the five it serves are left to a Reshape. */

@@ -133,6 +133,17 @@ const sequence: TypeRule = (typed) => {
   return one(dtype, shape && [...shape.slice(0, 2), inputShape(typed, source)?.[0] ?? -1]);
 };
 
+/** The same for two directions of equal widths; merged, the widths add up. */
+const bidirectional: TypeRule = (typed) => {
+  const [{ dtype, shape } = inputType(typed, 0)] = sequence(typed);
+  if (!boolAttr(typed.node, "merge"))
+    return [
+      { dtype, shape },
+      { dtype, shape },
+    ];
+  return one(dtype, shape && [...shape.slice(0, 2), 2 * (shape[2] ?? -1)]);
+};
+
 /** The handle knows the shape of what it holds: the start value's, or the declared one. */
 const varHandle: TypeRule = ({ node }) => {
   const declared = hasAttr(node, "shape") ? shapeAttr(node, "shape") : undefined;
@@ -163,6 +174,8 @@ export const CONTROL_FLOW_TYPES: ReadonlyMap<string, TypeRule> = new Map<string,
   ["TensorListLength", () => one("int32", [])],
   ["SequenceRnn", sequence],
   ["SequenceLstm", sequence],
+  ["BidirectionalRnn", bidirectional],
+  ["BidirectionalLstm", bidirectional],
   ["RandomUniform", random],
   ["RandomStandardNormal", random],
   ["Multinomial", multinomial],

@@ -35,25 +35,49 @@ const sequenceRnn: LegalizationRow = (lowering) => {
   );
 };
 
-/** The 24 operands of UNIDIRECTIONAL_SEQUENCE_LSTM; what a cell does not have is left out. */
+/** A direction's 17 operands after the sequence; what a cell does not have is left out. */
+interface LstmOperands {
+  readonly weights: readonly number[];
+  /** Width of the gates, and of the output. */
+  readonly units: number;
+  readonly outputs: number;
+}
+
+/** `first` is the index of the direction's first input, `count` how many it has: see emit-cell.ts. */
+function lstmOperands(
+  lowering: Lowering,
+  first: number,
+  count: number,
+  hasPeephole: boolean,
+  hasProjection: boolean,
+): LstmOperands {
+  const operands = lowering.inputs().slice(first, first + count);
+  const peepholes = hasPeephole ? operands.slice(12, 15) : [OMITTED, OMITTED, OMITTED];
+  const projection = hasProjection ? (operands.at(-1) ?? OMITTED) : OMITTED;
+  const units = rowsOf(lowering, first);
+  return {
+    weights: [...operands.slice(0, 8), ...peepholes, ...operands.slice(8, 12), projection, OMITTED],
+    units,
+    outputs: hasProjection ? rowsOf(lowering, first + count - 1) : units,
+  };
+}
+
+/** UNIDIRECTIONAL_SEQUENCE_LSTM has 24 operands. */
 const sequenceLstm: LegalizationRow = (lowering) => {
   const { node } = lowering;
-  const operands = lowering.inputs();
-  const hasPeephole = boolAttr(node, "peephole");
-  const hasProjection = boolAttr(node, "projection");
-  const peepholes = hasPeephole ? operands.slice(13, 16) : [OMITTED, OMITTED, OMITTED];
-  const projection = hasProjection ? (operands.at(-1) ?? OMITTED) : OMITTED;
-  const units = rowsOf(lowering, 1);
-  const outputs = hasProjection ? rowsOf(lowering, operands.length - 1) : units;
+  const { weights, units, outputs } = lstmOperands(
+    lowering,
+    1,
+    lowering.inputCount - 1,
+    boolAttr(node, "peephole"),
+    boolAttr(node, "projection"),
+  );
   const batch = batchOf(lowering);
   lowering.emit(
     "UNIDIRECTIONAL_SEQUENCE_LSTM",
     [
-      ...operands.slice(0, 9),
-      ...peepholes,
-      ...operands.slice(9, 13),
-      projection,
-      OMITTED,
+      lowering.input(0),
+      ...weights,
       lowering.variable("float32", [batch, outputs], "output_state"),
       lowering.variable("float32", [batch, units], "cell_state"),
       ...new Array<number>(4).fill(OMITTED),
@@ -67,7 +91,56 @@ const sequenceLstm: LegalizationRow = (lowering) => {
   );
 };
 
+/** BIDIRECTIONAL_SEQUENCE_LSTM has 48 operands, of which the last nine are for an auxiliary input. */
+const bidirectionalLstm: LegalizationRow = (lowering) => {
+  const { node } = lowering;
+  const count = (lowering.inputCount - 1) / 2;
+  const directions = [1, 1 + count].map((first) =>
+    lstmOperands(lowering, first, count, boolAttr(node, "peephole"), boolAttr(node, "projection")),
+  );
+  const batch = batchOf(lowering);
+  lowering.emit(
+    "BIDIRECTIONAL_SEQUENCE_LSTM",
+    [
+      lowering.input(0),
+      ...directions.flatMap(({ weights }) => weights),
+      ...directions.flatMap(({ units, outputs }) => [
+        lowering.variable("float32", [batch, outputs], "output_state"),
+        lowering.variable("float32", [batch, units], "cell_state"),
+      ]),
+      ...new Array<number>(9).fill(OMITTED),
+    ],
+    makeOptions("BidirectionalSequenceLSTMOptions", {
+      fused_activation_function: activationOf(lowering),
+      cell_clip: floatAttr(node, "cell_clip"),
+      proj_clip: floatAttr(node, "proj_clip"),
+      time_major: boolAttr(node, "time_major"),
+      merge_outputs: boolAttr(node, "merge"),
+    }),
+  );
+};
+
+/** Operands of a direction: weights, recurrent weights, bias, hidden state; then three for an auxiliary input. */
+const bidirectionalRnn: LegalizationRow = (lowering) => {
+  const inputs = lowering.inputs();
+  const direction = (first: number): number[] => [
+    ...inputs.slice(first, first + 3),
+    lowering.variable("float32", [batchOf(lowering), rowsOf(lowering, first)], "hidden_state"),
+  ];
+  lowering.emit(
+    "BIDIRECTIONAL_SEQUENCE_RNN",
+    [lowering.input(0), ...direction(1), ...direction(4), OMITTED, OMITTED, OMITTED],
+    makeOptions("BidirectionalSequenceRNNOptions", {
+      time_major: boolAttr(lowering.node, "time_major"),
+      fused_activation_function: activationOf(lowering),
+      merge_outputs: boolAttr(lowering.node, "merge"),
+    }),
+  );
+};
+
 export const RECURRENT_ROWS: ReadonlyMap<string, LegalizationRow> = new Map([
   ["SequenceRnn", sequenceRnn],
   ["SequenceLstm", sequenceLstm],
+  ["BidirectionalRnn", bidirectionalRnn],
+  ["BidirectionalLstm", bidirectionalLstm],
 ]);

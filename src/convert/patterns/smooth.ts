@@ -1,6 +1,7 @@
 /** Smooth activations and normalizations that have an operator: hard-swish, GELU, sigmoid, softmax, L2. */
 import type { GraphNode, ValueRef } from "../../graph/ir.ts";
 import { attr } from "../attributes.ts";
+import { NodeWriter } from "../node-writer.ts";
 import { type Matcher, type Pattern, sameRef } from "./matcher.ts";
 
 /** L2_NORMALIZATION bounds the norm below by 1e-6, its square by 1e-12; a larger ε would be a different function. */
@@ -133,9 +134,18 @@ const square: Pattern = (node, match) => {
   return match.build.add(node.name, "SquaredDifference", [a, b]);
 };
 
+/** tanh(log(1 + exp(x))), of Mish: where exp overflows, tanh is 1 all the same, so nothing keeps it from that. */
+const saturated: Pattern = (node, match) => {
+  const x = match.operand(node.inputs[0], "Softplus");
+  if (x === undefined) return undefined;
+  const w = new NodeWriter(match.build, node.name);
+  return w.unary("Tanh", w.unary("Log", w.add(w.unary("Exp", x), 1)));
+};
+
 export const SMOOTH: ReadonlyMap<string, Pattern> = new Map([
   ["Mul", product],
   ["Div", quotient],
   ["Reciprocal", reciprocal],
   ["Square", square],
+  ["Tanh", saturated],
 ]);
