@@ -14,6 +14,7 @@ import type { SavedModelOptions } from "../import/saved-model.ts";
 import type { TfjsOptions } from "../import/tfjs.ts";
 import type { ByteSink, ByteSource, FileTree } from "../io/byte-source.ts";
 import { memorySource } from "../io/memory.ts";
+import { MODEL_FILE_LIMIT } from "../io/read-whole.ts";
 import type { Model } from "../model/ir.ts";
 import { readModel } from "../model/read.ts";
 import { encodeModel, writeModel } from "../model/write.ts";
@@ -258,7 +259,7 @@ async function wholeFile(
 ): Promise<{ bytes: Uint8Array; name: string }> {
   if (source instanceof Uint8Array) return { bytes: source, name };
   const { readWholeFile } = await import("../node/file-source.ts");
-  return { bytes: await readWholeFile(source), name: source };
+  return { bytes: await readWholeFile(source, MODEL_FILE_LIMIT), name: source };
 }
 
 async function openSource(source: string | Uint8Array | ByteSource): Promise<ByteSource> {

@@ -60,7 +60,8 @@ async function importGraph(
     return importTfjs(fileTree(dirname(path)), { file: basename(path), keepDynamicBatch: true });
   }
   const { readWholeFile } = await import("../node/file-source.ts");
-  const bytes = await readWholeFile(path);
+  const { MODEL_FILE_LIMIT } = await import("../io/read-whole.ts");
+  const bytes = await readWholeFile(path, MODEL_FILE_LIMIT);
   const options = { name: path, keepDynamicBatch: true };
   if (kind === "frozen_graph") {
     const { importGraphDef } = await import("../import/graph-def.ts");

@@ -8,6 +8,7 @@ import { openTensorBundle } from "../formats/tensorflow/tensor-bundle.ts";
 import { parseMessage } from "../formats/tensorflow/wire.ts";
 import type { Graph } from "../graph/ir.ts";
 import type { FileTree } from "../io/byte-source.ts";
+import { MODEL_FILE_LIMIT, readWhole } from "../io/read-whole.ts";
 import { GraphBuilder } from "./graph-builder.ts";
 import type { BuildContext, InputPlan, PendingConstant } from "./graph-plan.ts";
 import type { ShapeOptions } from "./input-shapes.ts";
@@ -80,11 +81,11 @@ async function readModelFile(tree: FileTree, where: string): Promise<Uint8Array>
       path: where,
     });
   }
-  try {
-    return await source.read(0, source.byteLength);
-  } finally {
-    await source.close?.();
-  }
+  return readWhole(source, {
+    name: "bytes of a SavedModel's graph",
+    max: MODEL_FILE_LIMIT.max,
+    remedy: "Save it with variables in place of constants: they are read one by one",
+  });
 }
 
 function programOf(metaGraph: MetaGraphDef, inputs: readonly InputPlan[], where: string): Program {

@@ -2,7 +2,7 @@
  * A TF.js model to a graph: `model.json` with its files of weights. A graph model is a GraphDef in JSON, a layers model a
  * Keras configuration; each goes the way of its kind.
  */
-import { type Diagnostic, FormatError, IoError, LimitError, UsageError } from "../base/errors.ts";
+import { type Diagnostic, FormatError, IoError, UsageError } from "../base/errors.ts";
 import type { TensorRecord } from "../formats/tensorflow/tensor-record.ts";
 import { readGraphJson } from "../formats/tfjs/graph-json.ts";
 import {
@@ -13,6 +13,7 @@ import {
 } from "../formats/tfjs/manifest.ts";
 import type { Graph } from "../graph/ir.ts";
 import type { FileTree } from "../io/byte-source.ts";
+import { readWhole } from "../io/read-whole.ts";
 import { unfuseGraph } from "./fused-nodes.ts";
 import { importGraphRecords } from "./graph-def.ts";
 import type { ShapeOptions } from "./input-shapes.ts";
@@ -78,21 +79,7 @@ async function readFile(tree: FileTree, file: string, where: string): Promise<Ui
       path: where,
     });
   }
-  try {
-    if (source.byteLength > MAX_MODEL_BYTES) {
-      throw new LimitError({
-        where,
-        found: `${source.byteLength} bytes`,
-        expected: `at most ${MAX_MODEL_BYTES}`,
-        limit: "description of a model",
-        value: source.byteLength,
-        max: MAX_MODEL_BYTES,
-      });
-    }
-    return await source.read(0, source.byteLength);
-  } finally {
-    await source.close?.();
-  }
+  return readWhole(source, { name: "description of a model", max: MAX_MODEL_BYTES });
 }
 
 function importGraphModel(

@@ -3,6 +3,7 @@ import { readSync } from "node:fs";
 import { type FileHandle, open } from "node:fs/promises";
 import { IoError } from "../base/errors.ts";
 import type { ByteSource } from "../io/byte-source.ts";
+import { type ReadLimit, readWhole } from "../io/read-whole.ts";
 import { ioErrorOf } from "./io-error.ts";
 
 /** Node refuses to read more than 2 GiB at once. */
@@ -43,14 +44,10 @@ export async function openFile(path: string): Promise<FileSource> {
 /**
  * Reads a whole file.
  * @throws {IoError} when it is missing, unreadable or a folder
+ * @throws {LimitError} when it is longer than `limit` says, or than an array can be
  */
-export async function readWholeFile(path: string): Promise<Uint8Array> {
-  const source = await openFile(path);
-  try {
-    return await source.read(0, source.byteLength);
-  } finally {
-    await source.close();
-  }
+export async function readWholeFile(path: string, limit?: ReadLimit): Promise<Uint8Array> {
+  return readWhole(await openFile(path), limit);
 }
 
 function sourceOf(handle: FileHandle, path: string, byteLength: number): FileSource {

@@ -20,6 +20,7 @@ import { IMAGE_NAME, type Image } from "../evaluate/image.ts";
 import { type Label, parseLabels, parseNames } from "../evaluate/labels.ts";
 import { openNpy } from "../formats/npy/npy.ts";
 import type { FileTree } from "../io/byte-source.ts";
+import { readWhole } from "../io/read-whole.ts";
 import { openFile, readWholeFile } from "./file-source.ts";
 import { fileTree } from "./file-tree.ts";
 import { ioErrorOf } from "./io-error.ts";
@@ -145,9 +146,5 @@ async function readFileOf(tree: FileTree, path: string): Promise<Uint8Array> {
       path: `${tree.name}/${path}`,
     });
   }
-  try {
-    return await source.read(0, source.byteLength);
-  } finally {
-    await source.close?.();
-  }
+  return readWhole(source);
 }

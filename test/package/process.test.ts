@@ -1,6 +1,6 @@
 /** What only a process shows: signals, a reader that goes away, the built command. */
 import { type ChildProcess, spawn } from "node:child_process";
-import { mkdtempSync, readdirSync, rmSync } from "node:fs";
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
@@ -82,4 +82,25 @@ describe("the octavo process", () => {
       });
     },
   );
+
+  it("writes the whole file or nothing, whenever Ctrl-C comes", async () => {
+    const source = join(root, "test", "fixtures", "digits", "saved_model");
+    const output = join(folder, "model.tflite");
+    const args = [command, "convert", source, "-o", output, "--mode", "dynamic_range"];
+    const startedAt = performance.now();
+    expect((await ended(spawn(process.execPath, args))).code).toBe(0);
+    const wallMs = performance.now() - startedAt;
+    const whole = readFileSync(output);
+    for (let part = 1; part <= 8; part++) {
+      rmSync(output);
+      const child = spawn(process.execPath, args);
+      const timer = setTimeout(() => child.kill("SIGINT"), (wallMs * part) / 8);
+      await ended(child);
+      clearTimeout(timer);
+      const left = readdirSync(folder);
+      expect(left).toEqual(left.length === 0 ? [] : ["model.tflite"]);
+      if (left.length > 0) expect(readFileSync(output).equals(whole)).toBe(true);
+      else writeFileSync(output, whole);
+    }
+  });
 });

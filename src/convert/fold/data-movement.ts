@@ -5,6 +5,7 @@ import type { GraphNode, TensorValue } from "../../graph/ir.ts";
 import { intsOrNone } from "../attributes.ts";
 import { normalizeAxis, stridedOffsets, stridesOf } from "../broadcast.ts";
 import { planStridedSlice, sliceShape } from "../strided-slice.ts";
+import { transposeValue } from "./transpose.ts";
 import {
   type Evaluator,
   integersOf,
@@ -51,25 +52,6 @@ const transpose = onFirst((node, x, [permValue]) => {
   const perm = integersOf(permValue);
   return perm && transposeValue(x, perm, where(node));
 });
-
-/** Permutes the axes of a constant. */
-export function transposeValue(
-  x: TensorValue,
-  perm: readonly number[],
-  place: string,
-): TensorValue | undefined {
-  const axes = perm.map((axis) => normalizeAxis(axis, x.shape.length, place));
-  const strides = stridesOf(x.shape);
-  const shape = axes.map((axis) => x.shape[axis] ?? 1);
-  return takeElements(
-    x,
-    shape,
-    stridedOffsets(
-      shape,
-      axes.map((axis) => strides[axis] ?? 0),
-    ),
-  );
-}
 
 /** Joins along an existing axis. */
 function concat(inputs: readonly TensorValue[], axis: number): TensorValue | undefined {

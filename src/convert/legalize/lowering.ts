@@ -9,7 +9,7 @@ import type {
 } from "../../formats/tflite/schema.gen.ts";
 import type { Graph, GraphNode, PartialShape, TensorValue, ValueRef } from "../../graph/ir.ts";
 import type { DraftOperator, DraftTensor } from "../draft.ts";
-import { transposeValue } from "../fold/data-movement.ts";
+import { transposeValue } from "../fold/transpose.ts";
 import { int32Vector, integersOf, valueFrom } from "../fold/values.ts";
 import type { GraphBuilder } from "../graph-builder.ts";
 import { inputType, placeOf, type ValueType } from "../infer/typed-node.ts";

@@ -7,6 +7,7 @@ import { FormatError, IoError, UnsupportedError } from "../../base/errors.ts";
 import { widenFloat16 } from "../../base/float16.ts";
 import { elementCount, formatShape, type Shape } from "../../base/shape.ts";
 import type { FileTree } from "../../io/byte-source.ts";
+import { readWhole } from "../../io/read-whole.ts";
 import type { TensorRecord } from "../tensorflow/tensor-record.ts";
 
 /** value = q · scale + min; float16 has neither. */
@@ -116,11 +117,7 @@ async function readShard(tree: FileTree, path: string): Promise<Uint8Array> {
       path,
     });
   }
-  try {
-    return await source.read(0, source.byteLength);
-  } finally {
-    await source.close?.();
-  }
+  return readWhole(source);
 }
 
 /** Takes one weight from the front of the bytes that are left of its group. */
