@@ -7,24 +7,29 @@ import {
 } from "../evaluate/benchmark-model.ts";
 import { readWholeFile } from "../node/file-source.ts";
 import type { BenchmarkFlags } from "./commands/benchmark.ts";
+import { runtimeOptions, worthSaying } from "./runtime-flags.ts";
 import type { Terminal } from "./terminal.ts";
 import { byteText, numberText, percentText, shortName, textTable } from "./text.ts";
 
 /** Measures the model at `path`. */
 export async function benchmarkFile(
   path: string,
-  { json, profile, ...options }: BenchmarkFlags,
+  flags: BenchmarkFlags,
   terminal: Terminal,
 ): Promise<void> {
   const bytes = await readWholeFile(path);
+  const { json, profile, runs, warmup } = flags;
   const progress = terminal.progress("benchmarking");
   try {
     const result = await benchmarkModel(bytes, {
-      ...options,
+      ...runtimeOptions(flags),
+      runs,
+      warmup,
       profile: profile === true,
       onProgress: (done, total) => progress.update(done, total),
     });
     progress.stop();
+    terminal.warn(worthSaying(result.remarks, flags));
     const host = { cpu: cpus()[0]?.model ?? "unknown", node: process.version };
     if (json) terminal.printJson({ model: path, byteLength: bytes.byteLength, ...host, ...result });
     else terminal.print(benchmarkText(result));

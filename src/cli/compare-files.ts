@@ -13,6 +13,7 @@ import { readWholeFile } from "../node/file-source.ts";
 import { openDataset } from "../node/open-dataset.ts";
 import type { CompareFlags } from "./commands/compare.ts";
 import { describeData } from "./describe-data.ts";
+import { runtimeOptions } from "./runtime-flags.ts";
 import type { Terminal } from "./terminal.ts";
 import { numberText, shortName, textTable } from "./text.ts";
 
@@ -23,7 +24,7 @@ export async function compareFiles(
   flags: CompareFlags,
   terminal: Terminal,
 ): Promise<void> {
-  const { data, limit, kernels, threads, json } = flags;
+  const { data, limit, json } = flags;
   const models = [await readWholeFile(reference), await readWholeFile(other)] as const;
   const description = data === undefined ? undefined : await describeData({ ...flags, data });
   const dataset = description === undefined ? undefined : await openDataset(description);
@@ -36,8 +37,7 @@ export async function compareFiles(
         samples: dataset === undefined ? limit : Math.min(limit, dataset.length),
         onProgress: (done, total) => progress.update(done, total),
         ...(description === undefined ? {} : { preprocessing: preprocessingOf(description) }),
-        ...(kernels === undefined ? {} : { kernels }),
-        ...(threads === undefined ? {} : { threads }),
+        ...runtimeOptions(flags),
       },
     );
     progress.stop();

@@ -12,6 +12,7 @@ import { type OpenedDataset, openDataset } from "../node/open-dataset.ts";
 import { classificationText } from "./classification-text.ts";
 import type { EvaluateFlags } from "./commands/evaluate.ts";
 import { describeData } from "./describe-data.ts";
+import { runtimeOptions } from "./runtime-flags.ts";
 import type { Terminal } from "./terminal.ts";
 
 /** Measures a model, and its baseline where there is one. */
@@ -59,9 +60,6 @@ async function measure(
   }
 }
 
-async function openModel(path: string, { kernels, threads }: EvaluateFlags): Promise<Classifier> {
-  return openClassifier(basename(path), await readWholeFile(path), {
-    ...(kernels === undefined ? {} : { kernels }),
-    ...(threads === undefined ? {} : { threads }),
-  });
+async function openModel(path: string, flags: EvaluateFlags): Promise<Classifier> {
+  return openClassifier(basename(path), await readWholeFile(path), runtimeOptions(flags));
 }

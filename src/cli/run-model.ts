@@ -12,6 +12,7 @@ import { Interpreter, type TensorDetails } from "../runtime/interpreter.ts";
 import type { Named } from "./arguments.ts";
 import type { RunFlags } from "./commands/run.ts";
 import { withOutputs } from "./outputs.ts";
+import { runtimeOptions, worthSaying } from "./runtime-flags.ts";
 import type { Terminal } from "./terminal.ts";
 import { textTable } from "./text.ts";
 
@@ -34,11 +35,8 @@ export async function runModel(
 ): Promise<string> {
   const { model, diagnostics } = parseModel(await readWholeFile(path), path);
   terminal.warn(diagnostics);
-  const { threads, kernels } = flags;
-  const interpreter = await Interpreter.create(model, {
-    ...(threads === undefined ? {} : { threads }),
-    ...(kernels === undefined ? {} : { kernels }),
-  });
+  const interpreter = await Interpreter.create(model, runtimeOptions(flags));
+  terminal.warn(worthSaying(interpreter.diagnostics, flags));
   try {
     const signature = interpreter.signatures.find(({ subgraphIndex }) => subgraphIndex === 0);
     const inputs = portsOf(interpreter.getInputDetails(), signature?.inputs);

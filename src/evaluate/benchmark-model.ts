@@ -2,12 +2,14 @@
  * How long a model takes: loading, first run, and many runs after a warm-up, on seeded random inputs. The profile comes
  * from runs of its own, so that watching every operator does not count in the times of the whole.
  */
+import type { Diagnostic } from "../base/errors.ts";
 import { Interpreter, type InterpreterOptions } from "../runtime/interpreter.ts";
 import type { SessionMemory } from "../runtime/session-host.ts";
 import { toModelInput } from "./preprocess.ts";
 import { randomInput, randomSequence } from "./random-inputs.ts";
 
-export interface BenchmarkOptions extends Pick<InterpreterOptions, "kernels" | "threads"> {
+export interface BenchmarkOptions
+  extends Pick<InterpreterOptions, "kernels" | "threads" | "wide" | "tiles"> {
   /** Timed runs; 50 by default. */
   readonly runs?: number;
   /** Runs before them that do not count; 10 by default. */
@@ -45,6 +47,8 @@ export interface BenchmarkResult {
   readonly firstRunMs: number;
   readonly runMs: TimeSummary;
   readonly memory: SessionMemory;
+  /** What the interpreter says about how it runs. */
+  readonly remarks: readonly Diagnostic[];
   /** In the order in which operators run. */
   readonly profile?: readonly OperatorTime[];
 }
@@ -76,6 +80,7 @@ export async function benchmarkModel(
       firstRunMs,
       runMs: summarizeTimes(times),
       memory: interpreter.memory(),
+      remarks: interpreter.diagnostics,
       ...(profile ? { profile: await profileOperators(model, runs, options, step) } : {}),
     };
   } finally {

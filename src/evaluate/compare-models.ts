@@ -41,7 +41,7 @@ export interface ModelComparison {
 /** One sample for every input of the reference model, in order; each model gets it in its own element type. */
 export type InputMaker = (inputs: readonly TensorDetails[], index: number) => Promise<Sample[]>;
 
-export interface CompareOptions extends Pick<InterpreterOptions, "kernels" | "threads"> {
+export interface CompareOptions extends Pick<InterpreterOptions, "kernels" | "threads" | "wide"> {
   /** How many inputs; 1 by default. */
   readonly samples?: number;
   readonly preprocessing?: Preprocessing;

@@ -14,7 +14,9 @@ import {
   type KernelChoice,
   kernelFinder,
   type Threads,
+  type TileChoice,
   threadsOf,
+  wideRemarks,
 } from "./kernel-choice.ts";
 import { loadModel } from "./load.ts";
 import { type ModelSource, readModelSource } from "./model-source.ts";
@@ -37,6 +39,18 @@ export interface InterpreterOptions {
   readonly threads?: number;
   /** How to start workers, where the way that fits the host is not wanted. */
   readonly workerHost?: WorkerHost;
+  /**
+   * Compiles emitted kernels with 256-bit vectors where the engine can (V8 in Node 24 and newer, on x86), which about
+   * doubles them. They run once on random numbers, at the price of time at the start, and are used if their results
+   * are those of the 128-bit kernels to the bit. A flag of the whole process is set while they are compiled. False by
+   * default.
+   */
+  readonly wide?: boolean;
+  /**
+   * Matrix products choose among tile shapes by speeds that are measured for some 25 ms at first use in the process, or
+   * by the usual ones. Results do not depend on it. "measured" by default.
+   */
+  readonly tiles?: TileChoice;
   /** Kernels for custom operators, by custom code. They go before the built-in ones of the same name. */
   readonly customOperators?: KernelTable;
   /** Which subgraph to run, by index; 0 by default. */
@@ -132,14 +146,17 @@ export class Interpreter {
       });
     }
     const finder = kernelFinder(options.customOperators);
-    const fast = fastChoice(options.kernels ?? "auto", options.threads, options.workerHost);
+    const fast = fastChoice(options.kernels ?? "auto", options);
+    const { threads, diagnostics } = threadsOf(fast, options.threads);
+    const remarks = [...diagnostics, ...wideRemarks(fast, options.wide)];
     const program = new Program(await loadModel(parsed, finder), {
       preserveAll: options.preserveAllTensors ?? false,
       ...(fast === undefined ? {} : { fast }),
       ...(options.observe === undefined ? {} : { observe: options.observe }),
+      remark: (remark) => remarks.push(remark),
     });
-    const threads = threadsOf(fast, options.threads);
-    const interpreter = new Interpreter(parsed, program, index, threads, signature);
+    const opened = { threads, diagnostics: remarks };
+    const interpreter = new Interpreter(parsed, program, index, opened, signature);
     if (!interpreter.#awaitsShapes()) interpreter.#session.prepare();
     return interpreter;
   }

@@ -2,10 +2,13 @@
 import { type Diagnostic, UnsupportedError } from "../base/errors.ts";
 import type { KernelTable } from "../kernels/kernel.ts";
 import { referenceCustomKernel, referenceKernel } from "../kernels/reference/table.ts";
+import type { FastFeatures } from "../kernels/simd/fast-kernel.ts";
 import { probeFeatures } from "../kernels/simd/probe.ts";
 import { fastKernel } from "../kernels/simd/table.ts";
+import { findWideCompile } from "./compile.ts";
 import type { FastChoice } from "./linear-memory.ts";
 import type { KernelFinder } from "./load.ts";
+import { tileSpeeds } from "./tile-speeds.ts";
 import { findWorkerHost, type WorkerHost } from "./worker-host.ts";
 
 /**
@@ -22,23 +25,51 @@ export function kernelFinder(customOperators: KernelTable = {}): KernelFinder {
   };
 }
 
+/** How tiles of matrix products are chosen: by speeds measured at first use in the process, or by the usual ones. */
+export type TileChoice = "measured" | "usual";
+
+/** What a caller says about emitted kernels. */
+export interface FastOptions {
+  /** 1 by default. Where memory cannot be shared there is one thread, whatever this says. */
+  readonly threads?: number;
+  readonly workerHost?: WorkerHost;
+  /** Whether to compile with 256-bit vectors; without effect where the engine cannot. */
+  readonly wide?: boolean;
+  /** "measured" by default. */
+  readonly tiles?: TileChoice;
+}
+
 /**
- * Emitted kernels for a choice; undefined where none are wanted, or "auto" finds none that the engine can run. Where
- * memory cannot be shared there is one thread, whatever `threads` says.
+ * Emitted kernels for a choice; undefined where none are wanted, or "auto" finds none that the engine can run.
  *
  * @throws {UnsupportedError} for "simd" in an engine without WebAssembly SIMD.
  */
 export function fastChoice(
   choice: KernelChoice,
-  threads = 1,
-  workerHost: WorkerHost | undefined = findWorkerHost(),
+  {
+    threads = 1,
+    workerHost = findWorkerHost(),
+    wide = false,
+    tiles = "measured",
+  }: FastOptions = {},
 ): FastChoice | undefined {
   if (choice === "reference") return undefined;
-  const features = probeFeatures();
-  if (features !== undefined) {
+  const probed = probeFeatures();
+  if (probed !== undefined) {
     const host = threads > 1 ? workerHost : undefined;
     const workers = host === undefined ? {} : { workers: { host, count: threads - 1 } };
-    return { features, find: fastKernel, ...workers };
+    const compileWide = wide && probed.relaxed ? findWideCompile() : undefined;
+    const features: FastFeatures = {
+      ...probed,
+      ...(compileWide === undefined ? {} : { wide: true }),
+      ...(tiles === "usual" ? {} : { speeds: (format) => tileSpeeds(format, compileWide) }),
+    };
+    return {
+      features,
+      find: fastKernel,
+      ...workers,
+      ...(compileWide === undefined ? {} : { compileWide }),
+    };
   }
   if (choice === "auto") return undefined;
   throw new UnsupportedError({
@@ -47,6 +78,12 @@ export function fastChoice(
     expected: 'an engine with it, or kernels "auto" or "reference"',
     features: ["SIMD kernels"],
   });
+}
+
+/** What there is to say where 256 bits were asked for. */
+export function wideRemarks(choice: FastChoice | undefined, wanted = false): Diagnostic[] {
+  if (!wanted || choice?.compileWide !== undefined) return [];
+  return [{ id: "no-wide", text: "128-bit kernels: this engine cannot be asked for 256 bits" }];
 }
 
 /** How many threads a choice comes to, and what there is to say about it. */

@@ -16,18 +16,19 @@ import {
   type FastPlan,
   Region,
 } from "../kernels/simd/fast-kernel.ts";
-import { ModuleBuilder } from "../wasm/module-builder.ts";
+import type { Compile } from "./compile.ts";
+import { EmittedCode, MAX_PAGES, type Workers } from "./emitted-code.ts";
 import { allocateBytes } from "./limits.ts";
 import type { LoadedSubgraph } from "./load.ts";
 import { nodeWith, type Placement, type Plan } from "./plan.ts";
-import { ThreadPool } from "./thread-pool.ts";
-import type { WorkerHost } from "./worker-host.ts";
 
 /** Emitted kernels that a session may use. */
 export interface FastChoice {
   readonly features: FastFeatures;
   /** How to start workers; absent where one thread does everything. */
-  readonly workers?: { readonly host: WorkerHost; readonly count: number };
+  readonly workers?: Workers;
+  /** Compiles with 256-bit vectors; absent where 128 bits are wanted. */
+  readonly compileWide?: Compile;
   find(op: string): FastKernel | undefined;
 }
 
@@ -41,14 +42,13 @@ export interface LinearMemory {
   bind(operator: number): KernelRun | undefined;
   /** Name of the emitted variant that serves an operator. */
   variantOf(operator: number): string | undefined;
-  /** Ends the threads. */
-  dispose(): void;
+  /** The emitted kernels' code; undefined where there are none. */
+  readonly code: EmittedCode | undefined;
 }
 
 const PAGE_BYTES = 65536;
 /** Address 0 stays unused, so that it can stand for "no operand". */
 const RESERVED_BYTES = 64;
-const MAX_PAGES = 65536;
 const MAX_MEMORY_BYTES = (MAX_PAGES - 1) * PAGE_BYTES;
 
 /** Lays out memory for the plan and builds the module. */
@@ -63,7 +63,7 @@ export function openLinearMemory(
     const buffer = allocateBytes(where, plan.arenaByteLength);
     const none = () => undefined;
     const plain = { buffer, arenaStart: 0, kernelBytes: 0 };
-    return { ...plain, bind: none, variantOf: none, dispose: none };
+    return { ...plain, bind: none, variantOf: none, code: undefined };
   }
   const region = new Region(RESERVED_BYTES);
   const arenaStart = region.take(plan.arenaByteLength);
@@ -74,16 +74,14 @@ export function openLinearMemory(
   const scratch = region.take(Math.max(...[...fast.values()].map((entry) => entry.scratchBytes)));
   const totalBytes = RESERVED_BYTES + region.byteLength;
   const memory = allocateMemory(where, totalBytes, choice?.workers !== undefined);
-  const { exports, pool } = instantiate([...fast.values()], memory, choice?.workers);
+  const functions = [...fast.values()].flatMap((entry) => entry.functions);
+  const code = new EmittedCode(functions, memory, choice ?? {});
   const place = {
     memory,
     scratch,
-    threads: pool?.threads ?? 1,
-    call: <Call extends (...args: never[]) => void>(name: string) => exports[name] as Call,
-    callAll(name, calls) {
-      if (pool !== undefined && calls.length > 1) pool.run(name, calls);
-      else for (const args of calls) (exports[name] as (...args: number[]) => void)(...args);
-    },
+    threads: code.threads,
+    call: (name) => code.call(name),
+    callAll: (name, calls) => code.callAll(name, calls),
   } satisfies Omit<FastPlace, "persistent">;
   return {
     buffer: memory.buffer,
@@ -92,7 +90,7 @@ export function openLinearMemory(
     bind: (operator) =>
       fast.get(operator)?.bind({ ...place, persistent: persistent.get(operator) ?? 0 }),
     variantOf: (operator) => fast.get(operator)?.variant,
-    dispose: () => pool?.dispose(),
+    code,
   };
 }
 
@@ -149,35 +147,4 @@ function allocateMemory(where: string, byteLength: number, shared: boolean): Web
     value: byteLength,
     max: MAX_MEMORY_BYTES,
   });
-}
-
-interface Instantiated {
-  readonly exports: WebAssembly.Exports;
-  readonly pool: ThreadPool | undefined;
-}
-
-function instantiate(
-  plans: readonly FastPlan[],
-  memory: WebAssembly.Memory,
-  workers: FastChoice["workers"],
-): Instantiated {
-  const builder = new ModuleBuilder();
-  const shared = workers !== undefined;
-  builder.importMemory(
-    "env",
-    "memory",
-    shared ? { initial: 1, maximum: MAX_PAGES, shared } : { initial: 1 },
-  );
-  const emitted = new Set<string>();
-  for (const entry of plans.flatMap((plan) => plan.functions)) {
-    if (emitted.has(entry.name)) continue;
-    emitted.add(entry.name);
-    entry.emit(builder);
-  }
-  const module = new WebAssembly.Module(builder.finish());
-  const { exports } = new WebAssembly.Instance(module, { env: { memory } });
-  const functions = Object.keys(exports);
-  const pool =
-    workers && new ThreadPool(workers.host, workers.count, { module, memory, functions }, exports);
-  return { exports, pool };
 }

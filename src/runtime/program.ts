@@ -9,13 +9,13 @@ import { SubgraphSession } from "./subgraph-session.ts";
 
 export class Program {
   readonly #graphs: readonly LoadedSubgraph[];
-  readonly #options: Pick<SessionHost, "preserveAll" | "observe" | "fast">;
+  readonly #options: Pick<SessionHost, "preserveAll" | "observe" | "remark" | "fast">;
   readonly #sessions = new Map<number, SubgraphSession>();
   readonly #resources: ResourceStore & { clear(): void };
 
   constructor(
     graphs: readonly LoadedSubgraph[],
-    options: Pick<SessionHost, "preserveAll" | "observe" | "fast">,
+    options: Pick<SessionHost, "preserveAll" | "observe" | "remark" | "fast">,
   ) {
     this.#graphs = graphs;
     this.#options = options;

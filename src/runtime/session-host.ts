@@ -1,4 +1,5 @@
 /** What a session asks of its surroundings, and what it tells them. */
+import type { Diagnostic } from "../base/errors.ts";
 import type { CallableSubgraph, ResourceStore, TensorView } from "../kernels/kernel.ts";
 import type { FastChoice } from "./linear-memory.ts";
 
@@ -23,6 +24,8 @@ export interface SessionHost {
   /** Emitted kernels; absent where the reference serves everything. */
   readonly fast?: FastChoice;
   readonly observe?: (event: OperatorEvent) => void;
+  /** Takes what a caller should know about how the session runs. */
+  readonly remark?: (remark: Diagnostic) => void;
   callable(subgraph: number): CallableSubgraph;
 }
 

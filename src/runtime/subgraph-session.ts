@@ -17,6 +17,7 @@ import { checkedByteLength } from "./limits.ts";
 import { type LinearMemory, openLinearMemory } from "./linear-memory.ts";
 import type { LoadedOperator, LoadedSubgraph } from "./load.ts";
 import { nodeWith, type Placement, type Plan, planSubgraph } from "./plan.ts";
+import { codesAgree } from "./self-check.ts";
 import type { SessionHost, SessionMemory } from "./session-host.ts";
 import { allocateData, copyData, dataOn } from "./tensor-data.ts";
 import { copyOf } from "./tensor-exchange.ts";
@@ -193,11 +194,25 @@ export class SubgraphSession implements CallableSubgraph {
       this.#steps = plan.steps.map(({ operator, dynamic }) => {
         return dynamic ? { operator, dynamic } : this.#bind(operator, memory);
       });
+      this.#settle(memory);
     } catch (error) {
       this.release();
       throw error;
     }
     this.#plan = plan;
+  }
+
+  /** Decides whether wide code is trusted, where there is some. */
+  #settle({ code, variantOf }: LinearMemory): void {
+    if (code === undefined || !code.hasWide) return;
+    const checked = this.#steps.filter((step) => {
+      return !("dynamic" in step) && variantOf(step.operator) !== undefined;
+    }) as StaticStep[];
+    const agree = codesAgree(checked, (which) => code.use(which));
+    code.settle(agree ? "wide" : "plain");
+    if (agree) return;
+    const text = "256-bit kernels give other results than 128-bit ones here, and are not used";
+    this.#host.remark?.({ id: "wide-refused", text });
   }
 
   /** Does `work` unless it is being done further up the stack: subgraphs must not call each other in circles. */
@@ -222,7 +237,7 @@ export class SubgraphSession implements CallableSubgraph {
 
   /** Lets go of memory and threads; the next run plans anew. */
   release(): void {
-    this.#memory?.dispose();
+    this.#memory?.code?.dispose();
     this.#plan = undefined;
     this.#slots = [];
     this.#steps = [];

@@ -1,15 +1,12 @@
 /** `octavo benchmark`: how fast a model is, and which operators take the time. */
 import type { Command } from "commander";
-import type { KernelChoice } from "../../runtime/kernel-choice.ts";
 import { wholeNumber } from "../arguments.ts";
+import { addRuntimeFlags, type RuntimeFlags } from "../runtime-flags.ts";
 import type { Terminal } from "../terminal.ts";
-import { kernelsOption } from "./run.ts";
 
-export interface BenchmarkFlags {
+export interface BenchmarkFlags extends RuntimeFlags {
   readonly runs: number;
   readonly warmup: number;
-  readonly threads?: number;
-  readonly kernels?: KernelChoice;
   readonly profile?: true;
   readonly json?: true;
 }
@@ -24,15 +21,14 @@ Examples:
 
 /** Adds `octavo benchmark`. */
 export function defineBenchmark(program: Command, terminal: Terminal): void {
-  program
+  const command = program
     .command("benchmark")
     .summary("measure how fast a .tflite model runs")
     .description("Measures how fast a .tflite model loads and runs.")
     .argument("<model>", "the .tflite file")
     .option("--runs <count>", "timed runs", wholeNumber(1), 50)
-    .option("--warmup <count>", "runs before them that do not count", wholeNumber(0), 10)
-    .option("--threads <count>", "how many threads compute", wholeNumber(1))
-    .addOption(kernelsOption())
+    .option("--warmup <count>", "runs before them that do not count", wholeNumber(0), 10);
+  addRuntimeFlags(command)
     .option("--profile", "measure every operator as well")
     .option("--json", "print the result as JSON")
     .addHelpText("after", EXAMPLES)

@@ -1,16 +1,13 @@
 /** `octavo compare`: how far two versions of one model lie apart, and in which layer that begins. */
 import type { Command } from "commander";
-import type { KernelChoice } from "../../runtime/kernel-choice.ts";
 import { wholeNumber } from "../arguments.ts";
 import { addDataOptions, DATA_HELP, type DataFlags } from "../data-flags.ts";
+import { addRuntimeFlags, type RuntimeFlags } from "../runtime-flags.ts";
 import type { Terminal } from "../terminal.ts";
-import { kernelsOption } from "./run.ts";
 
-export interface CompareFlags extends DataFlags {
+export interface CompareFlags extends DataFlags, RuntimeFlags {
   readonly data?: string;
   readonly limit: number;
-  readonly kernels?: KernelChoice;
-  readonly threads?: number;
   readonly json?: true;
 }
 
@@ -34,9 +31,7 @@ export function defineCompare(program: Command, terminal: Terminal): void {
     .argument("<other>", "the .tflite file to compare with it")
     .option("--data <path>", "inputs: a folder, an .npy array, or a .json description")
     .option("--limit <count>", "so many inputs, evenly spread", wholeNumber(1), 8);
-  addDataOptions(command)
-    .addOption(kernelsOption())
-    .option("--threads <count>", "how many threads compute", wholeNumber(1))
+  addRuntimeFlags(addDataOptions(command))
     .option("--json", "print the result as JSON")
     .addHelpText("after", EXAMPLES)
     .action(async (reference: string, other: string, flags: CompareFlags) => {

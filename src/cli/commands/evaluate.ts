@@ -1,6 +1,5 @@
 /** `octavo evaluate`: how good a model is on labelled data, and what quantization cost against a float baseline. */
 import { type Command, Option } from "commander";
-import type { KernelChoice } from "../../runtime/kernel-choice.ts";
 import { wholeNumber } from "../arguments.ts";
 import {
   addDataOptions,
@@ -9,16 +8,14 @@ import {
   type DataFlags,
   type LabelFlags,
 } from "../data-flags.ts";
+import { addRuntimeFlags, type RuntimeFlags } from "../runtime-flags.ts";
 import type { Terminal } from "../terminal.ts";
-import { kernelsOption } from "./run.ts";
 
-export interface EvaluateFlags extends DataFlags, LabelFlags {
+export interface EvaluateFlags extends DataFlags, LabelFlags, RuntimeFlags {
   readonly baseline?: string;
   readonly task: "image-classification";
   readonly data: string;
   readonly limit?: number;
-  readonly kernels?: KernelChoice;
-  readonly threads?: number;
   readonly json?: true;
 }
 
@@ -45,9 +42,7 @@ export function defineEvaluate(program: Command, terminal: Terminal): void {
     .addOption(new Option("--task <task>", "what the model does").choices(TASKS).default(TASKS[0]))
     .requiredOption("--data <path>", "the samples: a folder, an .npy array, or a .json description")
     .option("--limit <count>", "so many samples, evenly spread", wholeNumber(1));
-  addDataOptions(addLabelOptions(command))
-    .addOption(kernelsOption())
-    .option("--threads <count>", "how many threads compute", wholeNumber(1))
+  addRuntimeFlags(addDataOptions(addLabelOptions(command)))
     .option("--json", "print the result as JSON")
     .addHelpText("after", EXAMPLES)
     .action(async (model: string, flags: EvaluateFlags) => {

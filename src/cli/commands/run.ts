@@ -1,13 +1,12 @@
 /** `octavo run`: feeds arrays to a .tflite model and writes what comes out. */
-import { type Command, Option } from "commander";
-import { checkNames, type Named, namedFile, wholeNumber } from "../arguments.ts";
+import type { Command } from "commander";
+import { checkNames, type Named, namedFile } from "../arguments.ts";
+import { addRuntimeFlags, type RuntimeFlags } from "../runtime-flags.ts";
 import type { Terminal } from "../terminal.ts";
 
-export interface RunFlags {
+export interface RunFlags extends RuntimeFlags {
   readonly input?: readonly Named<string>[];
   readonly outputDir: string;
-  readonly threads?: number;
-  readonly kernels?: "auto" | "reference" | "simd";
 }
 
 const EXAMPLES = `
@@ -23,7 +22,7 @@ Examples:
 
 /** Adds `octavo run`. */
 export function defineRun(program: Command, terminal: Terminal): void {
-  program
+  const command = program
     .command("run")
     .summary("run a .tflite model on arrays from .npy files")
     .description("Runs a .tflite model once, on arrays from .npy files.")
@@ -36,9 +35,8 @@ export function defineRun(program: Command, terminal: Terminal): void {
     .requiredOption(
       "--output-dir <folder>",
       "the folder for the outputs; made when it is not there",
-    )
-    .addOption(kernelsOption())
-    .option("--threads <count>", "how many threads compute", wholeNumber(1))
+    );
+  addRuntimeFlags(command)
     .addHelpText("after", EXAMPLES)
     .action(async (model: string, flags: RunFlags) => {
       const inputs = flags.input ?? [];
@@ -46,12 +44,4 @@ export function defineRun(program: Command, terminal: Terminal): void {
       const { runModel } = await import("../run-model.ts");
       terminal.print(await runModel(model, inputs, flags, terminal));
     });
-}
-
-/** The choice of kernels, for every command that runs models. */
-export function kernelsOption(): Option {
-  return new Option(
-    "--kernels <kind>",
-    "which kernels compute: reference is slow and exact",
-  ).choices(["auto", "reference", "simd"]);
 }

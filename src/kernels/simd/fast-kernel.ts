@@ -5,6 +5,7 @@
  */
 import type { ModuleBuilder } from "../../wasm/module-builder.ts";
 import type { KernelNode, KernelRun, TensorView, ValueOf } from "../kernel.ts";
+import type { GemmFormat } from "./gemm/variants.ts";
 
 /** A function of the emitted module. The same name always stands for the same code. */
 export interface EmittedFunction {
@@ -47,8 +48,10 @@ export interface FastFeatures {
    * exact for neither.
    */
   readonly dot?: "int8" | "uint8";
-  /** Relative speeds of matrix multiplication tiles by variant name, where they were measured. */
-  readonly speeds?: Readonly<Record<string, number>>;
+  /** Whether code is compiled with 256-bit vectors where the engine finds pairs of 128-bit ones. */
+  readonly wide?: true;
+  /** Relative speeds of matrix multiplication tiles of a format by variant name, where they are measured. */
+  speeds?(format: GemmFormat): ReadonlyMap<string, number>;
 }
 
 export interface FastRequest {

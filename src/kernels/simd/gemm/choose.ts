@@ -13,10 +13,16 @@ export interface GemmShape {
 }
 
 /** Speeds of tiles by isa, in the order of the tiles in `variants.ts`: GMAC/s in the first-level cache, one x86 core. */
-const USUAL_SPEEDS: Readonly<Record<GemmIsa, readonly number[]>> = {
+type Speeds = Readonly<Record<GemmIsa, readonly number[]>>;
+const USUAL_SPEEDS: Speeds = {
   simd: [16, 22, 23, 22, 20, 17],
   relaxed: [9, 17, 26, 31, 21, 17],
   dot: [25, 45, 80, 95, 70, 75],
+};
+const USUAL_WIDE_SPEEDS: Speeds = {
+  simd: [18, 29, 33, 30, 39, 39],
+  relaxed: [9, 17, 33, 42, 44, 52],
+  dot: [30, 60, 105, 149, 145, 172],
 };
 
 /** The instruction set that serves a data kind best where `features` are there. */
@@ -32,9 +38,11 @@ export function chooseGemm(
   features: FastFeatures,
 ): GemmVariant {
   const isa = gemmIsa(data, features);
+  const usual = (features.wide ? USUAL_WIDE_SPEEDS : USUAL_SPEEDS)[isa];
+  const measured = features.speeds?.({ data, isa });
   const time = ({ name, mr, nr }: GemmVariant, index: number): number => {
     const work = Math.ceil(rows / mr) * mr * Math.ceil(n / nr) * nr;
-    return work / (features.speeds?.[name] ?? USUAL_SPEEDS[isa][index] ?? 1);
+    return work / (measured?.get(name) ?? usual[index] ?? 1);
   };
   const [best] = gemmVariants(data, isa)
     .map((variant, index) => ({ variant, time: time(variant, index) }))

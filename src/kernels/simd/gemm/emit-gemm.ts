@@ -63,7 +63,8 @@ export interface BoundStage {
   nextPanel(): void;
 }
 
-function stageOf({ data, isa }: GemmVariant): GemmStage {
+/** The stage that a variant's function ends with. */
+export function gemmStage({ data, isa }: GemmVariant): GemmStage {
   switch (data) {
     case "f32":
       return floatStage;
@@ -80,7 +81,7 @@ function stageOf({ data, isa }: GemmVariant): GemmStage {
 
 /** Adds the function to `module`, exported under the variant's name. */
 export function emitGemm(module: ModuleBuilder, variant: GemmVariant): void {
-  const stage = stageOf(variant);
+  const stage = gemmStage(variant);
   const f = module.function([...COMMON, ...stage.params], [], variant.name);
   const [a, aStride, weights, c, cStride, m, n, steps] = COMMON.map((_, index) =>
     f.param(index),

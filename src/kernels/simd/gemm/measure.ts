@@ -1,0 +1,59 @@
+/** How fast the tiles of one format are in the running engine: short runs of each on operands in the first-level cache. */
+import { assert } from "../../../base/errors.ts";
+import { ModuleBuilder } from "../../../wasm/module-builder.ts";
+import { emitGemm, type GemmCommon, gemmStage } from "./emit-gemm.ts";
+import { gemmSteps, packedByteLength } from "./pack.ts";
+import { type GemmFormat, type GemmVariant, gemmVariants } from "./variants.ts";
+
+/** Rows are a multiple of every tile's, columns too. */
+const SHAPE = { m: 12, n: 48, k: 192 };
+/** Calls that are timed together: the clock of browsers is coarse. */
+const CALLS = 20;
+/** Time that one format may take, in milliseconds; and rounds after which no more is learnt. */
+const BUDGET_MS = 25;
+const MAX_ROUNDS = 60;
+const MIN_ROUNDS = 3;
+
+/** Speeds by variant name, in GMAC/s. `compile` is that of the kernels that the speeds are for. */
+export function measureTiles(
+  { data, isa }: GemmFormat,
+  compile: (bytes: Uint8Array<ArrayBuffer>) => WebAssembly.Module,
+): ReadonlyMap<string, number> {
+  const variants = gemmVariants(data, isa);
+  const module = new ModuleBuilder();
+  module.importMemory("env", "memory", { initial: 2 });
+  for (const variant of variants) emitGemm(module, variant);
+  const memory = new WebAssembly.Memory({ initial: 2 });
+  const { exports } = new WebAssembly.Instance(compile(module.finish()), { env: { memory } });
+  const best = new Map<string, number>();
+  const startedAt = performance.now();
+  // In turns, so that a slow moment of the machine does not fall upon one tile alone.
+  for (let round = 0; round < MAX_ROUNDS; round++) {
+    if (round >= MIN_ROUNDS && performance.now() - startedAt > BUDGET_MS) break;
+    for (const variant of variants) {
+      const elapsed = timed(exports[variant.name], argumentsFor(variant));
+      best.set(variant.name, Math.min(best.get(variant.name) ?? Infinity, elapsed));
+    }
+  }
+  const work = (SHAPE.m * SHAPE.n * SHAPE.k * CALLS) / 1e6;
+  return new Map([...best].map(([name, elapsed]) => [name, work / elapsed]));
+}
+
+function timed(exported: unknown, args: readonly number[]): number {
+  assert(typeof exported === "function", "an exported tile");
+  const startedAt = performance.now();
+  for (let call = 0; call < CALLS; call++) exported(...args);
+  return performance.now() - startedAt;
+}
+
+/** Operands are zeros, wherever they are: values do not matter for the time. */
+function argumentsFor(variant: GemmVariant): readonly number[] {
+  const { m, n, k } = SHAPE;
+  const { params, outputBytes } = gemmStage(variant);
+  const steps = gemmSteps(variant, k);
+  const a = 64;
+  const weights = a + m * steps * 4;
+  const c = weights + packedByteLength(variant, n, k);
+  const common: GemmCommon = [a, steps * 4, weights, c, n * outputBytes, m, n, steps];
+  return [...common, ...params.map(() => a)];
+}

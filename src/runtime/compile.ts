@@ -1,0 +1,67 @@
+/**
+ * How emitted code is compiled. Node's V8 has a pass that joins neighbouring 128-bit operations into 256-bit ones
+ * ("re-vectorizer"). It is off by default, and a flag of the whole process turns it on, so it is on here only while one
+ * module is compiled.
+ */
+
+/** Compiles the bytes of a module. */
+export type Compile = (bytes: Uint8Array<ArrayBuffer>) => WebAssembly.Module;
+
+/** The little of Node that is needed here. */
+interface EngineFlags {
+  setFlagsFromString(flags: string): void;
+}
+
+interface BuiltinModules {
+  getBuiltinModule?(name: "node:v8"): EngineFlags | undefined;
+}
+
+/** In the engine's usual way: quickly at first, well once a function has run for some time. */
+export const compilePlain: Compile = (bytes) => new WebAssembly.Module(bytes);
+
+/** Compiles at once what is compiled at first use or in a second step otherwise: what is measured is then what runs. */
+const EAGER = ["--no-liftoff", "--no-wasm-lazy-compilation"] as const;
+const EAGER_OFF = ["--liftoff", "--wasm-lazy-compilation"] as const;
+const WIDE = ["--experimental-wasm-revectorize"] as const;
+const WIDE_OFF = ["--no-experimental-wasm-revectorize"] as const;
+
+/** Compiles well at once; as usual where the engine has no flags that can be set. */
+export function findEagerCompile(): Compile {
+  return withFlags("eager", EAGER, EAGER_OFF) ?? compilePlain;
+}
+
+/**
+ * Compiles well at once and with 256-bit vectors where V8 finds pairs; undefined where the engine has no flags. Engines
+ * older than relaxed SIMD do not know the flag, and say so on the terminal: ask for relaxed SIMD first.
+ */
+export function findWideCompile(): Compile | undefined {
+  return withFlags("wide", [...EAGER, ...WIDE], [...EAGER_OFF, ...WIDE_OFF]);
+}
+
+function withFlags(
+  name: string,
+  on: readonly string[],
+  off: readonly string[],
+): Compile | undefined {
+  const { process } = globalThis as { readonly process?: BuiltinModules };
+  const engine = process?.getBuiltinModule?.("node:v8");
+  if (engine === undefined) return undefined;
+  return (bytes) => {
+    for (const flag of on) engine.setFlagsFromString(flag);
+    try {
+      return new WebAssembly.Module(marked(bytes, name));
+    } finally {
+      for (const flag of off) engine.setFlagsFromString(flag);
+    }
+  };
+}
+
+/** Adds a custom section of that name: V8 hands out code that it has compiled before for the same bytes, flags or not. */
+function marked(bytes: Uint8Array<ArrayBuffer>, name: string): Uint8Array<ArrayBuffer> {
+  const encoded = new TextEncoder().encode(name);
+  const result = new Uint8Array(bytes.length + 3 + encoded.length);
+  result.set(bytes);
+  result.set([0, encoded.length + 1, encoded.length], bytes.length);
+  result.set(encoded, bytes.length + 3);
+  return result;
+}

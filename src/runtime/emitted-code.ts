@@ -1,0 +1,122 @@
+/**
+ * The emitted functions of one subgraph: compiled, instantiated on its memory, and handed to workers. Where code is
+ * compiled wide there are two instances on the same memory, and kernels go through a table, so that the wide code can be
+ * compared with the plain code before it is trusted (`self-check.ts`).
+ */
+import { assert } from "../base/errors.ts";
+import type { EmittedFunction, FastPlace } from "../kernels/simd/fast-kernel.ts";
+import { ModuleBuilder } from "../wasm/module-builder.ts";
+import { type Compile, compilePlain } from "./compile.ts";
+import { ThreadPool } from "./thread-pool.ts";
+import type { WorkerHost } from "./worker-host.ts";
+
+/** How to start workers, and how many. */
+export interface Workers {
+  readonly host: WorkerHost;
+  readonly count: number;
+}
+
+export interface EmittedCodeOptions {
+  readonly workers?: Workers;
+  /** Compiles with 256-bit vectors. */
+  readonly compileWide?: Compile;
+}
+
+/** Largest memory of a module, in pages. */
+export const MAX_PAGES = 65536;
+
+type EmittedCall = (...args: number[]) => void;
+
+interface Code {
+  readonly module: WebAssembly.Module;
+  readonly exports: WebAssembly.Exports;
+}
+
+export class EmittedCode implements Pick<FastPlace, "call" | "callAll" | "threads"> {
+  readonly threads: number;
+  readonly #memory: WebAssembly.Memory;
+  readonly #workers: Workers | undefined;
+  readonly #plain: Code;
+  readonly #wide: Code | undefined;
+  #code: Code;
+  #pool: ThreadPool | undefined;
+
+  constructor(
+    functions: readonly EmittedFunction[],
+    memory: WebAssembly.Memory,
+    { workers, compileWide }: EmittedCodeOptions,
+  ) {
+    this.threads = 1 + (workers?.count ?? 0);
+    this.#memory = memory;
+    this.#workers = workers;
+    const bytes = emitModule(functions, workers !== undefined);
+    const open = (compile: Compile): Code => {
+      const module = compile(bytes);
+      const { exports } = new WebAssembly.Instance(module, { env: { memory } });
+      return { module, exports };
+    };
+    this.#plain = open(compilePlain);
+    this.#wide = compileWide === undefined ? undefined : open(compileWide);
+    this.#code = this.#plain;
+    if (this.#wide === undefined) this.settle("plain");
+  }
+
+  /** Whether there is wide code, which nobody has looked at yet. */
+  get hasWide(): boolean {
+    return this.#wide !== undefined;
+  }
+
+  /** Makes all kernels run one code or the other, on the calling thread. */
+  use(code: "plain" | "wide"): void {
+    this.#code = code === "plain" ? this.#plain : (this.#wide ?? this.#plain);
+  }
+
+  /** Decides for one code for good, and starts the workers. */
+  settle(code: "plain" | "wide"): void {
+    this.use(code);
+    if (this.#workers === undefined) return;
+    assert(this.#pool === undefined, "code is settled once");
+    const { module, exports } = this.#code;
+    const start = { module, memory: this.#memory, functions: Object.keys(exports) };
+    this.#pool = new ThreadPool(this.#workers.host, this.#workers.count, start, exports);
+  }
+
+  call<Call extends (...args: never[]) => void>(name: string): Call {
+    if (this.#wide === undefined) return this.#plain.exports[name] as Call;
+    const indirect: EmittedCall = (...args) => (this.#code.exports[name] as EmittedCall)(...args);
+    return indirect as unknown as Call;
+  }
+
+  callAll(name: string, calls: readonly (readonly number[])[]): void {
+    if (this.#pool !== undefined && calls.length > 1) {
+      this.#pool.run(name, calls);
+      return;
+    }
+    const call = this.#code.exports[name] as EmittedCall;
+    for (const args of calls) call(...args);
+  }
+
+  /** Ends the workers. */
+  dispose(): void {
+    this.#pool?.dispose();
+  }
+}
+
+function emitModule(
+  functions: readonly EmittedFunction[],
+  shared: boolean,
+): Uint8Array<ArrayBuffer> {
+  const builder = new ModuleBuilder();
+  builder.importMemory(
+    "env",
+    "memory",
+    shared ? { initial: 1, maximum: MAX_PAGES, shared } : { initial: 1 },
+  );
+  const emitted = new Set<string>();
+  for (const entry of functions) {
+    if (emitted.has(entry.name)) continue;
+    emitted.add(entry.name);
+    entry.emit(builder);
+  }
+  return builder.finish();
+}

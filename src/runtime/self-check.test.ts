@@ -1,0 +1,77 @@
+import { describe, expect, it } from "vitest";
+import { UsageError } from "../base/errors.ts";
+import type { TensorInfo } from "../kernels/kernel.ts";
+import { type CheckedStep, codesAgree } from "./self-check.ts";
+import { TensorSlot } from "./tensor-slot.ts";
+
+type Code = "plain" | "wide";
+
+function slot(data: Float32Array, extra: Partial<TensorInfo> = {}): TensorSlot {
+  const info = { name: "t", dtype: "float32", shape: [data.length] } as const;
+  return new TensorSlot({ ...info, isConstant: false, isVariable: false, ...extra }, data);
+}
+
+/** A step that doubles its input; what `wide` does is up to the test. */
+function doubling(wide: (doubled: number) => number, current: () => Code): CheckedStep {
+  const [input, output] = [slot(new Float32Array(9)), slot(new Float32Array(9))];
+  const run = (): void => {
+    const [from, to] = [input.data as Float32Array, output.data as Float32Array];
+    to.set(from.map((value) => (current() === "wide" ? wide(value * 2) : value * 2)));
+  };
+  return { run, inputs: [input], outputs: [output] };
+}
+
+function check(makeSteps: (current: () => Code) => readonly CheckedStep[]): boolean {
+  let code: Code = "plain";
+  return codesAgree(
+    makeSteps(() => code),
+    (next) => {
+      code = next;
+    },
+  );
+}
+
+describe("codesAgree", () => {
+  it("accepts code with the same results", () => {
+    expect(check((code) => [doubling((value) => value, code)])).toBe(true);
+  });
+
+  it("sees a difference in the last bit, and the sign of zero", () => {
+    const lastBit = (value: number) => value * (1 + 2 ** -23);
+    expect(check((code) => [doubling(lastBit, code)])).toBe(false);
+    const zeros = (sign: number) => (code: () => Code) => {
+      const output = slot(new Float32Array(9));
+      const run = (): void => {
+        (output.data as Float32Array).fill(code() === "wide" ? sign * 0 : 0);
+      };
+      return [{ run, inputs: [], outputs: [output] }];
+    };
+    expect(check(zeros(1))).toBe(true);
+    expect(check(zeros(-1))).toBe(false);
+  });
+
+  it("sees a difference in a later step", () => {
+    const same = (value: number) => value;
+    expect(check((code) => [doubling(same, code), doubling((value) => -value, code)])).toBe(false);
+  });
+
+  it("takes a step that refuses random operands with both codes as equal", () => {
+    const refuse = (): never => {
+      throw new UsageError({ where: "test", found: "an index", expected: "one", option: "x" });
+    };
+    expect(check((code) => [{ ...doubling((value) => value, code), run: refuse }])).toBe(true);
+  });
+
+  it("gives both codes the same variables, leaves them as they were, and zeroes the rest", () => {
+    const state = slot(Float32Array.of(1, 2, 3), { isVariable: true });
+    const output = slot(Float32Array.of(9, 9, 9));
+    const run = (): void => {
+      const data = state.data as Float32Array;
+      data.set(data.map((value) => value + 1));
+      (output.data as Float32Array).set(data);
+    };
+    expect(check(() => [{ run, inputs: [state], outputs: [output] }])).toBe(true);
+    expect(state.data).toEqual(Float32Array.of(1, 2, 3));
+    expect(output.data).toEqual(new Float32Array(3));
+  });
+});

@@ -1,0 +1,112 @@
+/**
+ * Compares wide code with plain code before it is trusted: every step with emitted kernels runs with both on the same
+ * random operands, and all outputs must be equal bit for bit. Plain code is what the tests hold to the reference
+ * kernels; a reference run of a real model would take seconds.
+ */
+import type { TensorData } from "../base/dtype.ts";
+import { isOctavoError } from "../base/errors.ts";
+import type { KernelRun } from "../kernels/kernel.ts";
+import type { TensorSlot } from "./tensor-slot.ts";
+
+/** A step with an emitted kernel. */
+export interface CheckedStep {
+  readonly run: KernelRun;
+  readonly inputs: readonly (TensorSlot | undefined)[];
+  readonly outputs: readonly TensorSlot[];
+}
+
+/**
+ * Whether both codes agree in all steps; `use` switches between them. Leaves variables as they were and all other
+ * operands zero.
+ */
+export function codesAgree(
+  steps: readonly CheckedStep[],
+  use: (code: "plain" | "wide") => void,
+): boolean {
+  const operands = steps.flatMap(({ inputs, outputs }) => [...inputs, ...outputs]);
+  const written = [...new Set(operands)].filter((slot) => slot !== undefined && !slot.isConstant);
+  const before = written.map((slot) => (slot?.isVariable ? bytesOf(slot.data).slice() : undefined));
+  const restore = (): void => {
+    for (const [index, slot] of written.entries()) {
+      const bytes = slot === undefined ? undefined : bytesOf(slot.data);
+      const saved = before[index];
+      if (saved === undefined) bytes?.fill(0);
+      else bytes?.set(saved);
+    }
+  };
+  const agree = steps.every((step, index) => {
+    const results = (["plain", "wide"] as const).map((code) => {
+      use(code);
+      for (const [slot, saved] of written.map((slot, at) => [slot, before[at]] as const)) {
+        if (slot !== undefined && saved !== undefined) bytesOf(slot.data).set(saved);
+      }
+      fillInputs(step, index);
+      return outputsOf(step);
+    });
+    return sameOutputs(results[0], results[1]);
+  });
+  restore();
+  return agree;
+}
+
+/** Copies of a step's outputs; undefined where it refuses these operands, indices for example. */
+function outputsOf({ run, inputs, outputs }: CheckedStep): readonly TensorData[] | undefined {
+  try {
+    run(inputs, outputs);
+  } catch (error) {
+    if (isOctavoError(error)) return undefined;
+    throw error;
+  }
+  return outputs.map(({ data }) => data.slice());
+}
+
+/** Floats around zero, bytes of any value, zeros for everything else: it may be indices. */
+function fillInputs({ inputs }: CheckedStep, seed: number): void {
+  let state = seed + 1;
+  const next = (): number => {
+    state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
+    return state;
+  };
+  for (const slot of inputs) {
+    if (slot === undefined || slot.isConstant || slot.isVariable) continue;
+    const { data } = slot;
+    if (data instanceof Float32Array) {
+      for (let i = 0; i < data.length; i++) data[i] = (next() / 2 ** 32 - 0.5) * 8;
+    } else if (data instanceof Int8Array || data instanceof Uint8Array) {
+      if (slot.dtype === "bool") data.fill(0);
+      else for (let i = 0; i < data.length; i++) data[i] = next() >>> 24;
+    } else {
+      bytesOf(data).fill(0);
+    }
+  }
+}
+
+function sameOutputs(
+  plain: readonly TensorData[] | undefined,
+  wide: readonly TensorData[] | undefined,
+): boolean {
+  if (plain === undefined || wide === undefined) return plain === wide;
+  return plain.every((data, index) => {
+    const other = wide[index];
+    return other !== undefined && sameElements(data, other);
+  });
+}
+
+/** To the bit, but for NaN, which equals NaN. */
+function sameElements(a: TensorData, b: TensorData): boolean {
+  const [left, right] =
+    a instanceof Float32Array && b instanceof Float32Array ? [bitsOf(a), bitsOf(b)] : [a, b];
+  for (let i = 0; i < left.length; i++) {
+    if (left[i] !== right[i] && !(Number.isNaN(a[i]) && Number.isNaN(b[i]))) return false;
+  }
+  return true;
+}
+
+function bitsOf({ buffer, byteOffset, length }: Float32Array): Int32Array {
+  return new Int32Array(buffer, byteOffset, length);
+}
+
+function bytesOf(data: TensorData): Uint8Array {
+  if (Array.isArray(data)) return new Uint8Array(0);
+  return new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
+}
