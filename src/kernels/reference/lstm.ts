@@ -4,7 +4,8 @@
  * bidirectional_sequence_lstm.cc.
  */
 import { formatShape } from "../../base/shape.ts";
-import type { KernelNode, KernelRun, KernelTable, TensorView } from "../kernel.ts";
+import type { ActivationFunctionType } from "../../formats/tflite/schema.gen.ts";
+import type { KernelNode, KernelRun, KernelTable } from "../kernel.ts";
 import { optionsOf } from "../options.ts";
 import { inputAt, misshapen, requireOperands, requireRank, requireType } from "../require.ts";
 import { float32, present } from "../views.ts";
@@ -34,10 +35,11 @@ import { activationFunction } from "./vector-activation.ts";
 
 interface LstmOptions extends LstmSettings {
   readonly asymmetric: boolean;
+  readonly fusedActivation: ActivationFunctionType;
 }
 
 /** One direction of a sequence. */
-interface Direction {
+export interface LstmDirection {
   readonly layout: LstmLayout;
   readonly sizes: LstmSizes;
   readonly options: LstmOptions;
@@ -47,22 +49,29 @@ interface Direction {
   readonly auxiliaryWidth: number;
 }
 
-/** Where the outputs of a direction go. */
-interface Destination {
-  readonly view: TensorView;
-  readonly shape: SequenceShape;
+/** One walk over a sequence: the operands that it reads, and where its outputs go. */
+export interface LstmPass {
+  readonly direction: LstmDirection;
+  /** Operand that is the sequence. */
+  readonly input: number;
+  /** Operand that is the auxiliary sequence; undefined without. */
+  readonly auxiliary: number | undefined;
+  readonly output: number;
+  readonly outputShape: SequenceShape;
+  /** Where its part of each output vector starts. */
   readonly offset: number;
 }
 
-function runDirection(
-  direction: Direction,
+function runPass(
+  pass: LstmPass,
   memory: LstmMemory,
   inputs: Parameters<KernelRun>[0],
-  sequence: Float32Array,
-  auxiliary: Float32Array | undefined,
-  { view, shape, offset }: Destination,
+  outputs: Parameters<KernelRun>[1],
 ): void {
-  const { layout, sizes, options, input, backward, auxiliaryWidth } = direction;
+  const { layout, sizes, options, input, backward, auxiliaryWidth } = pass.direction;
+  const sequence = float32(inputs[pass.input]);
+  const auxiliary = pass.auxiliary === undefined ? undefined : float32(inputs[pass.auxiliary]);
+  const out = float32(outputs[pass.output]);
   const weights = lstmWeights(inputs, layout);
   const outputState = float32(inputs[layout.outputState]);
   const cellState = float32(inputs[layout.cellState]);
@@ -76,16 +85,37 @@ function runDirection(
       memory.auxiliary?.load(auxiliaryRows);
     }
     lstmStep(weights, options, memory, outputState, cellState);
-    writeStep(outputState, sizes.outputs, float32(view), shape, step, offset);
+    writeStep(outputState, sizes.outputs, out, pass.outputShape, step, pass.offset);
   }
 }
 
-function memoryOf({ sizes, auxiliaryWidth, options }: Direction, math: RecurrentMath): LstmMemory {
+function memoryOf(
+  { sizes, auxiliaryWidth, options }: LstmDirection,
+  math: RecurrentMath,
+): LstmMemory {
   return lstmMemory(sizes, auxiliaryWidth, options.asymmetric, math);
 }
 
+/** What the options of the three operators have in common. */
+interface FusedOptions {
+  readonly fused_activation_function: ActivationFunctionType;
+  readonly cell_clip: number;
+  readonly proj_clip: number;
+  readonly asymmetric_quantize_inputs: boolean;
+}
+
+function lstmOptions(node: KernelNode, options: FusedOptions): LstmOptions {
+  return {
+    activation: activationFunction(node, options.fused_activation_function),
+    fusedActivation: options.fused_activation_function,
+    cellClip: options.cell_clip,
+    projectionClip: options.proj_clip,
+    asymmetric: options.asymmetric_quantize_inputs,
+  };
+}
+
 interface UnidirectionalPlan {
-  readonly direction: Direction;
+  readonly direction: LstmDirection;
   readonly output: SequenceShape;
 }
 
@@ -96,12 +126,7 @@ function planUnidirectional(node: KernelNode): UnidirectionalPlan {
   const direction = {
     layout: UNIDIRECTIONAL,
     sizes,
-    options: {
-      activation: activationFunction(node, options.fused_activation_function),
-      cellClip: options.cell_clip,
-      projectionClip: options.proj_clip,
-      asymmetric: options.asymmetric_quantize_inputs,
-    },
+    options: lstmOptions(node, options),
     input,
     backward: false,
     auxiliaryWidth: 0,
@@ -120,12 +145,7 @@ function planStep(node: KernelNode): UnidirectionalPlan {
   const direction = {
     layout: UNIDIRECTIONAL,
     sizes,
-    options: {
-      activation: activationFunction(node, options.fused_activation_function),
-      cellClip: options.cell_clip,
-      projectionClip: options.proj_clip,
-      asymmetric: options.asymmetric_quantize_inputs,
-    },
+    options: lstmOptions(node, options),
     input,
     backward: false,
     auxiliaryWidth: 0,
@@ -141,7 +161,9 @@ function checkUnidirectional(node: KernelNode): void {
 }
 
 function createUnidirectional(node: KernelNode, plan: UnidirectionalPlan): KernelRun {
-  return isIntegerLstm(node) ? createInteger(node, plan) : createFloat(plan, PLAIN_MATH);
+  return isIntegerLstm(node)
+    ? createInteger(node, plan)
+    : createPasses([singlePass(plan)], PLAIN_MATH);
 }
 
 function createInteger(node: KernelNode, { direction }: UnidirectionalPlan): KernelRun {
@@ -153,19 +175,23 @@ function createInteger(node: KernelNode, { direction }: UnidirectionalPlan): Ker
   };
 }
 
-function createFloat({ direction, output }: UnidirectionalPlan, math: RecurrentMath): KernelRun {
-  const memory = memoryOf(direction, math);
-  return (inputs, [out]) => {
-    const destination = { view: present(out), shape: output, offset: 0 };
-    runDirection(direction, memory, inputs, float32(inputs[0]), undefined, destination);
+function singlePass({ direction, output }: UnidirectionalPlan): LstmPass {
+  const operands = { input: 0, auxiliary: undefined, output: 0 };
+  return { direction, ...operands, outputShape: output, offset: 0 };
+}
+
+function createPasses(passes: readonly LstmPass[], math: RecurrentMath): KernelRun {
+  const walks = passes.map((pass) => ({ pass, memory: memoryOf(pass.direction, math) }));
+  return (inputs, outputs) => {
+    for (const { pass, memory } of walks) runPass(pass, memory, inputs, outputs);
   };
 }
 
 const AUXILIARY_INPUT = 39;
 
 interface BidirectionalPlan {
-  readonly forward: Direction;
-  readonly backward: Direction;
+  readonly forward: LstmDirection;
+  readonly backward: LstmDirection;
   readonly merge: boolean;
   /** The backward pass reads the auxiliary input instead of the input. */
   readonly crossed: boolean;
@@ -191,15 +217,10 @@ function planBidirectional(node: KernelNode): BidirectionalPlan {
   const hasAuxiliaryWeights = node.inputs[FORWARD.auxiliary[1]] !== undefined;
   const crossed = auxiliary !== undefined && !hasAuxiliaryWeights;
   const auxiliaryWidth = auxiliary !== undefined && hasAuxiliaryWeights ? auxiliaryShape.width : 0;
-  const half = (layout: LstmLayout, own: SequenceShape, backward: boolean): Direction => ({
+  const half = (layout: LstmLayout, own: SequenceShape, backward: boolean): LstmDirection => ({
     layout,
     sizes: lstmSizes(node, layout, own.batch, own.width, auxiliaryWidth),
-    options: {
-      activation: activationFunction(node, options.fused_activation_function),
-      cellClip: options.cell_clip,
-      projectionClip: options.proj_clip,
-      asymmetric: options.asymmetric_quantize_inputs,
-    },
+    options: lstmOptions(node, options),
     input: own,
     backward,
     auxiliaryWidth,
@@ -212,41 +233,35 @@ function planBidirectional(node: KernelNode): BidirectionalPlan {
   };
 }
 
-function createBidirectional(
-  { forward, backward, merge, crossed }: BidirectionalPlan,
-  math: RecurrentMath,
-): KernelRun {
-  const memories = [memoryOf(forward, math), memoryOf(backward, math)] as const;
-  const widths = [forward.sizes.outputs, backward.sizes.outputs] as const;
-  const merged = widths[0] + widths[1];
-  return (inputs, outputs) => {
-    const sequence = float32(inputs[0]);
-    const auxiliary = inputs[AUXILIARY_INPUT];
-    const added = auxiliary === undefined || crossed ? undefined : float32(auxiliary);
-    runDirection(forward, memories[0], inputs, sequence, added, {
-      view: present(outputs[0]),
-      shape: { ...forward.input, width: merge ? merged : widths[0] },
-      offset: 0,
-    });
-    const own = crossed ? float32(auxiliary) : sequence;
-    runDirection(backward, memories[1], inputs, own, added, {
-      view: present(outputs[merge ? 0 : 1]),
-      shape: { ...backward.input, width: merge ? merged : widths[1] },
-      offset: merge ? widths[0] : 0,
-    });
-  };
+function bothPasses({ forward, backward, merge, crossed }: BidirectionalPlan): LstmPass[] {
+  const [first, second] = [forward.sizes.outputs, backward.sizes.outputs];
+  const auxiliary = forward.auxiliaryWidth > 0 ? AUXILIARY_INPUT : undefined;
+  return [
+    {
+      ...{ direction: forward, input: 0, auxiliary, output: 0, offset: 0 },
+      outputShape: { ...forward.input, width: merge ? first + second : first },
+    },
+    {
+      ...{ direction: backward, input: crossed ? AUXILIARY_INPUT : 0, auxiliary },
+      ...{ output: merge ? 0 : 1, offset: merge ? first : 0 },
+      outputShape: { ...backward.input, width: merge ? first + second : second },
+    },
+  ];
 }
 
 function shapeOf({ steps, batch, width, timeMajor }: SequenceShape): number[] {
   return timeMajor ? [steps, batch, width] : [batch, steps, width];
 }
 
-/** A float or hybrid LSTM of the three operators, not the basic kernel, computing with `math`. */
+/** The walks of a float or hybrid LSTM of the three operators, not of the basic kernel. */
+export function floatLstmPasses(node: KernelNode): LstmPass[] {
+  if (node.op === "BIDIRECTIONAL_SEQUENCE_LSTM") return bothPasses(planBidirectional(node));
+  return [singlePass(node.op === "LSTM" ? planStep(node) : planUnidirectional(node))];
+}
+
+/** Such an LSTM, computing with `math`. */
 export function createFloatLstm(node: KernelNode, math: RecurrentMath): KernelRun {
-  if (node.op === "BIDIRECTIONAL_SEQUENCE_LSTM") {
-    return createBidirectional(planBidirectional(node), math);
-  }
-  return createFloat(node.op === "LSTM" ? planStep(node) : planUnidirectional(node), math);
+  return createPasses(floatLstmPasses(node), math);
 }
 
 export const LSTM: KernelTable = {
@@ -297,6 +312,6 @@ export const LSTM: KernelTable = {
       if (merge) return [shapeOf({ ...forward.input, width: a + b })];
       return [shapeOf({ ...forward.input, width: a }), shapeOf({ ...backward.input, width: b })];
     },
-    create: (node) => createBidirectional(planBidirectional(node), PLAIN_MATH),
+    create: (node) => createFloatLstm(node, PLAIN_MATH),
   },
 };

@@ -5,7 +5,8 @@
  * times over, which is not followed here.
  */
 import { formatShape } from "../../base/shape.ts";
-import type { KernelNode, KernelRun, KernelTable, TensorView } from "../kernel.ts";
+import type { ActivationFunctionType } from "../../formats/tflite/schema.gen.ts";
+import type { KernelNode, KernelRun, KernelTable } from "../kernel.ts";
 import { optionsOf } from "../options.ts";
 import { inputAt, misshapen, requireOperands, requireRank, requireType } from "../require.ts";
 import { float32, present } from "../views.ts";
@@ -44,7 +45,7 @@ const BOTH_BACKWARD: RnnLayout = {
 const AUXILIARY_INPUT = 9;
 
 /** One direction of a sequence. */
-interface Direction {
+export interface RnnDirection {
   readonly layout: RnnLayout;
   readonly units: number;
   readonly input: SequenceShape;
@@ -52,6 +53,20 @@ interface Direction {
   readonly backward: boolean;
   readonly asymmetric: boolean;
   readonly activation: ScalarFunction;
+  readonly fusedActivation: ActivationFunctionType;
+}
+
+/** One walk over a sequence: the operands that it reads, and where its outputs go. */
+export interface RnnPass {
+  readonly direction: RnnDirection;
+  /** Operand that is the sequence. */
+  readonly input: number;
+  /** Operand that is the auxiliary sequence; undefined without. */
+  readonly auxiliary: number | undefined;
+  readonly output: number;
+  readonly outputShape: SequenceShape;
+  /** Where its part of each output vector starts. */
+  readonly offset: number;
 }
 
 function checkDirection(node: KernelNode, layout: RnnLayout): void {
@@ -81,7 +96,7 @@ interface RnnMemory {
 }
 
 function memoryOf(
-  { input, units, auxiliaryWidth, asymmetric }: Direction,
+  { input, units, auxiliaryWidth, asymmetric }: RnnDirection,
   math: RecurrentMath,
 ): RnnMemory {
   const vectors = (depth: number) => math.vectors(input.batch, depth, asymmetric);
@@ -93,15 +108,16 @@ function memoryOf(
   };
 }
 
-function runDirection(
-  direction: Direction,
+function runPass(
+  pass: RnnPass,
   { vectors, states, auxiliaries, math }: RnnMemory,
   inputs: Parameters<KernelRun>[0],
-  sequence: Float32Array,
-  auxiliary: Float32Array | undefined,
-  output: { view: TensorView; shape: SequenceShape; offset: number },
+  outputs: Parameters<KernelRun>[1],
 ): void {
-  const { layout, units, input, auxiliaryWidth, backward, activation } = direction;
+  const { layout, units, input, auxiliaryWidth, backward, activation } = pass.direction;
+  const sequence = float32(inputs[pass.input]);
+  const auxiliary = pass.auxiliary === undefined ? undefined : float32(inputs[pass.auxiliary]);
+  const out = float32(outputs[pass.output]);
   const { batch, width } = input;
   const weights = weightMatrix(present(inputs[layout.weights]));
   const recurrent = weightMatrix(present(inputs[layout.recurrent]));
@@ -125,11 +141,11 @@ function runDirection(
     states.addProduct(recurrent, sums);
     math.apply(sums, activation);
     state.set(sums);
-    writeStep(state, units, float32(output.view), output.shape, step, output.offset);
+    writeStep(state, units, out, pass.outputShape, step, pass.offset);
   }
 }
 
-function planSingle(node: KernelNode, input: SequenceShape, asymmetric: boolean): Direction {
+function planSingle(node: KernelNode, input: SequenceShape, asymmetric: boolean): RnnDirection {
   const options = optionsOf(node, node.op === "RNN" ? "RNNOptions" : "SequenceRNNOptions");
   return {
     layout: FORWARD,
@@ -139,10 +155,11 @@ function planSingle(node: KernelNode, input: SequenceShape, asymmetric: boolean)
     backward: false,
     asymmetric,
     activation: activationFunction(node, options.fused_activation_function),
+    fusedActivation: options.fused_activation_function,
   };
 }
 
-function planStep(node: KernelNode): Direction {
+function planStep(node: KernelNode): RnnDirection {
   const { shape } = inputAt(node, 0);
   requireRank(node, shape, [2, 2], "input");
   const [batch, width] = shape;
@@ -150,24 +167,20 @@ function planStep(node: KernelNode): Direction {
   return planSingle(node, { steps: 1, batch, width, timeMajor: true }, asymmetric_quantize_inputs);
 }
 
-function planSequence(node: KernelNode): Direction {
+function planSequence(node: KernelNode): RnnDirection {
   const { time_major, asymmetric_quantize_inputs } = optionsOf(node, "SequenceRNNOptions");
   const input = sequenceShape(node, inputAt(node, 0).shape, time_major);
   return planSingle(node, input, asymmetric_quantize_inputs);
 }
 
-function createSingle(direction: Direction, math: RecurrentMath): KernelRun {
-  const memory = memoryOf(direction, math);
-  const shape = { ...direction.input, width: direction.units };
-  return (inputs, [out]) => {
-    const output = { view: present(out), shape, offset: 0 };
-    runDirection(direction, memory, inputs, float32(inputs[0]), undefined, output);
-  };
+function singlePass(direction: RnnDirection): RnnPass {
+  const outputShape = { ...direction.input, width: direction.units };
+  return { direction, input: 0, auxiliary: undefined, output: 0, outputShape, offset: 0 };
 }
 
 interface BidirectionalPlan {
-  readonly forward: Direction;
-  readonly backward: Direction;
+  readonly forward: RnnDirection;
+  readonly backward: RnnDirection;
   readonly merge: boolean;
   /** The backward pass reads the auxiliary input instead of the input. */
   readonly crossed: boolean;
@@ -189,7 +202,7 @@ function planBidirectional(node: KernelNode): BidirectionalPlan {
   const hasWeights = node.inputs[BOTH_FORWARD.auxiliaryWeights] !== undefined;
   const crossed = auxiliary !== undefined && !hasWeights;
   const auxiliaryWidth = auxiliary !== undefined && hasWeights ? auxiliaryShape.width : 0;
-  const half = (layout: RnnLayout, own: SequenceShape, backward: boolean): Direction => ({
+  const half = (layout: RnnLayout, own: SequenceShape, backward: boolean): RnnDirection => ({
     layout,
     units: unitsOf(node, layout, own, auxiliaryWidth),
     input: own,
@@ -197,6 +210,7 @@ function planBidirectional(node: KernelNode): BidirectionalPlan {
     backward,
     asymmetric: options.asymmetric_quantize_inputs,
     activation: activationFunction(node, options.fused_activation_function),
+    fusedActivation: options.fused_activation_function,
   });
   return {
     forward: half(BOTH_FORWARD, input, false),
@@ -206,45 +220,38 @@ function planBidirectional(node: KernelNode): BidirectionalPlan {
   };
 }
 
-function createBidirectional(
-  { forward, backward, merge, crossed }: BidirectionalPlan,
-  math: RecurrentMath,
-): KernelRun {
-  const memories = [memoryOf(forward, math), memoryOf(backward, math)] as const;
-  const merged = forward.units + backward.units;
-  return (inputs, outputs) => {
-    const sequence = float32(inputs[0]);
-    const auxiliary = inputs[AUXILIARY_INPUT];
-    const added = auxiliary === undefined || crossed ? undefined : float32(auxiliary);
-    runDirection(forward, memories[0], inputs, sequence, added, {
-      view: present(outputs[0]),
-      shape: { ...forward.input, width: merge ? merged : forward.units },
-      offset: 0,
-    });
-    runDirection(backward, memories[1], inputs, crossed ? float32(auxiliary) : sequence, added, {
-      view: present(outputs[merge ? 0 : 1]),
-      shape: { ...backward.input, width: merge ? merged : backward.units },
-      offset: merge ? forward.units : 0,
-    });
-  };
+function bothPasses({ forward, backward, merge, crossed }: BidirectionalPlan): RnnPass[] {
+  const width = (own: number) => (merge ? forward.units + backward.units : own);
+  const auxiliary = forward.auxiliaryWidth > 0 ? AUXILIARY_INPUT : undefined;
+  return [
+    {
+      ...{ direction: forward, input: 0, auxiliary, output: 0, offset: 0 },
+      outputShape: { ...forward.input, width: width(forward.units) },
+    },
+    {
+      ...{ direction: backward, input: crossed ? AUXILIARY_INPUT : 0, auxiliary },
+      ...{ output: merge ? 0 : 1, offset: merge ? forward.units : 0 },
+      outputShape: { ...backward.input, width: width(backward.units) },
+    },
+  ];
 }
 
 function shapeOf({ steps, batch, timeMajor }: SequenceShape, width: number): number[] {
   return timeMajor ? [steps, batch, width] : [batch, steps, width];
 }
 
-/** Indices of the operands that are matrices of weights, where they are there. */
-export const RNN_MATRICES: readonly number[] = [FORWARD.weights, FORWARD.recurrent];
-export const BIDIRECTIONAL_RNN_MATRICES: readonly number[] = [BOTH_FORWARD, BOTH_BACKWARD].flatMap(
-  ({ weights, recurrent, auxiliaryWeights }) => [weights, recurrent, auxiliaryWeights],
-);
+/** The walks of one of the three operators. */
+export function rnnPasses(node: KernelNode): RnnPass[] {
+  if (node.op === "BIDIRECTIONAL_SEQUENCE_RNN") return bothPasses(planBidirectional(node));
+  return [singlePass(node.op === "RNN" ? planStep(node) : planSequence(node))];
+}
 
 /** One of the three operators, computing with `math`. */
 export function createRnn(node: KernelNode, math: RecurrentMath): KernelRun {
-  if (node.op === "BIDIRECTIONAL_SEQUENCE_RNN") {
-    return createBidirectional(planBidirectional(node), math);
-  }
-  return createSingle(node.op === "RNN" ? planStep(node) : planSequence(node), math);
+  const walks = rnnPasses(node).map((pass) => ({ pass, memory: memoryOf(pass.direction, math) }));
+  return (inputs, outputs) => {
+    for (const { pass, memory } of walks) runPass(pass, memory, inputs, outputs);
+  };
 }
 
 export const RNN: KernelTable = {

@@ -26,7 +26,12 @@ export function stepOrder(steps: number, backward: boolean): number[] {
   return Array.from({ length: steps }, (_, step) => (backward ? steps - 1 - step : step));
 }
 
-function rowAt({ steps, batch, timeMajor }: SequenceShape, step: number, b: number): number {
+/** Index of the vector of a step and batch. */
+export function sequenceRow(
+  { steps, batch, timeMajor }: SequenceShape,
+  step: number,
+  b: number,
+): number {
   return timeMajor ? step * batch + b : b * steps + step;
 }
 
@@ -38,7 +43,7 @@ export function readStep<Data extends Float32Array | Int8Array>(
   rows: Data,
 ): void {
   for (let b = 0; b < shape.batch; b++) {
-    const from = rowAt(shape, step, b) * shape.width;
+    const from = sequenceRow(shape, step, b) * shape.width;
     rows.set(sequence.subarray(from, from + shape.width), b * shape.width);
   }
 }
@@ -53,7 +58,7 @@ export function writeStep<Data extends Float32Array | Int8Array>(
   offset = 0,
 ): void {
   for (let b = 0; b < shape.batch; b++) {
-    const to = rowAt(shape, step, b) * shape.width + offset;
+    const to = sequenceRow(shape, step, b) * shape.width + offset;
     sequence.set(rows.subarray(b * rowWidth, (b + 1) * rowWidth), to);
   }
 }

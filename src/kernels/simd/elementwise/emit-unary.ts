@@ -7,9 +7,18 @@ import type { PlainInstruction } from "../../../wasm/instructions.ts";
 import type { ModuleBuilder } from "../../../wasm/module-builder.ts";
 import { emitAddTo, emitCountdown, emitSplat, emitSplatConstant } from "../emit-basics.ts";
 import { emitExp } from "../math/emit-exp.ts";
+import {
+  emitPreciseLogistic,
+  emitPreciseTanh,
+  type PreciseScratch,
+  preciseScratch,
+} from "../math/emit-precise.ts";
 import { emitLogistic, emitTanh, type TanhScratch, tanhScratch } from "../math/emit-tanh.ts";
 
-/** Names as in file names of the kernels: clamp(x, first, second), leaky: x·first below 0. */
+/**
+ * Names as in file names of the kernels: clamp(x, first, second), leaky: x·first below 0, precise: in float64, rounded
+ * once.
+ */
 export type UnaryOp =
   | "abs"
   | "ceil"
@@ -22,6 +31,8 @@ export type UnaryOp =
   | "leaky"
   | "logistic"
   | "neg"
+  | "precise-logistic"
+  | "precise-tanh"
   | "round"
   | "rsqrt"
   | "sqrt"
@@ -47,6 +58,7 @@ interface Frame {
   readonly first: Local;
   readonly second: Local;
   readonly scratch: TanhScratch;
+  readonly precise: PreciseScratch;
 }
 
 /** Emits [x] → f(x); `x` holds the operand too. */
@@ -66,6 +78,8 @@ const EMITTERS: Readonly<Record<UnaryOp, EmitUnary>> = {
   exp: ({ f, scratch }) => emitExp(f, scratch.exp),
   logistic: ({ f, scratch }) => emitLogistic(f, scratch),
   tanh: ({ f, scratch }) => emitTanh(f, scratch),
+  "precise-logistic": ({ f, precise }) => emitPreciseLogistic(f, precise),
+  "precise-tanh": ({ f, precise }) => emitPreciseTanh(f, precise),
   square({ f, x }) {
     f.get(x);
     f.op("f32x4.mul");
@@ -149,6 +163,7 @@ export function emitUnary(module: ModuleBuilder, op: UnaryOp): void {
     first: emitSplat(f, f.param(3)),
     second: emitSplat(f, f.param(4)),
     scratch: tanhScratch(f),
+    precise: preciseScratch(f),
   };
   const turn = (lanes: 1 | 4) => {
     f.get(out);

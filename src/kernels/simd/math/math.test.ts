@@ -64,11 +64,23 @@ describe("functions on four floats", () => {
     expect(worst).toBeLessThan(bound);
   });
 
+  it.each<[UnaryOp, (x: number) => number]>([
+    ["precise-tanh", Math.tanh],
+    ["precise-logistic", (x) => 1 / (1 + Math.exp(-x))],
+  ])("%s rounds as the function of JavaScript does", (op, define) => {
+    const run = functionOf(op);
+    for (const values of samples()) {
+      expect(run(values)).toEqual(values.map(define));
+    }
+  });
+
   it("keep limits, zero and NaN", () => {
     const edges = Float32Array.of(-Infinity, -1000, 0, 1000, Infinity, Number.NaN);
     expect([...functionOf("exp")(edges)]).toEqual([0, 0, 1, Infinity, Infinity, Number.NaN]);
     expect([...functionOf("tanh")(edges)]).toEqual([-1, -1, 0, 1, 1, Number.NaN]);
     expect([...functionOf("logistic")(edges)]).toEqual([0, 0, 0.5, 1, 1, Number.NaN]);
+    expect([...functionOf("precise-tanh")(edges)]).toEqual([-1, -1, 0, 1, 1, Number.NaN]);
+    expect([...functionOf("precise-logistic")(edges)]).toEqual([0, 0, 0.5, 1, 1, Number.NaN]);
   });
 
   it("reach the subnormal floats", () => {

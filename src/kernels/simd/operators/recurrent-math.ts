@@ -1,8 +1,8 @@
 /**
  * The arithmetic of recurrent steps on packed weights: one-row products that add to a gate, and activations four floats
  * at a time. States and gates stay where the reference has them; rows are copied into the linear memory and back, which
- * is little beside a product. Steps with quantized vectors keep the reference's activations, because the last bit of a
- * state decides how it is quantized.
+ * is little beside a product. Steps with quantized vectors round activations as the reference does, because the last bit
+ * of a state decides how it is quantized.
  */
 import { assert } from "../../../base/errors.ts";
 import type { TensorView } from "../../kernel.ts";
@@ -56,7 +56,7 @@ export function recurrentFunctions(
       emit: (module: Parameters<EmittedFunction["emit"]>[0]) => emitGemm(module, variant),
     })),
     ...quantizingPass("int16", asymmetric).functions,
-    ...(["logistic", "tanh"] as const).map((op) => ({
+    ...(["logistic", "tanh", "precise-logistic", "precise-tanh"] as const).map((op) => ({
       name: unaryName(op),
       emit: (module: Parameters<EmittedFunction["emit"]>[0]) => emitUnary(module, op),
     })),
@@ -155,9 +155,9 @@ export function measuringMath(scratch: RecurrentScratch): RecurrentMath {
   };
 }
 
-const EMITTED = new Map<ScalarFunction, UnaryOp>([
-  [sigmoid, "logistic"],
-  [Math.tanh, "tanh"],
+const EMITTED = new Map<ScalarFunction, { readonly float: UnaryOp; readonly hybrid: UnaryOp }>([
+  [sigmoid, { float: "logistic", hybrid: "precise-logistic" }],
+  [Math.tanh, { float: "tanh", hybrid: "precise-tanh" }],
 ]);
 
 /** Recurrent arithmetic on `matrices`, which are stored. */
@@ -177,7 +177,7 @@ export function emittedMath(
       return new EmittedVectors({ place, matrices, row, at, batch, depth, pass });
     },
     apply(values, f) {
-      const op = isFloat ? EMITTED.get(f) : undefined;
+      const op = EMITTED.get(f)?.[isFloat ? "float" : "hybrid"];
       if (op === undefined) {
         applyInPlace(values, f);
         return;

@@ -1,6 +1,7 @@
 /**
- * LSTM, RNN and SVDF, float and hybrid: the reference keeps the control, products and activations are emitted
- * (`recurrent-math.ts`). The basic kernel of LSTM and integer forms are left to the reference.
+ * LSTM, RNN and SVDF, float and hybrid. What `lstm.ts` and `rnn.ts` do not take keeps the reference's control; there,
+ * products and activations are emitted (`recurrent-math.ts`). The basic kernel of LSTM and integer forms are left to the
+ * reference.
  */
 import type { KernelNode, KernelRun } from "../../kernel.ts";
 import { optionsOf } from "../../options.ts";
@@ -12,10 +13,10 @@ import {
   UNIDIRECTIONAL,
 } from "../../reference/lstm-operands.ts";
 import type { RecurrentMath } from "../../reference/recurrent-product.ts";
-import { BIDIRECTIONAL_RNN_MATRICES, createRnn, RNN_MATRICES } from "../../reference/rnn.ts";
 import { createFloatSvdf } from "../../reference/svdf.ts";
 import { inputAt } from "../../require.ts";
 import { type FastKernel, type FastKernelTable, Region } from "../fast-kernel.ts";
+import { fastLstm } from "./lstm.ts";
 import {
   emittedMath,
   layMatrices,
@@ -25,6 +26,7 @@ import {
   recurrentFunctions,
   storeMatrix,
 } from "./recurrent-math.ts";
+import { fastRnn } from "./rnn.ts";
 
 /** A recurrent operator of the reference. */
 interface Recurrence {
@@ -62,7 +64,7 @@ function fastRecurrence({ matrices, create, isAsymmetric }: Recurrence): FastKer
   };
 }
 
-const fastUnidirectionalLstm = fastRecurrence({
+const generalLstm = fastRecurrence({
   matrices: matrixOperands(UNIDIRECTIONAL),
   create: createFloatLstm,
   isAsymmetric: (node) =>
@@ -71,13 +73,16 @@ const fastUnidirectionalLstm = fastRecurrence({
       : optionsOf(node, "UnidirectionalSequenceLSTMOptions").asymmetric_quantize_inputs,
 });
 
-const fastRnn = fastRecurrence({
-  matrices: RNN_MATRICES,
-  create: createRnn,
+const fastUnidirectionalLstm: FastKernel = (request) =>
+  inputAt(request.node, 0).dtype === "float32"
+    ? (fastLstm(request) ?? generalLstm(request))
+    : undefined;
+
+const generalBidirectionalLstm = fastRecurrence({
+  matrices: [...matrixOperands(FORWARD), ...matrixOperands(BACKWARD)],
+  create: createFloatLstm,
   isAsymmetric: (node) =>
-    node.op === "RNN"
-      ? optionsOf(node, "RNNOptions").asymmetric_quantize_inputs
-      : optionsOf(node, "SequenceRNNOptions").asymmetric_quantize_inputs,
+    optionsOf(node, "BidirectionalSequenceLSTMOptions").asymmetric_quantize_inputs,
 });
 
 export const RECURRENT_KERNELS: FastKernelTable = {
@@ -86,20 +91,10 @@ export const RECURRENT_KERNELS: FastKernelTable = {
       ? undefined
       : fastUnidirectionalLstm(request),
   UNIDIRECTIONAL_SEQUENCE_LSTM: fastUnidirectionalLstm,
-  BIDIRECTIONAL_SEQUENCE_LSTM: fastRecurrence({
-    matrices: [...matrixOperands(FORWARD), ...matrixOperands(BACKWARD)],
-    create: createFloatLstm,
-    isAsymmetric: (node) =>
-      optionsOf(node, "BidirectionalSequenceLSTMOptions").asymmetric_quantize_inputs,
-  }),
+  BIDIRECTIONAL_SEQUENCE_LSTM: (request) => fastLstm(request) ?? generalBidirectionalLstm(request),
   RNN: fastRnn,
   UNIDIRECTIONAL_SEQUENCE_RNN: fastRnn,
-  BIDIRECTIONAL_SEQUENCE_RNN: fastRecurrence({
-    matrices: BIDIRECTIONAL_RNN_MATRICES,
-    create: createRnn,
-    isAsymmetric: (node) =>
-      optionsOf(node, "BidirectionalSequenceRNNOptions").asymmetric_quantize_inputs,
-  }),
+  BIDIRECTIONAL_SEQUENCE_RNN: fastRnn,
   SVDF: fastRecurrence({
     matrices: [1],
     create: createFloatSvdf,

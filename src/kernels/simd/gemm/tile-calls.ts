@@ -1,0 +1,49 @@
+/** How a product is cut into calls of one emitted function: blocks of rows, and panels of columns for several threads. */
+import { blockColumns, blockRows } from "./blocks.ts";
+import type { GemmCommon } from "./emit-gemm.ts";
+import { gemmSteps, packedByteLength } from "./pack.ts";
+import type { GemmVariant } from "./variants.ts";
+
+/** A product A[rows, k] · W[k, n]. Addresses and strides in bytes. */
+export interface TiledProduct {
+  readonly variant: GemmVariant;
+  readonly a: number;
+  readonly aStride: number;
+  readonly rows: number;
+  readonly k: number;
+  readonly n: number;
+  readonly weights: number;
+  readonly out: number;
+  /** Bytes of an element of the result, whose rows follow each other. */
+  readonly elementBytes: number;
+  readonly threads: number;
+}
+
+/** The calls; `stage` gives the arguments behind the common ones for rows from `row` and columns from `column` on. */
+export function tileCalls(
+  product: TiledProduct,
+  stage: (row: number, column: number) => readonly number[],
+): number[][] {
+  const { variant, a, aStride, rows, k, n, weights, out, elementBytes, threads } = product;
+  const steps = gemmSteps(variant.data, k);
+  const panelBytes = packedByteLength(variant, variant.nr, k);
+  const block = blockRows(rows, aStride, variant.mr);
+  const columns = blockColumns(n, variant.nr, Math.ceil(rows / block), threads);
+  const calls: number[][] = [];
+  for (let column = 0; column < n; column += columns) {
+    for (let row = 0; row < rows; row += block) {
+      const common: GemmCommon = [
+        a + row * aStride,
+        aStride,
+        weights + (column / variant.nr) * panelBytes,
+        out + (row * n + column) * elementBytes,
+        n * elementBytes,
+        Math.min(block, rows - row),
+        Math.min(columns, n - column),
+        steps,
+      ];
+      calls.push([...common, ...stage(row, column)]);
+    }
+  }
+  return calls;
+}
