@@ -47,9 +47,19 @@ const MODELS = {
   mobilenet_v1: (net) => {
     let x = net.conv(net.input([1, 224, 224, 3]), 32, 3, 2);
     for (const [channels, stride] of [
-      ...[[64, 1], [128, 2], [128, 1], [256, 2], [256, 1], [512, 2]],
+      ...[
+        [64, 1],
+        [128, 2],
+        [128, 1],
+        [256, 2],
+        [256, 1],
+        [512, 2],
+      ],
       ...Array(5).fill([512, 1]),
-      ...[[1024, 2], [1024, 1]],
+      ...[
+        [1024, 2],
+        [1024, 1],
+      ],
     ]) {
       x = net.conv(net.depthwise(x, stride), channels, 1, 1);
     }
@@ -58,8 +68,17 @@ const MODELS = {
   mobilenet_v2: (net) => {
     let [x, depth] = [net.conv(net.input([1, 224, 224, 3]), 32, 3, 2), 32];
     for (const [factor, channels, repeats, stride] of [
-      ...[[1, 16, 1, 1], [6, 24, 2, 2], [6, 32, 3, 2], [6, 64, 4, 2]],
-      ...[[6, 96, 3, 1], [6, 160, 3, 2], [6, 320, 1, 1]],
+      ...[
+        [1, 16, 1, 1],
+        [6, 24, 2, 2],
+        [6, 32, 3, 2],
+        [6, 64, 4, 2],
+      ],
+      ...[
+        [6, 96, 3, 1],
+        [6, 160, 3, 2],
+        [6, 320, 1, 1],
+      ],
     ]) {
       for (let block = 0; block < repeats; block++) {
         const step = block === 0 ? stride : 1;

@@ -65,10 +65,14 @@ export class LayerModel {
   maxPool(from) {
     const [batch, height, width, depth] = this.#shape(from);
     const size = { stride_h: 2, stride_w: 2, filter_height: 3, filter_width: 3 };
-    return this.#operator("MAX_POOL_2D", optionsFor("Pool2DOptions", { padding: "SAME", ...size }), {
-      inputs: [from],
-      shape: [batch, Math.ceil(height / 2), Math.ceil(width / 2), depth],
-    });
+    return this.#operator(
+      "MAX_POOL_2D",
+      optionsFor("Pool2DOptions", { padding: "SAME", ...size }),
+      {
+        inputs: [from],
+        shape: [batch, Math.ceil(height / 2), Math.ceil(width / 2), depth],
+      },
+    );
   }
 
   add(a, b, activation = "NONE") {

@@ -94,6 +94,14 @@ export class ModuleBuilder {
     return builder;
   }
 
+  /** The function exported under a name, for calls inside the module. */
+  exported(name: string): Callable {
+    const entry = this.#exports.find((own) => own.kind === EXTERNAL.function && own.name === name);
+    const target = this.#functions[(entry?.index ?? -1) - this.#functionImports.length];
+    assert(target !== undefined, `a function exported as ${name}`);
+    return target;
+  }
+
   global(type: "i32" | "f32", initial: number, mutable: boolean, exportName?: string): Global {
     const global = { index: this.#globals.length, type, mutable };
     this.#globals.push({ global, initial });

@@ -135,6 +135,46 @@ it("LSTMs of both directions agree, with an auxiliary input too", async () => {
   );
 });
 
+/** Input products are made for some 32,768 sums at a time: these sequences need several turns, in both directions. */
+it.each([
+  ["float", true],
+  ["float", false],
+  ["hybrid", true],
+  ["hybrid", false],
+])("long sequences agree, %s, time-major %s", async (kind, timeMajor) => {
+  const s = { steps: 301, batch: 2, width: 5, units: 30, timeMajor };
+  const { vector, matrix } = constants(kind);
+  const four = (make: () => OperandSpec) => [make(), make(), make(), make()];
+  const none = (count: number) => new Array<undefined>(count).fill(undefined);
+  const half = () => [
+    ...four(() => matrix(s.units, s.width)),
+    ...four(() => matrix(s.units, s.units)),
+    ...none(3),
+    ...four(() => vector(s.units)),
+    ...none(2),
+  ];
+  const value = {
+    ...defaultsOf("BidirectionalSequenceLSTMOptions"),
+    fused_activation_function: "TANH",
+    merge_outputs: true,
+    time_major: timeMajor,
+    asymmetric_quantize_inputs: true,
+  } as const;
+  const model = oneOperatorModel(
+    "BIDIRECTIONAL_SEQUENCE_LSTM",
+    { type: "BidirectionalSequenceLSTMOptions", value },
+    [
+      { shape: sequenceShape(s) },
+      ...half(),
+      ...half(),
+      ...four(() => state(s.batch, s.units)),
+      ...none(9),
+    ],
+    { shape: [1] },
+  );
+  await expectAgreement(model, kind === "hybrid", 2);
+});
+
 it("RNNs agree, in one direction and in both", async () => {
   const operators = fc.constantFrom(
     ["RNN", "RNNOptions"] as const,

@@ -25,7 +25,7 @@ export function tileCalls(
   stage: (row: number, column: number) => readonly number[],
 ): number[][] {
   const { variant, a, aStride, rows, k, n, weights, out, elementBytes, threads } = product;
-  const steps = gemmSteps(variant.data, k);
+  const steps = gemmSteps(variant, k);
   const panelBytes = packedByteLength(variant, variant.nr, k);
   const block = blockRows(rows, aStride, variant.mr);
   const columns = blockColumns(n, variant.nr, Math.ceil(rows / block), threads);

@@ -1,11 +1,15 @@
 /**
  * Emits logistic function and hyperbolic tangent on four floats, computed in float64 and rounded once, so that the
- * result is what rounding the functions of JavaScript gives (unless those lie within some 2^-51 of a tie). Recurrent
+ * result is what rounding the functions of JavaScript gives (unless those lie within some 2^-50 of a tie). Recurrent
  * steps with quantized states need that: the last bit of a state can decide how it is quantized.
  *
- * y = k·ln 2 + r with |r| ≤ ln 2 / 2, and e^r by the rational approximation of FreeBSD's e_exp.c (Sun Microsystems):
+ * y = k·ln 2 + r with |r| ≤ ln 2 / 2; e^r by the rational approximation of FreeBSD's e_exp.c (Sun Microsystems),
  *
- *   t = r²,  c = r − t·P(t),  e^r − 1 = r·c / (2 − c) + r
+ *   c = r − r²·P(r²),  D = 2 − c,  e^r = (D + 2r) / D
+ *
+ * so that with p = 2^k both functions need one division:
+ *
+ *   1 / (1 + e^y) = D / (D + p·(D + 2r))            (1 − e^y) / (1 + e^y) = ((1 − p)·D − 2pr) / (D + p·(D + 2r))
  */
 import type { FunctionBuilder, Local } from "../../../wasm/function-builder.ts";
 
@@ -19,6 +23,8 @@ const LN2_LOW = 1.9082149292705877e-10;
 /** Beyond these exponents are out of range, and results as good as constant. */
 const LOWEST = -708;
 const HIGHEST = 708;
+/** Added to a small number, it leaves the nearest integer in the low bits: 1.5 · 2^52. */
+const ROUNDING = 6755399441055744;
 
 /** Locals that one function needs for all its precise functions. */
 export interface PreciseScratch {
@@ -26,17 +32,14 @@ export interface PreciseScratch {
   readonly low: Local;
   readonly k: Local;
   readonly r: Local;
-  readonly tail: Local;
   readonly t: Local;
-  readonly c: Local;
-  /** y − k·ln 2 without the lower part of ln 2. */
-  readonly upper: Local;
+  readonly divisor: Local;
   readonly power: Local;
 }
 
 export function preciseScratch(f: FunctionBuilder): PreciseScratch {
-  const [x, low, k, r, tail, t, c, upper, power] = Array.from({ length: 9 }, () => f.local("v128"));
-  return { x, low, k, r, tail, t, c, upper, power };
+  const [x, low, k, r, t, divisor, power] = Array.from({ length: 7 }, () => f.local("v128"));
+  return { x, low, k, r, t, divisor, power };
 }
 
 /** Emits [f32x4 x] → 1 / (1 + e^−x). */
@@ -44,40 +47,30 @@ export function emitPreciseLogistic(f: FunctionBuilder, scratch: PreciseScratch)
   emitInDoubles(f, scratch, () => {
     f.op("f64x2.neg");
     emitExpParts(f, scratch);
-    // 1 + e^y = 1 + power·(1 − m)
-    emitConstant(f, 1);
-    emitConstant(f, 1);
-    f.get(scratch.t);
-    f.op("f64x2.sub");
-    f.get(scratch.power);
-    f.op("f64x2.mul");
-    emitConstant(f, 1);
-    f.op("f64x2.add");
+    f.get(scratch.divisor);
+    emitSum(f, scratch);
     f.op("f64x2.div");
   });
 }
 
-/** Emits [f32x4 x] → tanh(x) = −u / (u + 2) with u = e^(−2|x|) − 1, and the sign of x. */
+/** Emits [f32x4 x] → tanh(x) = (1 − e^y) / (1 + e^y) with y = −2|x|, and the sign of x. */
 export function emitPreciseTanh(f: FunctionBuilder, scratch: PreciseScratch): void {
-  const { x, t, power } = scratch;
+  const { x, r, divisor, power } = scratch;
   emitInDoubles(f, scratch, () => {
     f.op("f64x2.abs");
     emitConstant(f, -2);
     f.op("f64x2.mul");
     emitExpParts(f, scratch);
-    // u = (power − 1) − power·m
-    f.get(power);
     emitConstant(f, 1);
-    f.op("f64x2.sub");
     f.get(power);
-    f.get(t);
+    f.op("f64x2.sub");
+    f.get(divisor);
+    f.op("f64x2.mul");
+    f.get(power);
+    f.get(r);
     f.op("f64x2.mul");
     f.op("f64x2.sub");
-    f.tee(t);
-    f.op("f64x2.neg");
-    f.get(t);
-    emitConstant(f, 2);
-    f.op("f64x2.add");
+    emitSum(f, scratch);
     f.op("f64x2.div");
     f.op("f64x2.abs");
   });
@@ -86,6 +79,17 @@ export function emitPreciseTanh(f: FunctionBuilder, scratch: PreciseScratch): vo
   f.op("i32x4.splat");
   f.op("v128.and");
   f.op("v128.or");
+}
+
+/** Emits [] → D + p·(D + 2r). */
+function emitSum(f: FunctionBuilder, { divisor, power, r }: PreciseScratch): void {
+  f.get(divisor);
+  f.get(power);
+  f.get(divisor);
+  f.get(r);
+  f.op("f64x2.add");
+  f.op("f64x2.mul");
+  f.op("f64x2.add");
 }
 
 /** Emits [f32x4] → f32x4 with `body`, [f64x2] → f64x2, for each half; `scratch.x` holds the operand. */
@@ -105,41 +109,47 @@ function emitInDoubles(f: FunctionBuilder, { x, low }: PreciseScratch, body: () 
   f.shuffle([0, 1, 2, 3, 4, 5, 6, 7, 16, 17, 18, 19, 20, 21, 22, 23]);
 }
 
-/** Emits [y] → []: leaves 2^k in `power` and m = 1 − e^r in `t`, so that e^y = power·(1 − m). */
+/** Emits [y] → []: leaves p in `power`, D in `divisor` and 2r in `r`. */
 function emitExpParts(f: FunctionBuilder, scratch: PreciseScratch): void {
-  const { k, r, tail, t, upper, power } = scratch;
+  const { k, r, t, divisor, power } = scratch;
+  // Unlike max and min these are one instruction, and keep NaN as the first operand.
   emitConstant(f, LOWEST);
-  f.op("f64x2.max");
+  f.op("f64x2.pmax");
   emitConstant(f, HIGHEST);
-  f.op("f64x2.min");
+  f.op("f64x2.pmin");
   f.tee(r);
   emitConstant(f, Math.LOG2E);
   f.op("f64x2.mul");
-  f.op("f64x2.nearest");
+  emitConstant(f, ROUNDING);
+  f.op("f64x2.add");
+  f.tee(power);
+  emitConstant(f, ROUNDING);
+  f.op("f64x2.sub");
   f.set(k);
   f.get(r);
-  f.get(k);
-  emitConstant(f, LN2_HIGH);
+  for (const part of [LN2_HIGH, LN2_LOW]) {
+    f.get(k);
+    emitConstant(f, part);
+    f.op("f64x2.mul");
+    f.op("f64x2.sub");
+  }
+  f.tee(r);
+  f.get(r);
   f.op("f64x2.mul");
-  f.op("f64x2.sub");
-  f.set(upper);
-  f.get(k);
-  emitConstant(f, LN2_LOW);
-  f.op("f64x2.mul");
-  f.set(tail);
-  f.get(upper);
-  f.get(tail);
-  f.op("f64x2.sub");
-  f.set(r);
-  f.get(tail);
-  emitQuotient(f, scratch);
-  f.op("f64x2.sub");
-  f.get(upper);
-  f.op("f64x2.sub");
   f.set(t);
-  f.get(k);
-  f.op("i32x4.trunc_sat_f64x2_s_zero");
-  f.op("i64x2.extend_low_i32x4_s");
+  emitConstant(f, 2);
+  f.get(r);
+  emitPolynomial(f, t);
+  f.get(t);
+  f.op("f64x2.mul");
+  f.op("f64x2.sub");
+  f.op("f64x2.sub");
+  f.set(divisor);
+  f.get(r);
+  f.get(r);
+  f.op("f64x2.add");
+  f.set(r);
+  f.get(power);
   f.i64(1023n);
   f.op("i64x2.splat");
   f.op("i64x2.add");
@@ -148,14 +158,8 @@ function emitExpParts(f: FunctionBuilder, scratch: PreciseScratch): void {
   f.set(power);
 }
 
-/** Emits [] → r·c / (2 − c). */
-function emitQuotient(f: FunctionBuilder, { r, t, c }: PreciseScratch): void {
-  f.get(r);
-  f.get(r);
-  f.op("f64x2.mul");
-  f.set(t);
-  f.get(r);
-  f.get(t);
+/** Emits [] → P(t). */
+function emitPolynomial(f: FunctionBuilder, t: Local): void {
   POLYNOMIAL.forEach((coefficient, index) => {
     if (index > 0) {
       f.get(t);
@@ -164,19 +168,9 @@ function emitQuotient(f: FunctionBuilder, { r, t, c }: PreciseScratch): void {
     emitConstant(f, coefficient);
     if (index > 0) f.op("f64x2.add");
   });
-  f.op("f64x2.mul");
-  f.op("f64x2.sub");
-  f.set(c);
-  f.get(r);
-  f.get(c);
-  f.op("f64x2.mul");
-  emitConstant(f, 2);
-  f.get(c);
-  f.op("f64x2.sub");
-  f.op("f64x2.div");
 }
 
+/** Emits [] → `value` in both lanes, as one constant. */
 function emitConstant(f: FunctionBuilder, value: number): void {
-  f.f64(value);
-  f.op("f64x2.splat");
+  f.v128(new Uint8Array(Float64Array.of(value, value).buffer));
 }

@@ -16,6 +16,11 @@ import {
   storedBytes,
 } from "../activations/emit-quantize.ts";
 import {
+  emitQuantizeRows,
+  type QuantizeRowsFunction,
+  quantizeRowsName,
+} from "../activations/emit-quantize-rows.ts";
+import {
   BYTES_NAME,
   type BytesFunction,
   emitBytes,
@@ -43,6 +48,8 @@ export interface ActivationPass {
   readonly storedBytes: number;
   /** `scratch`: PASS_SCRATCH_BYTES bytes. */
   bind(place: FastPlace, scratch: number): RunPass;
+  /** The function that prepares whole rows, each with a scale of its own; absent where all rows have the same one. */
+  readonly bindRows?: (place: FastPlace) => QuantizeRowsFunction;
 }
 
 /** Room for a range: two floats. */
@@ -51,10 +58,13 @@ export const PASS_SCRATCH_BYTES = 8;
 /** Quantizes floats on the fly. */
 export function quantizingPass(storage: QuantizedStorage, asymmetric: boolean): ActivationPass {
   const stored = storedZeroPoint(storage);
+  const rowVariant = { storage, asymmetric, storedZero: stored };
+  const rowsName = quantizeRowsName(rowVariant);
   return {
     functions: [
       { name: RANGE_NAME, emit: emitRange },
       { name: quantizeName(storage), emit: (module) => emitQuantize(module, storage) },
+      { name: rowsName, emit: (module) => emitQuantizeRows(module, rowVariant) },
     ],
     storedBytes: storedBytes(storage),
     bind(place, scratch) {
@@ -71,6 +81,7 @@ export function quantizingPass(storage: QuantizedStorage, asymmetric: boolean): 
         return { scale, zeroPoint };
       };
     },
+    bindRows: (place) => place.call<QuantizeRowsFunction>(rowsName),
   };
 }
 

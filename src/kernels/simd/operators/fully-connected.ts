@@ -46,6 +46,14 @@ export const fastFullyConnected: FastKernel = (request) => {
       if (pass === undefined) {
         return ([input], [output]) => multiply(addressOf(input), rowBytes, rows, addressOf(output));
       }
+      const passRows = product.pass?.bindRows?.(place);
+      if (passRows !== undefined) {
+        return ([input], [output]) => {
+          const { prepared, scales, zeroPoints } = at;
+          passRows(addressOf(input), depth, prepared, rowBytes, rows, scales, zeroPoints, at.pass);
+          multiply(prepared, rowBytes, rows, addressOf(output));
+        };
+      }
       const scales = new Float32Array(place.memory.buffer, at.scales, rows);
       const zeroPoints = new Int32Array(place.memory.buffer, at.zeroPoints, rows);
       return ([input], [output]) => {

@@ -212,7 +212,7 @@ function projectedCell(
           ...inner,
           run(sums, state, b) {
             inner.run(sums, at.hidden, b);
-            if (stack.isHybrid) quantize(at.hidden, cells, at.quantized, at.scale);
+            if (stack.isHybrid) quantize(at.hidden, cells, at.quantized, 0, 1, at.scale);
             const rows = { a, rows: 1, scales: at.scale, out: state, bias: at.bias };
             place.callAll(stack.variant.name, stackCalls(place, weights, rows, [-clip, clip]));
           },

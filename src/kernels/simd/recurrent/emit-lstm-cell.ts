@@ -142,10 +142,10 @@ function emitTurn(frame: Frame, cell: Local, hidden: Local, clip: Local): void {
   f.get(added);
   f.op("f32x4.add");
   f.get(clip);
-  f.op("f32x4.min");
+  f.op("f32x4.pmin");
   f.get(clip);
   f.op("f32x4.neg");
-  f.op("f32x4.max");
+  f.op("f32x4.pmax");
   f.set(state);
   emitStore(frame, cell, state);
   emitGate(frame, "output", state);
@@ -180,9 +180,9 @@ function emitActivation({ f, variant, precise, limits }: Frame): void {
     return;
   }
   f.get(limits[0]);
-  f.op("f32x4.max");
+  f.op("f32x4.pmax");
   f.get(limits[1]);
-  f.op("f32x4.min");
+  f.op("f32x4.pmin");
 }
 
 function emitLoad({ f, lanes }: Frame, address: Local): void {

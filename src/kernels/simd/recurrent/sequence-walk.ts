@@ -35,10 +35,7 @@ export type RunCell = (sums: number, state: number, batch: number) => void;
 export interface RecurrentCell {
   readonly functions: readonly EmittedFunction[];
   /** Takes the bytes that it keeps, and those that others use too. */
-  lay(
-    persistent: Region,
-    scratch: Region,
-  ): (place: FastPlace, quantize: QuantizeVector) => BoundCell;
+  lay(persistent: Region, scratch: Region): (place: FastPlace, quantize: QuantizeRows) => BoundCell;
 }
 
 export interface BoundCell {
@@ -48,8 +45,15 @@ export interface BoundCell {
   readonly run: RunCell;
 }
 
-/** Quantizes `count` floats at `source` to int16 at `target`, and writes their scale at `scale`. */
-export type QuantizeVector = (source: number, count: number, target: number, scale: number) => void;
+/** Quantizes rows of `count` floats to int16, `stride` bytes apart, and writes their scales, float32[rows]. */
+export type QuantizeRows = (
+  source: number,
+  count: number,
+  target: number,
+  stride: number,
+  rows: number,
+  scales: number,
+) => void;
 
 export interface WalkPlan {
   readonly shape: SequenceShape;
@@ -147,6 +151,7 @@ interface PreparedRows {
 
 interface WalkScratch {
   readonly pass: number;
+  readonly zeroPoints: number;
   readonly sums: number;
   readonly input: PreparedRows;
   readonly auxiliary: PreparedRows;
@@ -164,6 +169,7 @@ function layWorkspace(region: Region, plan: WalkPlan): WalkScratch {
   const sumsLength = chunk * batch * inputWeights.units + paddedUnits(recurrentWeights);
   return {
     pass: region.take(PASS_SCRATCH_BYTES),
+    zeroPoints: region.take(chunk * batch * 4),
     sums: region.take(sumsLength * 4),
     input: rows(inputWeights, chunk * batch),
     auxiliary: rows(auxiliaryWeights, 1),
@@ -219,11 +225,7 @@ function bindWalk(
     if (stack !== undefined) storeStack(buffer, stack);
   }
   new Float32Array(buffer, at.bias, plan.bias.length).set(plan.bias);
-  const pass = quantizingPass("int16", plan.asymmetric).bind(place, scratch.pass);
-  const heap = new DataView(buffer);
-  const quantize: QuantizeVector = (source, count, target, scale) => {
-    heap.setFloat32(scale, pass(source, count, target), true);
-  };
+  const quantize = bindQuantize(place, plan, scratch);
   const cell = bindCell(place, quantize);
   const multiplyInput = bindInput(place, plan, at, scratch, quantize);
   const advance = bindSteps(place, plan, at, scratch, quantize, cell.run);
@@ -244,13 +246,25 @@ function bindWalk(
   };
 }
 
+/** Makes the function that quantizes vectors. They keep no zero point; what is written for it is not read. */
+function bindQuantize(
+  place: FastPlace,
+  { asymmetric }: WalkPlan,
+  { pass, zeroPoints }: WalkScratch,
+): QuantizeRows {
+  const run = quantizingPass("int16", asymmetric).bindRows?.(place);
+  assert(run !== undefined, "vectors with scales of their own");
+  return (source, count, target, stride, rows, scales) =>
+    run(source, count, target, stride, rows, scales, zeroPoints, pass);
+}
+
 /** Makes the function that fills the sums of `count` steps from `start` on with bias and products of the input. */
 function bindInput(
   place: FastPlace,
   plan: WalkPlan,
   at: WalkConstants,
   scratch: WalkScratch,
-  quantize: QuantizeVector,
+  quantize: QuantizeRows,
 ): (inputs: readonly (TensorView | undefined)[], start: number, count: number) => void {
   const { shape, inputWeights } = plan;
   const rowBytes = inputWeights.units * 4;
@@ -263,11 +277,7 @@ function bindInput(
       if (inputWeights.isHybrid) {
         const stride = vectorStride(inputWeights);
         a = scratch.input.rows;
-        for (let row = 0; row < segment.count; row++) {
-          const target = a + row * stride;
-          const scale = scratch.input.scales + row * 4;
-          quantize(source + row * shape.width * 4, shape.width, target, scale);
-        }
+        quantize(source, shape.width, a, stride, segment.count, scratch.input.scales);
       }
       const rows = { a, rows: segment.count, scales: scratch.input.scales, out, bias: at.bias };
       place.callAll(inputWeights.variant.name, stackCalls(place, at.input, rows));
@@ -282,7 +292,7 @@ function bindAuxiliary(
   { auxiliary, auxiliaryWeights, inputWeights }: WalkPlan,
   at: WalkConstants,
   scratch: WalkScratch,
-  quantize: QuantizeVector,
+  quantize: QuantizeRows,
 ): (inputs: readonly (TensorView | undefined)[], segment: Segment) => void {
   if (auxiliary === undefined || auxiliaryWeights === undefined) return () => undefined;
   const placed = at.auxiliary;
@@ -292,7 +302,7 @@ function bindAuxiliary(
   return (inputs, { first, at: sumsAt, count }) => {
     for (let row = 0; row < count; row++) {
       const source = addressOf(inputs[auxiliary]) + (first + row) * depth * 4;
-      if (isHybrid) quantize(source, depth, rows, scales);
+      if (isHybrid) quantize(source, depth, rows, 0, 1, scales);
       const out = scratch.sums + (sumsAt + row) * inputWeights.units * 4;
       const vector = { a: isHybrid ? rows : source, rows: 1, scales, out, bias: out };
       place.callAll(variant.name, stackCalls(place, placed, vector));
@@ -306,7 +316,7 @@ function bindSteps(
   plan: WalkPlan,
   at: WalkConstants,
   scratch: WalkScratch,
-  quantize: QuantizeVector,
+  quantize: QuantizeRows,
   runCell: RunCell,
 ): (out: number, start: number, count: number) => void {
   const { shape, outputShape, offset, stateWidth, chunk, recurrentWeights } = plan;
@@ -331,7 +341,7 @@ function bindSteps(
         const state = stateAt(b);
         if (isHybrid) {
           const target = scratch.state.rows + b * stride;
-          quantize(state, stateWidth, target, scratch.state.scales + b * 4);
+          quantize(state, stateWidth, target, 0, 1, scratch.state.scales + b * 4);
         }
         place.callAll(variant.name, products[row] ?? []);
         runCell(sumsAt(row), state, b);

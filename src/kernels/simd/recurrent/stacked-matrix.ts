@@ -4,11 +4,11 @@
  */
 import type { WeightMatrix } from "../../reference/recurrent-product.ts";
 import type { EmittedFunction, FastFeatures, FastPlace, Region } from "../fast-kernel.ts";
+import { chooseGemm } from "../gemm/choose.ts";
 import { emitGemm } from "../gemm/emit-gemm.ts";
-import { gemmSteps, packedByteLength, packFloat, packPairs } from "../gemm/pack.ts";
+import { gemmSteps, packedByteLength, packFloat, packGroups, stepGroup } from "../gemm/pack.ts";
 import { tileCalls } from "../gemm/tile-calls.ts";
 import type { GemmVariant } from "../gemm/variants.ts";
-import { chooseGemm } from "../operators/product.ts";
 
 export interface StackedMatrix {
   readonly matrices: readonly WeightMatrix[];
@@ -49,8 +49,13 @@ export function stackMatrices(
   const isOneKind = matrices.every((matrix) => (matrix.scale !== undefined) === isHybrid);
   const units = matrices.reduce((sum, matrix) => sum + matrix.units, 0);
   if (!isOneKind || units === 0 || depth === 0) return undefined;
-  const variant = chooseGemm(isHybrid ? "qd8" : "f32", rows, features.relaxed);
+  const variant = chooseGemm(isHybrid ? "qd8" : "f32", { rows, n: units }, withoutDot(features));
   return { matrices, variant, isHybrid, units, depth };
+}
+
+/** Vectors are int16, without a zero point that each column would have to correct. */
+function withoutDot({ dot: _, ...features }: FastFeatures): FastFeatures {
+  return features;
 }
 
 /** The function that multiplies. */
@@ -60,7 +65,7 @@ export function stackFunction({ variant }: StackedMatrix): EmittedFunction {
 
 /** Bytes from one vector to the next. */
 export function vectorStride({ isHybrid, variant, depth }: StackedMatrix): number {
-  return isHybrid ? gemmSteps(variant.data, depth) * 4 : depth * 4;
+  return isHybrid ? gemmSteps(variant, depth) * 4 : depth * 4;
 }
 
 /** Floats of a row of results and of whatever is added to it, with room behind for whole panels. */
@@ -91,7 +96,8 @@ export function storeStack(buffer: ArrayBufferLike, { stack, weights, scales }: 
     const packed = new Float32Array(buffer, weights, byteLength / 4);
     packFloat(values, units, depth, variant.nr, packed);
   } else {
-    packPairs(values, units, depth, variant.nr, new Int8Array(buffer, weights, byteLength));
+    const shape = { nr: variant.nr, group: stepGroup(variant) };
+    packGroups(values, units, depth, shape, new Int8Array(buffer, weights, byteLength));
   }
 }
 
