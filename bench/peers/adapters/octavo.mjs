@@ -1,0 +1,17 @@
+// Octavo, from this checkout's build.
+import { readFileSync } from "node:fs";
+
+export async function open({ file, threads, kernels }) {
+  const { Interpreter } = await import("../../../dist/runtime/index.js");
+  const interpreter = await Interpreter.create(readFileSync(file), { threads, kernels });
+  const inputs = interpreter.getInputDetails();
+  const outputs = interpreter.getOutputDetails();
+  return {
+    inputs: inputs.map(({ dtype, shape }) => ({ dtype, shape })),
+    async run(values) {
+      for (const [at, { index }] of inputs.entries()) interpreter.setTensor(index, values[at]);
+      await interpreter.invoke();
+      return outputs.map(({ index }) => interpreter.getTensor(index));
+    },
+  };
+}
