@@ -38,6 +38,15 @@ describe("CallQueue", () => {
     expect(functions).toEqual([1]);
   });
 
+  it("gives nothing of a list that is only half published", () => {
+    const queue = new CallQueue();
+    queue.publish(0, list(2));
+    queue.work(() => undefined);
+    const control = new Int32Array(queue.shared.control);
+    for (let slot = 1; slot < control.length; slot++) control[slot] = 4; // all but the ticket
+    new CallQueue(queue.shared).work(() => expect.unreachable("the ticket is not written yet"));
+  });
+
   it("marks a list as failed when a call traps, and still finishes it", () => {
     const queue = new CallQueue();
     queue.publish(0, list(3));

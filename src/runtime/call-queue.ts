@@ -1,8 +1,8 @@
 /**
  * A list of calls of one emitted function, in shared memory, that several threads work off together. A ticket holds the
- * number of the list and the index of the next call: a thread takes a call by moving the ticket on, and a thread that
+ * number of the list and how many calls are left: a thread takes a call by counting the ticket down, and a thread that
  * comes late, with the number of an older list, takes nothing. All calls of a list are done before the next is
- * published.
+ * published, and the ticket is written last: whoever looks meanwhile sees a list with nothing left.
  */
 import { assert } from "../base/errors.ts";
 
@@ -17,6 +17,12 @@ export const MAX_CALLS = 4096;
 /** Arguments of one call. */
 const MAX_ARGS = 24;
 
+/**
+ * Looks at the shared memory before a thread goes to sleep, some 50 µs in all: as long as it takes to wake one, and longer
+ * than the gap between two operators.
+ */
+const MAX_LOOKS = 5000;
+
 /** Slots of the control block. */
 const TICKET = 0;
 const TOTAL = 1;
@@ -26,9 +32,9 @@ const ARGS_PER_CALL = 4;
 const FAILED = 5;
 const SLOTS = 6;
 
-/** The ticket's low bits hold the index of the next call, its high bits the number of the list. */
-const INDEX_BITS = 13;
-const INDEX_MASK = (1 << INDEX_BITS) - 1;
+/** The ticket's low bits hold how many calls are left, its high bits the number of the list. */
+const LEFT_BITS = 13;
+const LEFT_MASK = (1 << LEFT_BITS) - 1;
 
 /** Runs call `args` of function number `fn`. */
 export type RunCall = (fn: number, args: readonly number[]) => void;
@@ -57,8 +63,8 @@ export class CallQueue {
     Atomics.store(control, DONE, 0);
     Atomics.store(control, FUNCTION, fn);
     Atomics.store(control, ARGS_PER_CALL, argCount);
-    const list = (Atomics.load(control, TICKET) >> INDEX_BITS) + 1;
-    Atomics.store(control, TICKET, list << INDEX_BITS);
+    const list = (Atomics.load(control, TICKET) >> LEFT_BITS) + 1;
+    Atomics.store(control, TICKET, (list << LEFT_BITS) | calls.length);
     Atomics.notify(control, TICKET);
   }
 
@@ -67,10 +73,10 @@ export class CallQueue {
     const control = this.#control;
     for (;;) {
       const ticket = Atomics.load(control, TICKET);
-      const index = ticket & INDEX_MASK;
-      if (index >= Atomics.load(control, TOTAL)) return;
-      if (Atomics.compareExchange(control, TICKET, ticket, ticket + 1) !== ticket) continue;
-      const start = index * MAX_ARGS;
+      const left = ticket & LEFT_MASK;
+      if (left === 0) return;
+      if (Atomics.compareExchange(control, TICKET, ticket, ticket - 1) !== ticket) continue;
+      const start = (Atomics.load(control, TOTAL) - left) * MAX_ARGS;
       const count = Atomics.load(control, ARGS_PER_CALL);
       const args = Array.from(this.#args.subarray(start, start + count));
       try {
@@ -79,8 +85,8 @@ export class CallQueue {
         Atomics.store(control, FAILED, 1);
         if (!(error instanceof WebAssembly.RuntimeError)) throw error;
       } finally {
-        Atomics.add(control, DONE, 1);
-        Atomics.notify(control, DONE);
+        const done = Atomics.add(control, DONE, 1) + 1;
+        if (done >= Atomics.load(control, TOTAL)) Atomics.notify(control, DONE);
       }
     }
   }
@@ -98,16 +104,25 @@ export class CallQueue {
     return Atomics.load(this.#control, FAILED) !== 0;
   }
 
-  /** Waits until more than `done` calls are done, or for `milliseconds`. Not for a page's main thread. */
+  /** Looks again and again until all calls are done, for a short while; tells whether they are. */
+  watchForEnd(): boolean {
+    for (let look = 0; look < MAX_LOOKS; look++) if (this.isFinished) return true;
+    return this.isFinished;
+  }
+
+  /** Waits until all calls are done, if more than `done` are not done now, or for `milliseconds`. Not for a page's main thread. */
   waitForProgress(done: number, milliseconds: number): void {
     Atomics.wait(this.#control, DONE, done, milliseconds);
   }
 
-  /** Waits until the ticket differs from what it is now with nothing to take. */
+  /** Waits until there is a list with calls to take: looks for a short while, then sleeps. */
   waitForCalls(): void {
-    const ticket = Atomics.load(this.#control, TICKET);
-    if ((ticket & INDEX_MASK) < Atomics.load(this.#control, TOTAL)) return;
-    Atomics.wait(this.#control, TICKET, ticket);
+    const control = this.#control;
+    let ticket = Atomics.load(control, TICKET);
+    for (let look = 0; look < MAX_LOOKS && (ticket & LEFT_MASK) === 0; look++) {
+      ticket = Atomics.load(control, TICKET);
+    }
+    if ((ticket & LEFT_MASK) === 0) Atomics.wait(control, TICKET, ticket);
   }
 }
 

@@ -24,6 +24,8 @@ export interface EmittedCodeOptions {
 
 /** Largest memory of a module, in pages. */
 export const MAX_PAGES = 65536;
+/** Multiplications below which calls are not shared out: some 20 µs of one thread, as long as it takes to wake another. */
+const MIN_SHARED_WORK = 300_000;
 
 type EmittedCall = (...args: number[]) => void;
 
@@ -87,8 +89,12 @@ export class EmittedCode implements Pick<FastPlace, "call" | "callAll" | "thread
     return indirect as unknown as Call;
   }
 
-  callAll(name: string, calls: readonly (readonly number[])[]): void {
-    if (this.#pool !== undefined && calls.length > 1) {
+  callAll(
+    name: string,
+    calls: readonly (readonly number[])[],
+    work: number = Number.POSITIVE_INFINITY,
+  ): void {
+    if (this.#pool !== undefined && calls.length > 1 && work >= MIN_SHARED_WORK) {
       this.#pool.run(name, calls);
       return;
     }

@@ -81,7 +81,7 @@ export function openLinearMemory(
     scratch,
     threads: code.threads,
     call: (name) => code.call(name),
-    callAll: (name, calls) => code.callAll(name, calls),
+    callAll: (name, calls, work) => code.callAll(name, calls, work),
   } satisfies Omit<FastPlace, "persistent">;
   return {
     buffer: memory.buffer,

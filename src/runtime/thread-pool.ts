@@ -71,6 +71,7 @@ export class ThreadPool {
   }
 
   #waitForOthers(): void {
+    if (this.#queue.watchForEnd()) return;
     let [done, since] = [this.#queue.done, performance.now()];
     while (!this.#queue.isFinished) {
       if (this.#canWait) this.#queue.waitForProgress(done, WAIT_MS);

@@ -20,8 +20,11 @@ export interface FastPlace {
   call<Call extends (...args: never[]) => void>(name: string): Call;
   /** Threads that `callAll` uses. */
   readonly threads: number;
-  /** Makes calls of the function that do not touch each other's results, in any order. */
-  callAll(name: string, calls: readonly (readonly number[])[]): void;
+  /**
+   * Makes calls of the function that do not touch each other's results, in any order. `work` is their number of
+   * multiplications or the like, all together: little of it stays on the calling thread. Without it they are shared out.
+   */
+  callAll(name: string, calls: readonly (readonly number[])[], work?: number): void;
   /** `persistentBytes` bytes of its own, kept from run to run; zero at first. 64-byte aligned. */
   readonly persistent: number;
   /** `scratchBytes` bytes that other kernels use too. 64-byte aligned. */

@@ -149,6 +149,6 @@ function multiplier(
         calls.push([...common, bias, low, high]);
       }
     }
-    place.callAll(variant.name, calls);
+    place.callAll(variant.name, calls, rows * columns * depth);
   };
 }

@@ -20,6 +20,9 @@ import { blockRows } from "../gemm/blocks.ts";
 import { PASS_SCRATCH_BYTES } from "./activation-pass.ts";
 import { type Multiply, type Product, planProduct } from "./product.ts";
 
+/** Strips that several threads share at a time: one alone is too little work to hand out. */
+const STRIPS_PER_LIST = 8;
+
 /** Memory that a convolution uses while it runs. Addresses in bytes. */
 interface ConvScratch {
   readonly pass: number;
@@ -96,7 +99,7 @@ function layScratch(region: Region, matrix: ConvMatrix): ConvScratch {
     zeroPoint: region.take(4),
     prepared: region.take(imageElements(geometry) * (product.pass?.storedBytes ?? 0)),
     rowTable: region.take(geometry.rows.filterSize * 4),
-    strip: region.take(isDirect ? 0 : stripRows * product.rowBytes),
+    strip: region.take(isDirect ? 0 : STRIPS_PER_LIST * stripRows * product.rowBytes),
   };
 }
 
@@ -154,9 +157,10 @@ function bindImage(
   const pixels = rows.outputSize * columns.outputSize;
   if (isDirect) return (image, out) => multiply(image, rowBytes, pixels, out);
   const gather = bindGather(place, matrix, at);
+  const step = place.threads === 1 ? stripRows : STRIPS_PER_LIST * stripRows;
   return (image, out, padding) => {
-    for (let pixel = 0; pixel < pixels; pixel += stripRows) {
-      const count = Math.min(stripRows, pixels - pixel);
+    for (let pixel = 0; pixel < pixels; pixel += step) {
+      const count = Math.min(step, pixels - pixel);
       gather(image, pixel, count, padding);
       multiply(at.strip, rowBytes, count, out + pixel * outChannels * elementBytes);
     }

@@ -108,8 +108,8 @@ export const fastDepthwise: FastKernel = (request) => {
           const parameter = kind.data === "qd8" ? scale : kind.zeroPoint;
           const operands = { ...fixed, input: image, output: target };
           const calls = depthwiseCalls(shape, operands, parameter, heap);
-          place.callAll(name, calls.inner);
-          place.callAll(edgeName(code), calls.edge);
+          place.callAll(name, calls.inner, geometry.outElements * taps);
+          place.callAll(edgeName(code), calls.edge, calls.edge.length * channels * taps);
         }
       };
     },

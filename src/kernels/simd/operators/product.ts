@@ -145,7 +145,7 @@ export function planProduct(fast: FastRequest, request: ProductRequest): Product
             calls.push([...common, ...stage(row, column)]);
           }
         }
-        place.callAll(variant.name, calls);
+        place.callAll(variant.name, calls, rows * n * k);
       };
     },
   };

@@ -260,7 +260,7 @@ class EmittedVectors implements VectorBatch {
       const stage = isHybrid ? [scales + column * 4, at.scales + b * 4, 0, out] : [out];
       calls.push([...common, ...stage, -Infinity, Infinity]);
     }
-    place.callAll(variant.name, calls);
+    place.callAll(variant.name, calls, units * depth);
   }
 
   #quantize(): void {
