@@ -46,16 +46,16 @@ function recurrence(): Model {
     fused_activation_function: "TANH",
     time_major: true,
   } as const;
-  const matrix = { shape: [80, 80], data: ramp(80 * 80).map((weight) => weight / 9) };
+  const matrix = { shape: [600, 600], data: ramp(600 * 600).map((weight) => weight / 60) };
   return oneOperatorModel(
     "UNIDIRECTIONAL_SEQUENCE_RNN",
     { type: "SequenceRNNOptions", value },
     [
-      { shape: [5, 2, 80] },
+      { shape: [5, 2, 600] },
       matrix,
       { ...matrix },
-      { shape: [80], data: ramp(80) },
-      { shape: [2, 80], isVariable: true },
+      { shape: [600], data: ramp(600) },
+      { shape: [2, 600], isVariable: true },
     ],
     { shape: [1] },
   );
