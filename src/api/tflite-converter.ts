@@ -5,7 +5,7 @@
  *
  * Importers are loaded when a constructor needs them: a program that only runs models carries none of them.
  */
-import type { Diagnostic } from "../base/errors.ts";
+import { type Diagnostic, UnsupportedError } from "../base/errors.ts";
 import type { ConversionReport } from "../convert/report.ts";
 import type { Graph } from "../graph/ir.ts";
 import type { GraphDefOptions } from "../import/graph-def.ts";
@@ -178,6 +178,34 @@ export class TFLiteConverter {
       await opened.close?.();
       throw error;
     }
+  }
+
+  /** TensorFlow 1's name for 8-bit weights: true is the same as `[Optimize.OPTIMIZE_FOR_SIZE]`, false as `[]`. */
+  get postTrainingQuantize(): boolean {
+    return this.optimizations.length > 0;
+  }
+
+  set postTrainingQuantize(isWanted: boolean) {
+    this.optimizations = isWanted ? [Optimize.OPTIMIZE_FOR_SIZE] : [];
+  }
+
+  /**
+   * TensorFlow 1's name for the type of activations. They are floats; assigning anything but "float32" says so.
+   * @throws {UnsupportedError} for quantized types, with which `quantized_input_stats` and `default_ranges_stats` belong.
+   */
+  get inferenceType(): "float32" {
+    return "float32";
+  }
+
+  set inferenceType(type: string) {
+    if (type === "float32") return;
+    throw new UnsupportedError({
+      where: "inferenceType",
+      found: `"${type}"`,
+      expected: '"float32"',
+      remedy: "Set postTrainingQuantize, or optimizations, for 8-bit weights",
+      features: [`models that compute in ${type}`],
+    });
   }
 
   /** What has happened so far. */

@@ -1,6 +1,7 @@
 /** The end that `convert` and `quantize` share: writes the model, and the report, and says what was done. */
 import type { ConverterReport, TFLiteConverter } from "../api/tflite-converter.ts";
 import { UsageError } from "../base/errors.ts";
+import { conversionText } from "./conversion-text.ts";
 import { withOutputs } from "./outputs.ts";
 import { quantizationText } from "./quantization-text.ts";
 import type { Terminal } from "./terminal.ts";
@@ -40,6 +41,7 @@ export async function writeConverted(
         source,
         output: flags.output,
         byteLength: output.bytesWritten,
+        mode: converter.mode ?? "float",
         ...converter.report,
       };
       await reportOutput?.write(new TextEncoder().encode(`${jsonText(document)}\n`));
@@ -75,10 +77,7 @@ interface ConvertedReport extends ConverterReport {
 
 function summaryOf({ output, byteLength, conversion, quantization }: ConvertedReport): string {
   const blocks: string[] = [];
-  if (conversion !== undefined) {
-    const { sourceTotal, resultTotal } = conversion;
-    blocks.push(`${sourceTotal} TensorFlow operations became ${resultTotal} operators.`);
-  }
+  if (conversion !== undefined) blocks.push(conversionText(conversion));
   if (quantization !== undefined) blocks.push(quantizationText(quantization));
   return [...blocks, `${output}: ${byteText(byteLength)}`].join("\n\n");
 }

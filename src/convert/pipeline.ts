@@ -34,6 +34,8 @@ import {
   countOperators,
   countOps,
   type PassReport,
+  reportPass,
+  reportPorts,
   total,
 } from "./report.ts";
 import { simplifyArithmetic } from "./simplify-arithmetic.ts";
@@ -107,6 +109,9 @@ export function convertGraph(
   options: ConvertOptions = {},
 ): { model: Model; report: ConversionReport } {
   const passes: PassReport[] = [];
+  const note = (report: PassReport | undefined): void => {
+    if (report !== undefined) passes.push(report);
+  };
   const diagnostics: Diagnostic[] = [...(options.diagnostics ?? [])];
   let current = graph;
   for (const [pass, run] of GRAPH_PASSES) {
@@ -115,22 +120,18 @@ export function convertGraph(
       (each) => run(each, (remark) => diagnostics.push(remark)),
       WHOLE_GRAPH.has(run),
     );
-    note(passes, pass, nodeCount(current), nodeCount(next));
+    note(reportPass(pass, nodesOf(current), nodesOf(next)));
     options.onGraph?.(pass, next);
     current = next;
   }
   let drafts = initializeVariables(legalize(current), current);
   for (const [pass, run] of DRAFT_PASSES) {
     const next = drafts.map(run);
-    note(passes, pass, operatorCount(drafts), operatorCount(next));
+    note(reportPass(pass, operatorsOf(drafts), operatorsOf(next)));
     drafts = next;
   }
   const model = withVersions(assemble(drafts, current));
   return { model, report: reportOn(graph, model, passes, diagnostics) };
-}
-
-function note(passes: PassReport[], pass: string, before: number, after: number): void {
-  if (before !== after) passes.push({ pass, before, after });
 }
 
 /** Runs a pass over the graph and over the functions of its loops and branches. */
@@ -145,11 +146,11 @@ function everywhere(graph: Graph, run: (graph: Graph) => Graph, mainOnly: boolea
   return { ...main, functions };
 }
 
-const nodeCount = (graph: Graph): number =>
-  [graph, ...graph.functions.values()].reduce((sum, { nodes }) => sum + nodes.length, 0);
+const nodesOf = (graph: Graph): string[] =>
+  [graph, ...graph.functions.values()].flatMap(({ nodes }) => nodes.map(({ op }) => op));
 
-const operatorCount = (drafts: readonly Draft[]): number =>
-  drafts.reduce((sum, { operators }) => sum + operators.length, 0);
+const operatorsOf = (drafts: readonly Draft[]): string[] =>
+  drafts.flatMap(({ operators }) => operators.map(({ op, customCode }) => customCode ?? op));
 
 function reportOn(
   graph: Graph,
@@ -160,6 +161,7 @@ function reportOn(
   const source = countOps(graph);
   const result = countOperators(model);
   return {
+    ...reportPorts(graph, model),
     source,
     result,
     sourceTotal: total(source),

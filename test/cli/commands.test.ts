@@ -78,6 +78,51 @@ describe("convert and run", () => {
   });
 });
 
+describe("convert reports", () => {
+  it("what goes in and out, what became of the operations, and what was guessed", async () => {
+    const file = path("conversion.json");
+    const printed = await done(
+      ...["convert", join(digits, "saved_model"), "-o", path("reported.tflite")],
+      ...["--report", file],
+    );
+    expect(printed).toMatch(/^input +image +float32 +\[1, 8, 8, 1\] +\[-1, 8, 8, 1\] in the/m);
+    expect(printed).toContain("59 TensorFlow operations became 11 operators: 4 CONV_2D, ");
+    expect(printed).toContain("fuse activations: 1 RELU, 5 RELU6 gone");
+    const { mode, conversion, diagnostics } = JSON.parse(readFileSync(file, "utf8"));
+    expect(mode).toBe("float");
+    expect(conversion.inputs).toEqual([
+      {
+        name: "image",
+        tensor: "serving_default_image:0",
+        dtype: "float32",
+        shape: [1, 8, 8, 1],
+        sourceShape: [-1, 8, 8, 1],
+      },
+    ]);
+    expect(conversion.outputs).toMatchObject([{ dtype: "float32", shape: [1, 10] }]);
+    // As scripts/fixtures/train_digits.py builds it.
+    expect(conversion.source).toMatchObject({ Conv2D: 4, DepthwiseConv2dNative: 1, MatMul: 2 });
+    expect(conversion.result).toMatchObject({ CONV_2D: 4, DEPTHWISE_CONV_2D: 1 });
+    expect(diagnostics.map(({ id }: { id: string }) => id)).toEqual(["batch-fixed"]);
+    for (const { before, after, changes } of conversion.passes) {
+      const sum = Object.values<number>(changes).reduce((total, count) => total + count, 0);
+      expect(sum).toBe(after - before);
+    }
+  });
+
+  it("a batch that stays open, where it was asked for", async () => {
+    const printed = await done(
+      ...["convert", join(digits, "saved_model"), "-o", path("open.tflite")],
+      ...["--keep-dynamic-batch", "--json"],
+    );
+    const { conversion, diagnostics } = JSON.parse(printed);
+    expect(conversion.inputs).toMatchObject([{ shape: [-1, 8, 8, 1] }]);
+    expect(conversion.outputs).toMatchObject([{ shape: [-1, 10] }]);
+    expect(diagnostics).toEqual([]);
+    expect(largestDifference(await scoresOf("open.tflite"), expected())).toBeLessThan(1e-5);
+  });
+});
+
 describe("quantize", () => {
   it("reports every weight, or why it stayed float, on the screen and as JSON", async () => {
     const report = path("report.json");

@@ -7,9 +7,11 @@ import { readdirSync, readFileSync } from "node:fs";
 import { gunzipSync } from "node:zlib";
 import { expect, it } from "vitest";
 import { TFLiteConverter } from "../../src/api/tflite-converter.ts";
+import type { TensorData } from "../../src/base/dtype.ts";
 import { elementCount } from "../../src/base/shape.ts";
 import { parseLabels } from "../../src/evaluate/labels.ts";
 import { bestOf } from "../../src/evaluate/top-k.ts";
+import type { ShapeOptions } from "../../src/import/input-shapes.ts";
 import type { Model } from "../../src/model/ir.ts";
 import { parseModel } from "../../src/model/read.ts";
 import { weightRuleOf } from "../../src/quantize/weight-operands.ts";
@@ -39,13 +41,14 @@ const { cases } = JSON.parse(
 ) as { readonly cases: Readonly<Record<string, Case>> };
 
 /** Opens a source as a user would: the audio front end of the keyword spotters is cut off. */
-async function open(path: string): Promise<TFLiteConverter> {
+async function open(path: string, options: ShapeOptions = {}): Promise<TFLiteConverter> {
   const full = sharedPath("models", path);
-  if (/\.(h5|keras)$/.test(path)) return TFLiteConverter.fromKerasModel(full);
-  if (path.endsWith(".json")) return TFLiteConverter.fromTfjs(full);
-  if (!path.endsWith(".pb")) return TFLiteConverter.fromSavedModel(full);
+  if (/\.(h5|keras)$/.test(path)) return TFLiteConverter.fromKerasModel(full, options);
+  if (path.endsWith(".json")) return TFLiteConverter.fromTfjs(full, options);
+  if (!path.endsWith(".pb")) return TFLiteConverter.fromSavedModel(full, options);
   const inputShapes = [{ shape: cases[path]!.shape }];
   return TFLiteConverter.fromFrozenGraph(full, {
+    ...options,
     ...(path.includes("kws_") ? { inputs: ["Mfcc"], inputShapes } : {}),
     ...(path.includes("mobilenet") ? { outputs: ["MobilenetV1/Predictions/Reshape_1"] } : {}),
   });
@@ -60,11 +63,22 @@ function pattern(count: number, scale: number): Float32Array {
   );
 }
 
+const peakOf = (values: Float32Array): number =>
+  values.reduce((most, value) => Math.max(most, Math.abs(value)), 0);
+
+const asFloats = (data: TensorData): Float32Array =>
+  Float32Array.from(data as ArrayLike<unknown>, Number);
+
+/** One of `rows` equal parts. */
+function rowOf<T extends Float32Array | Int32Array>(data: T, row: number, rows: number): T {
+  const size = data.length / rows;
+  return data.slice(row * size, (row + 1) * size) as T;
+}
+
 function compare(actual: Float32Array, { count, largest, step, values }: Summary): void {
   expect(actual).toHaveLength(count);
-  const peak = actual.reduce((most, value) => Math.max(most, Math.abs(value)), 0);
   const allowed = 1e-5 * largest;
-  expect(Math.abs(peak - largest)).toBeLessThanOrEqual(allowed);
+  expect(Math.abs(peakOf(actual) - largest)).toBeLessThanOrEqual(allowed);
   for (const [i, value] of values.entries()) {
     expect(Math.abs(actual[i * step]! - value), `value ${i * step}`).toBeLessThanOrEqual(allowed);
   }
@@ -133,6 +147,19 @@ function sources(): string[] {
     .sort();
 }
 
+/** Those whose batch the source leaves open. */
+const OPEN_BATCH = [
+  "frozen_pb/nnstreamer_mnist.pb",
+  "imagenet/keras_mobilenet_v1_0.25_224.h5",
+  "keras/mnist_cnn.keras",
+  "mlperf_tiny/ad01.h5",
+  "mlperf_tiny/ic_resnet8_cifar10.h5",
+  "mlperf_tiny/kws_dscnn_saved_model",
+  "tf1_saved_model/template_application_cancer",
+  "tfjs/abalone/model.json",
+  "tfjs/doodlenet/model.json",
+];
+
 /** Operators that could multiply with 8-bit weights and get them through DEQUANTIZE instead. */
 function dequantizedWeights({ subgraphs }: Model): string[] {
   return subgraphs.flatMap(({ operators }) => {
@@ -160,14 +187,53 @@ describeWithShared("trained models in their source formats", () => {
     const features = interpreter.getInputDetails().find(({ dtype }) => dtype === "float32");
     interpreter.setTensor(features!.index, pattern(elementCount(shape), scale));
     await interpreter.invoke();
-    const read = (key: number | string) =>
-      Float32Array.from(interpreter.getTensor(key) as [], Number);
+    const read = (key: number | string) => asFloats(interpreter.getTensor(key));
     const found = interpreter.getOutputDetails();
     for (const [i, output] of outputs.entries()) compare(read(found[i]!.index), output);
     for (const [name, output] of Object.entries(named)) compare(read(name), output);
     expect(outputs.length + Object.keys(named).length).toBeGreaterThan(0);
     interpreter.dispose();
   });
+
+  it.each(OPEN_BATCH)(
+    "%s takes any number of samples where the batch is kept open",
+    async (path) => {
+      const rows = 3;
+      const fixed = await Interpreter.create(await (await open(path)).convert());
+      const batch = await Interpreter.create(
+        await (await open(path, { keepDynamicBatch: true })).convert(),
+      );
+      const inputs = batch.getInputDetails();
+      const details = [...inputs, ...batch.getOutputDetails()];
+      expect(details.every(({ shapeSignature }) => shapeSignature[0] === -1)).toBe(true);
+      for (const { index, shape } of inputs)
+        await batch.resizeInput(index, [rows, ...shape.slice(1)]);
+      const samples = inputs.map(({ dtype, shape }) => {
+        const values = pattern(rows * elementCount(shape.slice(1)), 1);
+        return dtype === "float32" ? values : Int32Array.from(values.keys());
+      });
+      for (const [i, { index }] of inputs.entries()) batch.setTensor(index, samples[i]!);
+      await batch.invoke();
+      for (let row = 0; row < rows; row++) {
+        for (const [i, { index }] of fixed.getInputDetails().entries()) {
+          fixed.setTensor(index, rowOf(samples[i]!, row, rows));
+        }
+        await fixed.invoke();
+        for (const [i, output] of batch.getOutputDetails().entries()) {
+          const found = rowOf(asFloats(batch.getTensor(output.index)), row, rows);
+          const alone = asFloats(fixed.getTensor(fixed.getOutputDetails()[i]!.index));
+          compare(found, {
+            count: alone.length,
+            largest: peakOf(alone),
+            step: 1,
+            values: [...alone],
+          });
+        }
+      }
+      fixed.dispose();
+      batch.dispose();
+    },
+  );
 
   it.each(sources())("%s runs hybrid with dynamic range weights", async (path) => {
     const converter = await open(path);
