@@ -2,7 +2,7 @@
  * What kernels ask of an operator before anything runs, in the words of the error classes: operand counts, element
  * types, ranks, quantization. Each function throws a typed error that names the operator and the operand.
  */
-import type { DType } from "../base/dtype.ts";
+import { bitsOf, type DType } from "../base/dtype.ts";
 import { ExecutionError, GraphError, ShapeError, UnsupportedError } from "../base/errors.ts";
 import { formatShape, type Shape } from "../base/shape.ts";
 import type { KernelNode, TensorInfo } from "./kernel.ts";
@@ -81,6 +81,11 @@ export function requireSameType(
   role: string,
 ): void {
   if (a.dtype !== b.dtype) throw unsupported(node, `on ${a.dtype} with ${role} ${b.dtype}`);
+}
+
+/** Requires elements that do not share bytes, for kernels that write them in place. */
+export function requireWholeBytes(node: KernelNode, operand: TensorInfo): void {
+  if ((bitsOf(operand.dtype) ?? 8) < 8) throw unsupported(node, `on ${operand.dtype}`);
 }
 
 /** Requires a rank between `min` and `max`. Call from `shapes`: ranks are only certain when shapes are. */

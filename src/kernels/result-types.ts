@@ -47,6 +47,7 @@ const RULES: Readonly<Record<string, Rule>> = {
   RANK: always("int32"),
   WHERE: always("int64"),
   BUCKETIZE: always("int32"),
+  DEQUANTIZE: always("float32"),
   RFFT2D: always("complex64"),
   NON_MAX_SUPPRESSION_V4: always("int32", "int32"),
   NON_MAX_SUPPRESSION_V5: always("int32", "float32", "int32"),

@@ -19,6 +19,13 @@ export function float32(view: TensorView | undefined): Float32Array {
   return data;
 }
 
+/** Bits of the elements of a float16 view. */
+export function float16(view: TensorView | undefined): Uint16Array {
+  const data = present(view).data;
+  assert(data instanceof Uint16Array, `float16 data expected in ${view?.name}`);
+  return data;
+}
+
 /** Elements of an int8 view. */
 export function int8(view: TensorView | undefined): Int8Array {
   const data = present(view).data;

@@ -227,8 +227,14 @@ export function difference(got: Result, want: Result): string {
 
 function numbers({ dtype, data }: Result): number[] {
   const array = data as TypedArray;
-  if (dtype !== "float16") return Array.from(array as Float32Array, Number);
-  return Array.from(new Uint16Array(bytesOf(array).slice().buffer), halfToNumber);
+  const bits = () => new Uint16Array(bytesOf(array).slice().buffer);
+  if (dtype === "float16") return Array.from(bits(), halfToNumber);
+  if (dtype === "bfloat16") return Array.from(bits(), bfloatToNumber);
+  return Array.from(array as Float32Array, Number);
+}
+
+function bfloatToNumber(bits: number): number {
+  return new Float32Array(Uint32Array.of(bits * 65_536).buffer)[0]!;
 }
 
 function halfToNumber(bits: number): number {

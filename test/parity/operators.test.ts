@@ -11,13 +11,8 @@ const DEVIATIONS: Readonly<Record<string, string>> = {
   "REDUCE_PROD quantized int8 3 same scale":
     "the official kernel wraps around where the product is out of range",
   "REDUCE_WINDOW ADD bool": "the official kernel writes counts into booleans",
-  "FILL string": "the official kernel writes addresses in place of the string",
-  "MATRIX_DIAG bool": "the official kernel copies 4 bytes for each element",
-  "MATRIX_SET_DIAG bool": "the official kernel copies 4 bytes for each element",
-  "MATRIX_DIAG float16": "the official kernel copies 4 bytes for each element",
   "GELU True quantized int16 0":
     "tanh of one table entry is on a tie, and platforms round it differently",
-  "MATRIX_SET_DIAG float16": "the official kernel copies 4 bytes for each element",
 };
 
 function differences(recorded: RecordedCase): string {

@@ -2,7 +2,6 @@
  * Activation functions that are operators of their own: RELU and its kin, LEAKY_RELU, PRELU, ELU, GELU, HARD_SWISH,
  * LOGISTIC, TANH. Integer forms follow TensorFlow Lite 2.21 (kernels/activations.cc and the headers it uses).
  */
-import { fromFloat16, toFloat16 } from "../../base/float16.ts";
 import { roundHalfAway } from "../../base/rounding.ts";
 import type { Kernel, KernelNode, KernelTable } from "../kernel.ts";
 import { optionsOf } from "../options.ts";
@@ -15,7 +14,7 @@ import {
   quantizedRange,
   quantizeMultiplier,
 } from "./fixed-point.ts";
-import { halfFunction } from "./half.ts";
+import { type HalfFormat, halfFormat, halfFunction } from "./half.ts";
 import { hardSwishKernel } from "./hard-swish.ts";
 import type { IntegerFunction } from "./lookup-table.ts";
 import { type Pair, pairKernel } from "./pairwise.ts";
@@ -92,7 +91,7 @@ function parametricPair(node: KernelNode): Pair | undefined {
   if (inputAt(node, 0).dtype === "float32") {
     return (x: number, alpha: number) => (x >= 0 ? x : x * alpha);
   }
-  if (dtype === undefined || dtype === "int16") return undefined;
+  if (dtype === undefined) return undefined;
   const { from, to } = quantizationOf(node);
   const slope = perTensorQuantization(node, inputAt(node, 1), "alpha");
   const { min, max } = quantizedRange(dtype);
@@ -145,11 +144,13 @@ function exponentialLinear(node: KernelNode): Single | undefined {
 
 const sigmoid = (x: number) => 1 / (1 + Math.exp(-x));
 
-/** e^x / (1 + e^x) on half floats, which round at every step. */
-const halfSigmoid = (bits: number) => {
-  const power = fromFloat16(toFloat16(Math.exp(fromFloat16(bits))));
-  return toFloat16(power / fromFloat16(toFloat16(1 + power)));
-};
+/** e^x / (1 + e^x) on floats of 16 bits, which round at every step. */
+function halfSigmoid({ read, store }: HalfFormat): (bits: number) => number {
+  return (bits) => {
+    const power = read(store(Math.exp(read(bits))));
+    return store(power / read(store(1 + power)));
+  };
+}
 
 /** Requires the scale that the integer forms of LOGISTIC and TANH have built in. */
 function requireOutputScale(node: KernelNode, scale: number): void {
@@ -162,7 +163,8 @@ function logistic(node: KernelNode): Single | undefined {
   const dtype = quantizedTypeOf(node);
   if (dtype !== undefined) requireOutputScale(node, dtype === "int16" ? 2 ** -15 : 2 ** -8);
   if (inputAt(node, 0).dtype === "float32") return sigmoid;
-  if (inputAt(node, 0).dtype === "float16") return halfSigmoid;
+  const half = halfFormat(inputAt(node, 0).dtype);
+  if (half !== undefined) return halfSigmoid(half);
   if (dtype !== "int16") return byTable(node, ["int8", "uint8"], sigmoid);
   requireSymmetric(node);
   return int16Logistic(quantizationOf(node).from.scale);
@@ -171,7 +173,8 @@ function logistic(node: KernelNode): Single | undefined {
 function hyperbolicTangent(node: KernelNode): Single | undefined {
   const { dtype } = inputAt(node, 0);
   if (dtype === "float32") return Math.tanh;
-  if (dtype === "float16") return halfFunction(Math.tanh);
+  const half = halfFormat(dtype);
+  if (half !== undefined) return halfFunction(half, Math.tanh);
   if (dtype !== "int16") return byTable(node, ["int8", "uint8"], Math.tanh);
   requireOutputScale(node, 2 ** -15);
   requireSymmetric(node);

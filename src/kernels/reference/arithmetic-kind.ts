@@ -14,15 +14,17 @@ export interface ProductOperands {
   readonly filter: number;
   /** Absent where the operator has no bias at all. */
   readonly bias?: number;
+  /** By type of the input, another type that the output may have. */
+  readonly widerOutput?: Readonly<Partial<Record<DType, DType>>>;
 }
 
 const CONVOLUTION: ProductOperands = { input: 0, filter: 1, bias: 2 };
 
 const FILTERS: Readonly<Partial<Record<DType, readonly DType[]>>> = {
   float32: ["float32", "int8", "uint8", "int4", "int2"],
-  int8: ["int8", "int4"],
+  int8: ["int8", "int4", "int2"],
   uint8: ["uint8"],
-  int16: ["int8"],
+  int16: ["int8", "int4", "int2"],
 };
 
 const BIASES: Readonly<Partial<Record<DType, readonly DType[]>>> = {
@@ -50,17 +52,18 @@ export function requireProductTypes(
   node: KernelNode,
   operands: ProductOperands = CONVOLUTION,
 ): void {
-  const { bias: biasAt } = operands;
+  const { bias: biasAt, widerOutput } = operands;
   const least = Math.max(operands.input, operands.filter) + 1;
   requireOperands(node, [least, biasAt === undefined ? least : biasAt + 1]);
   const input = inputAt(node, operands.input).dtype;
   const filter = inputAt(node, operands.filter).dtype;
   const bias = biasAt === undefined ? undefined : node.inputs[biasAt]?.dtype;
+  const output = outputAt(node, 0).dtype;
   const fits =
     FILTERS[input]?.includes(filter) &&
-    outputAt(node, 0).dtype === input &&
+    (output === input || output === widerOutput?.[input]) &&
     (bias === undefined || BIASES[input]?.includes(bias));
   if (fits) return;
   const operandTypes = [input, filter, ...(bias === undefined ? [] : [bias])].join(", ");
-  throw unsupported(node, `on (${operandTypes}) to ${outputAt(node, 0).dtype}`);
+  throw unsupported(node, `on (${operandTypes}) to ${output}`);
 }

@@ -11,7 +11,7 @@ import { badValue, inputAt } from "../require.ts";
 import { type ClampRange, clampRange } from "./activation.ts";
 import { complexProductKernel } from "./complex.ts";
 import { isQuantized } from "./elements.ts";
-import { halfPair } from "./half.ts";
+import { halfPairs } from "./half.ts";
 import { type BigintPair, type NumberPair, type Pair, pairKernel } from "./pairwise.ts";
 import {
   quantizedDivision,
@@ -168,7 +168,7 @@ function byType(pairsFor: (node: KernelNode) => ByType): (node: KernelNode) => P
 function extremum(number: NumberPair, bigint: BigintPair): ByType {
   return {
     float32: number,
-    float16: halfPair(number),
+    ...halfPairs(number),
     int32: number,
     int16: number,
     int8: number,
@@ -197,5 +197,7 @@ export const ARITHMETIC: KernelTable = {
   FLOOR_DIV: pairKernel(byType(floorQuotientPairs)),
   FLOOR_MOD: pairKernel(byType(floorRemainderPairs)),
   SQUARED_DIFFERENCE: pairKernel(squaredDifferencePair),
-  ATAN2: pairKernel(byType(() => ({ float32: Math.atan2, float64: Math.atan2 }))),
+  ATAN2: pairKernel(
+    byType(() => ({ float32: Math.atan2, float64: Math.atan2, ...halfPairs(Math.atan2) })),
+  ),
 };

@@ -8,7 +8,7 @@ import { formatShape, type Shape } from "../../base/shape.ts";
 import type { KernelNode, KernelRun, KernelTable, TensorView } from "../kernel.ts";
 import { optionsOf } from "../options.ts";
 import { inputAt, misshapen, outputAt, requireOperands, unsupported } from "../require.ts";
-import { float32, present } from "../views.ts";
+import { float32, int8, present } from "../views.ts";
 import { clampRange } from "./activation.ts";
 import { dotRows } from "./dot.ts";
 import { quantizeVector } from "./hybrid.ts";
@@ -173,26 +173,26 @@ function createHybrid(node: KernelNode): KernelRun {
 function createInteger(node: KernelNode): KernelRun {
   const { columns } = matmulGeometry(node);
   const [input, filter, output] = [inputAt(node, 0), inputAt(node, 1), outputAt(node, 0)];
-  const zero = input.quantization?.zeroPoint[0] ?? 0;
-  const stage =
-    output.dtype === "int32"
-      ? rawStage
-      : integerStage(node, "NONE", {
-          input,
-          filter,
-          output,
-          channels: columns,
-          precision: "per-tensor",
-          law: lawFor(input, undefined, "ties-away"),
-        })(biasValues(undefined, columns));
+  const isRaw = output.dtype === "int32";
+  const zero = isRaw ? 0 : (input.quantization?.zeroPoint[0] ?? 0);
+  const stage = isRaw
+    ? rawStage
+    : integerStage(node, "NONE", {
+        input,
+        filter,
+        output,
+        channels: columns,
+        precision: "per-tensor",
+        law: lawFor(input, undefined, "ties-away"),
+      })(biasValues(undefined, columns));
   return createMatmul(node, ([x, y]) => ({
-    weights: centeredWeights(present(y)),
+    weights: isRaw ? int8(y) : centeredWeights(present(y)),
     loadRow: loadNumbers(x, zero),
     stage,
   }));
 }
 
-/** int32 outputs are the sums themselves. */
+/** int32 outputs are the sums of products of the stored integers, whatever their zero points. */
 const rawStage: OutputStage = (sums, count, _, out, at) => {
   assert(out instanceof Int32Array, "int32 output");
   for (let i = 0; i < count; i++) out[at + i] = sums[i];

@@ -14,6 +14,7 @@ import {
   requireRank,
   requireSameType,
   requireType,
+  requireWholeBytes,
 } from "../require.ts";
 import { present } from "../views.ts";
 import { rowMajorStrides } from "./axes.ts";
@@ -50,6 +51,7 @@ function blocksOf(node: KernelNode, rank: number, known: ValueOf): Blocks | unde
 function checkBlocks(node: KernelNode): void {
   requireOperands(node, [3, 3]);
   requireSameType(node, inputAt(node, 0), outputAt(node, 0), "output");
+  requireWholeBytes(node, outputAt(node, 0));
   requireType(node, inputAt(node, 1), ["int32"], "block shape");
   requireType(node, inputAt(node, 2), ["int32"], "borders");
 }

@@ -1,6 +1,7 @@
 /** Changing the element type: CAST; and FAKE_QUANT, which rounds floats to the grid of a quantization. */
+import { toBfloat16 } from "../../base/bfloat16.ts";
 import type { DType } from "../../base/dtype.ts";
-import { fromFloat16, toFloat16 } from "../../base/float16.ts";
+import { toFloat16 } from "../../base/float16.ts";
 import { roundHalfAway } from "../../base/rounding.ts";
 import type { Kernel, KernelTable } from "../kernel.ts";
 import { optionsOf } from "../options.ts";
@@ -14,6 +15,7 @@ import {
   unitsPerElement,
   writableElementsOf,
 } from "./elements.ts";
+import { halfFormat } from "./half.ts";
 
 /** Lowest and highest value of the integer types that numbers hold. */
 const INTEGER_RANGES: Readonly<Partial<Record<DType, readonly [min: number, max: number]>>> = {
@@ -30,9 +32,7 @@ const FLOATS: readonly DType[] = ["float32", "float64", "float16", "bfloat16", "
 
 /** The value of a stored element as a number, or as a bigint for 64-bit integers. */
 function reader(dtype: DType): (stored: never) => number | bigint {
-  if (dtype === "float16") return fromFloat16;
-  if (dtype === "bfloat16") return fromBfloat16;
-  return (stored: number | bigint) => stored;
+  return halfFormat(dtype)?.read ?? ((stored: number | bigint) => stored);
 }
 
 /**
@@ -87,16 +87,6 @@ function toInt64(value: number | bigint): bigint {
   const number = Math.trunc(Number(value));
   // What no int64 holds becomes the lowest one, as x86 processors convert.
   return Math.abs(number) < 2 ** 63 ? BigInt(number) : -(2n ** 63n);
-}
-
-function fromBfloat16(bits: number): number {
-  return new Float32Array(Uint32Array.of(bits << 16).buffer)[0];
-}
-
-/** Nearest, ties to even. */
-function toBfloat16(value: number): number {
-  const bits = new Uint32Array(Float32Array.of(value).buffer)[0];
-  return Number.isNaN(value) ? 0x7fc0 : (bits + 0x7fff + ((bits >>> 16) & 1)) >>> 16;
 }
 
 const CAST: Kernel = {

@@ -3,11 +3,11 @@
  * operands (and int16 ones for equality) are compared after both are brought to a common fixed-point scale:
  * (q − z)·2^8·s, rounded (TensorFlow Lite 2.21, kernels/comparisons.cc).
  */
-import { fromFloat16 } from "../../base/float16.ts";
 import type { Kernel, KernelNode, KernelTable, TensorInfo } from "../kernel.ts";
 import { inputAt, perTensorQuantization } from "../require.ts";
 import { isQuantized } from "./elements.ts";
 import { multiplyByQuantizedMultiplier, quantizeMultiplier } from "./fixed-point.ts";
+import { halfFormat } from "./half.ts";
 import { type Pair, pairKernel } from "./pairwise.ts";
 
 /** A comparison that works alike on numbers and bigints. */
@@ -27,14 +27,14 @@ function rescaled(node: KernelNode, compare: Comparison): Pair {
 }
 
 function comparisonPair(node: KernelNode, compare: Comparison): Pair | undefined {
-  const operand = inputAt(node, 0);
-  switch (operand.dtype) {
+  const { dtype } = inputAt(node, 0);
+  const half = halfFormat(dtype);
+  if (half !== undefined) return (a: number, b: number) => compare(half.read(a), half.read(b));
+  switch (dtype) {
     case "float32":
     case "int32":
     case "int64":
       return compare;
-    case "float16":
-      return (a: number, b: number) => compare(fromFloat16(a), fromFloat16(b));
     case "int8":
     case "uint8":
       return rescaled(node, compare);

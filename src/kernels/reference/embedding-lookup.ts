@@ -2,8 +2,9 @@
  * EMBEDDING_LOOKUP: rows of a table [rows, ..] picked by int32 ids. A quantized table with a float output is dequantized
  * row by row: q × scale[row]. TensorFlow Lite 2.21 kernels/embedding_lookup.cc.
  */
-import { bytesOf, type DType } from "../../base/dtype.ts";
+import { bitsOf, bytesOf, type DType } from "../../base/dtype.ts";
 import { assert } from "../../base/errors.ts";
+import { narrowFloat16 } from "../../base/float16.ts";
 import { elementCount, formatShape } from "../../base/shape.ts";
 import type { KernelContext, KernelNode, KernelRun, KernelTable } from "../kernel.ts";
 import {
@@ -16,13 +17,18 @@ import {
   requireType,
   unsupported,
 } from "../require.ts";
-import { float32, int32, present } from "../views.ts";
+import { float16, float32, int32, present } from "../views.ts";
 import { type BlockScales, blockScales, isBlockwise } from "./blockwise.ts";
 import { channelScales } from "./output-stage.ts";
 import { hybridWeights, preparedOnce } from "./weights.ts";
 
 const QUANTIZED_TABLES: readonly DType[] = ["int8", "uint8", "int4", "int2"];
-const COPIED_TABLES: readonly DType[] = ["float32", "int8", "uint8"];
+
+/** Rows that are whole bytes can be copied. */
+function isCopied(node: KernelNode): boolean {
+  const bits = bitsOf(inputAt(node, 1).dtype);
+  return bits !== undefined && (rowElements(node) * bits) % 8 === 0;
+}
 
 function rowElements(node: KernelNode): number {
   return elementCount(inputAt(node, 1).shape.slice(1));
@@ -42,7 +48,7 @@ function createCopy(node: KernelNode): KernelRun {
     const [from, to] = [present(table).data, present(out).data];
     assert(!Array.isArray(from) && !Array.isArray(to), "numeric table");
     const [source, target] = [bytesOf(from), bytesOf(to)];
-    const rowBytes = rowElements(node) * from.BYTES_PER_ELEMENT;
+    const rowBytes = (rowElements(node) * (bitsOf(present(table).dtype) ?? 0)) / 8;
     eachId(node, int32(ids), (id, at) => {
       target.set(source.subarray(id * rowBytes, (id + 1) * rowBytes), at * rowBytes);
     });
@@ -61,13 +67,17 @@ function createDequantize(node: KernelNode, context: KernelContext): KernelRun {
   const { scales, block } = tableScales(node, context);
   const weightsOf = preparedOnce(hybridWeights);
   return ([ids, view], [out]) => {
-    const [values, to] = [weightsOf(view), float32(out)];
+    const values = weightsOf(view);
+    const output = present(out);
+    const isHalf = output.dtype === "float16";
+    const to = isHalf ? new Float32Array(elementCount(output.shape)) : float32(out);
     eachId(node, int32(ids), (id, at) => {
       const from = id * count;
       for (let i = 0; i < count; i++) {
         to[at * count + i] = values[from + i] * scales[Math.floor((from + i) / block)];
       }
     });
+    if (isHalf) narrowFloat16(to, float16(out));
   };
 }
 
@@ -77,8 +87,9 @@ export const EMBEDDING_LOOKUP: KernelTable = {
       requireOperands(node, [2, 2]);
       requireType(node, inputAt(node, 0), ["int32"], "ids");
       const [table, output] = [inputAt(node, 1).dtype, outputAt(node, 0).dtype];
-      const copies = table === output && COPIED_TABLES.includes(table);
-      if (!copies && !(output === "float32" && QUANTIZED_TABLES.includes(table))) {
+      const copies = table === output && isCopied(node);
+      const widens = output === "float32" || output === "float16";
+      if (!copies && !(widens && QUANTIZED_TABLES.includes(table))) {
         throw unsupported(node, `from ${table} to ${output}`);
       }
     },

@@ -1,5 +1,5 @@
 /** Tensors made from a few values: FILL, RANGE, BUCKETIZE, ADD_N, MATRIX_DIAG, MATRIX_SET_DIAG. */
-import { elementCount, formatShape, sameShape } from "../../base/shape.ts";
+import { formatShape, sameShape } from "../../base/shape.ts";
 import type { Kernel, KernelNode, KernelTable, ValueOf } from "../kernel.ts";
 import { optionsOf } from "../options.ts";
 import {
@@ -10,6 +10,7 @@ import {
   requireRank,
   requireSameType,
   requireType,
+  requireWholeBytes,
 } from "../require.ts";
 import { present } from "../views.ts";
 import {
@@ -28,6 +29,7 @@ const FILL: Kernel = {
     requireOperands(node, [2, 2]);
     requireType(node, inputAt(node, 0), ["int32", "int64"], "shape");
     requireSameType(node, inputAt(node, 1), outputAt(node, 0), "output");
+    requireWholeBytes(node, outputAt(node, 0));
   },
   shapes(node, known) {
     requireRank(node, inputAt(node, 0).shape, [1, 1], "shape");
@@ -149,28 +151,28 @@ const ADD_N: Kernel = {
   },
 };
 
-/** Calls `place` with the offsets of each diagonal element in the matrices and in the diagonals. */
-function forEachDiagonal(
-  matrices: number,
-  rows: number,
-  columns: number,
-  place: (inMatrix: number, inDiagonal: number) => void,
+/** Copies diagonals (one after the other) into matrices of any type; `units` storage units are an element. */
+function writeDiagonals(
+  diagonals: Elements,
+  matrices: Elements,
+  [rows, columns]: readonly number[],
+  units: number,
 ): void {
   const length = Math.min(rows, columns);
-  for (let m = 0; m < matrices; m++) {
+  const count = length === 0 ? 0 : diagonals.length / (length * units);
+  for (let m = 0; m < count; m++) {
     for (let k = 0; k < length; k++) {
-      place((m * rows + k) * columns + k, m * length + k);
+      const place = (m * rows + k) * columns + k;
+      copyUnits(diagonals, (m * length + k) * units, matrices, place * units, units);
     }
   }
 }
 
-const DIAGONAL_TYPES = ["float32", "int64", "int32", "uint32", "int16", "int8", "uint8"] as const;
-
 const MATRIX_DIAG: Kernel = {
   check(node) {
     requireOperands(node, [1, 1]);
-    requireType(node, inputAt(node, 0), DIAGONAL_TYPES, "input");
     requireSameType(node, inputAt(node, 0), outputAt(node, 0), "output");
+    requireWholeBytes(node, outputAt(node, 0));
   },
   shapes(node) {
     const { shape } = inputAt(node, 0);
@@ -180,20 +182,19 @@ const MATRIX_DIAG: Kernel = {
   create: (node) => (inputs, outputs) => {
     const { shape } = inputAt(node, 0);
     const size = shape[shape.length - 1];
-    const [diagonal, out] = [elementsOf(inputs[0]), elementsOf(outputs[0])];
-    fillUnits(out, 0, out.length, zeroOf(present(outputs[0]).dtype));
-    forEachDiagonal(elementCount(shape.slice(0, -1)), size, size, (at, k) => {
-      out[at] = diagonal[k];
-    });
+    const { dtype } = present(outputs[0]);
+    const out = elementsOf(outputs[0]);
+    fillUnits(out, 0, out.length, zeroOf(dtype));
+    writeDiagonals(elementsOf(inputs[0]), out, [size, size], unitsPerElement(dtype));
   },
 };
 
 const MATRIX_SET_DIAG: Kernel = {
   check(node) {
     requireOperands(node, [2, 2]);
-    requireType(node, inputAt(node, 0), DIAGONAL_TYPES, "input");
     requireSameType(node, inputAt(node, 0), inputAt(node, 1), "diagonal");
     requireSameType(node, inputAt(node, 0), outputAt(node, 0), "output");
+    requireWholeBytes(node, outputAt(node, 0));
   },
   shapes(node) {
     const [shape, diagonal] = [inputAt(node, 0).shape, inputAt(node, 1).shape];
@@ -204,13 +205,10 @@ const MATRIX_SET_DIAG: Kernel = {
   },
   create: (node) => (inputs, outputs) => {
     const { shape } = inputAt(node, 0);
-    const [rows, columns] = shape.slice(-2);
+    const { dtype } = present(outputs[0]);
     const out: Elements = elementsOf(outputs[0]);
     copyUnits(elementsOf(inputs[0]), 0, out, 0, out.length);
-    const diagonal = elementsOf(inputs[1]);
-    forEachDiagonal(elementCount(shape.slice(0, -2)), rows, columns, (at, k) => {
-      out[at] = diagonal[k];
-    });
+    writeDiagonals(elementsOf(inputs[1]), out, shape.slice(-2), unitsPerElement(dtype));
   },
 };
 

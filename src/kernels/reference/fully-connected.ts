@@ -10,7 +10,7 @@ import { optionsOf } from "../options.ts";
 import { inputAt, misshapen, outputAt, requireRank, unsupported } from "../require.ts";
 import { float32, present } from "../views.ts";
 import { clampInPlace, clampRange } from "./activation.ts";
-import { arithmeticOf, requireProductTypes } from "./arithmetic-kind.ts";
+import { arithmeticOf, type ProductOperands, requireProductTypes } from "./arithmetic-kind.ts";
 import { blockScales, isBlockwise } from "./blockwise.ts";
 import { dotRows } from "./dot.ts";
 import { quantizeVector } from "./hybrid.ts";
@@ -21,6 +21,7 @@ import {
   hybridStage,
   integerStage,
 } from "./output-stage.ts";
+import { SHUFFLED_FULLY_CONNECTED } from "./shuffled-fully-connected.ts";
 import { centeredWeights, hybridWeights, preparedOnce } from "./weights.ts";
 
 /** rows × depth times depth × units. */
@@ -163,8 +164,8 @@ function createInteger(node: KernelNode, options: FullyConnectedOptions): Kernel
     output,
     channels: units,
     precision: isPerChannel ? "per-channel" : "per-tensor",
-    // Dense int16 layers with a bias are computed by the plain kernel, in double; without one by the matrix product.
-    law: input.dtype === "int16" && node.inputs[2] !== undefined ? "real" : "ties-up",
+    // Dense int16 layers with a bias of 64 bits are computed by the plain kernel, in double; others by the matrix product.
+    law: input.dtype === "int16" && node.inputs[2]?.dtype === "int64" ? "real" : "ties-up",
   });
   const row = new Float64Array(depth);
   const sums = new Float64Array(units);
@@ -182,18 +183,31 @@ function createInteger(node: KernelNode, options: FullyConnectedOptions): Kernel
   };
 }
 
+/** uint8 layers may give int16, as LSTM cells made of single operators have them. */
+const OPERANDS: ProductOperands = { input: 0, filter: 1, bias: 2, widerOutput: { uint8: "int16" } };
+
+function isShuffled(node: KernelNode): boolean {
+  return optionsOf(node, "FullyConnectedOptions").weights_format === "SHUFFLED4x16INT8";
+}
+
 export const FULLY_CONNECTED: KernelTable = {
   FULLY_CONNECTED: {
     check(node) {
-      const { weights_format } = optionsOf(node, "FullyConnectedOptions");
-      if (weights_format !== "DEFAULT") throw unsupported(node, `with weights ${weights_format}`);
-      requireProductTypes(node);
+      if (isShuffled(node)) {
+        SHUFFLED_FULLY_CONNECTED.check(node);
+        return;
+      }
+      requireProductTypes(node, OPERANDS);
       if (isBlockwise(inputAt(node, 1)) && arithmeticOf(node) !== "hybrid") {
         throw unsupported(node, `on ${inputAt(node, 0).dtype} with block-wise weights`);
       }
     },
-    shapes: (node) => [outputShape(node)],
+    shapes(node, known, subgraph) {
+      if (isShuffled(node)) return SHUFFLED_FULLY_CONNECTED.shapes(node, known, subgraph);
+      return [outputShape(node)];
+    },
     create(node, context) {
+      if (isShuffled(node)) return SHUFFLED_FULLY_CONNECTED.create(node, context);
       const options = optionsOf(node, "FullyConnectedOptions");
       if (isBlockwise(inputAt(node, 1))) return createBlockwise(node, options, context);
       switch (arithmeticOf(node)) {

@@ -13,6 +13,7 @@ import {
   requireOperands,
   requireSameType,
   requireType,
+  requireWholeBytes,
 } from "../require.ts";
 import { present } from "../views.ts";
 import { resolveAxes, resolveAxis, rowMajorStrides, splitAt } from "./axes.ts";
@@ -171,7 +172,10 @@ const TILE: Kernel = {
 
 /** Reverses the first `lengths[b]` elements along one axis, for each b of another. */
 const REVERSE_SEQUENCE: Kernel = {
-  check: (node) => checkMovement(node, "lengths"),
+  check(node) {
+    checkMovement(node, "lengths");
+    requireWholeBytes(node, inputAt(node, 0));
+  },
   shapes(node) {
     const { shape } = inputAt(node, 0);
     const { seq_dim, batch_dim } = optionsOf(node, "ReverseSequenceOptions");

@@ -1,8 +1,10 @@
 /** Functions on two stored elements that operators are given: by name, or as another subgraph of the model. */
 import { allocate, type DType } from "../../base/dtype.ts";
 import type { CallableSubgraph, KernelNode } from "../kernel.ts";
-import { inputAt, unsupported } from "../require.ts";
-import { elementsOf } from "./elements.ts";
+import { inputAt, requireWholeBytes, unsupported } from "../require.ts";
+import { elementsOf, unitsPerElement } from "./elements.ts";
+import { halfFormat, halfPair } from "./half.ts";
+import type { NumberPair } from "./pairwise.ts";
 
 /** A function on two elements as they are stored. */
 export type StoredPair = (a: unknown, b: unknown) => unknown;
@@ -23,7 +25,9 @@ const WRAPS: Readonly<Partial<Record<DType, (value: number) => number>>> = {
   int8: (value) => (value << 24) >> 24,
   uint8: (value) => value & 255,
   int16: (value) => (value << 16) >> 16,
+  uint16: (value) => value & 0xffff,
   int32: (value) => value | 0,
+  uint32: (value) => value >>> 0,
 };
 
 /** The named operation on the stored elements of a type; undefined where there is none. */
@@ -33,9 +37,6 @@ export function storedPair(name: string, dtype: DType): StoredPair | undefined {
   switch (dtype) {
     case "float32":
       return (a, b) => Math.fround(pair(a, b) as number);
-    case "int32":
-      if (name === "MUL") return (a, b) => Math.imul(a as number, b as number);
-      return (a, b) => (pair(a, b) as number) | 0;
     case "float64":
       return pair;
     case "bool":
@@ -43,9 +44,17 @@ export function storedPair(name: string, dtype: DType): StoredPair | undefined {
     case "int64":
       if (name.startsWith("LOGICAL")) return (a, b) => (pair(a, b) ? 1n : 0n);
       return (a, b) => BigInt.asIntN(64, pair(a, b) as bigint);
+    case "uint64":
+      if (name.startsWith("LOGICAL")) return (a, b) => (pair(a, b) ? 1n : 0n);
+      return (a, b) => BigInt.asUintN(64, pair(a, b) as bigint);
   }
+  const half = halfFormat(dtype);
+  if (half !== undefined) return halfPair(half, pair as NumberPair) as StoredPair;
   const wrap = WRAPS[dtype];
-  return wrap && ((a, b) => wrap(pair(a, b) as number));
+  if (wrap === undefined) return undefined;
+  // Products of 32-bit integers are not exact in doubles.
+  if (name === "MUL") return (a, b) => wrap(Math.imul(a as number, b as number));
+  return (a, b) => wrap(pair(a, b) as number);
 }
 
 /**
@@ -60,7 +69,8 @@ export function scalarFunction(node: KernelNode, body: CallableSubgraph): Stored
   if (!fits || operands.some((operand) => operand.dtype !== dtype)) {
     throw unsupported(node, `with a body that is no function of two ${dtype} scalars`);
   }
-  if (dtype === "string" || dtype === "complex64") throw unsupported(node, `on ${dtype}`);
+  if (dtype === "string" || unitsPerElement(dtype) > 1) throw unsupported(node, `on ${dtype}`);
+  requireWholeBytes(node, inputAt(node, 0));
   const views = body.inputs.map((input) => ({ ...input, shape: [], data: allocate(dtype, 1) }));
   const cells = views.map(elementsOf);
   return (a, b) => {

@@ -10,6 +10,7 @@ import {
   requireRank,
   requireSameType,
   requireType,
+  requireWholeBytes,
   unsupported,
 } from "../require.ts";
 import { present, uint8 } from "../views.ts";
@@ -21,6 +22,7 @@ function checkSelect(node: KernelNode): void {
   requireType(node, inputAt(node, 0), ["bool"], "condition");
   requireSameType(node, inputAt(node, 1), inputAt(node, 2), "third input");
   requireSameType(node, inputAt(node, 1), outputAt(node, 0), "output");
+  requireWholeBytes(node, outputAt(node, 0));
 }
 
 /** condition ? x : y with all three of shapes that broadcast to the output's. */

@@ -13,6 +13,7 @@ import {
   requireOperands,
   requireSameType,
   requireType,
+  requireWholeBytes,
 } from "../require.ts";
 import { present } from "../views.ts";
 import { rowMajorStrides } from "./axes.ts";
@@ -25,13 +26,14 @@ function elementwise(name: string): Kernel {
   return pairKernel((node) => storedPair(name, inputAt(node, 0).dtype));
 }
 
-const AND_TYPES: readonly DType[] = ["bool", "int8", "uint8", "int16", "int32"];
+const AND_TYPES: readonly DType[] = ["bool", "int8", "uint8", "int16", "uint16", "int32"];
 
 /** AND of bool is logical, of integers by bits. */
 function bitwiseAnd(node: KernelNode): Pair | undefined {
   const { dtype } = inputAt(node, 0);
   if (AND_TYPES.includes(dtype)) return (a: number, b: number) => a & b;
-  return dtype === "int64" ? (a: bigint, b: bigint) => a & b : undefined;
+  if (dtype === "uint32") return (a: number, b: number) => (a & b) >>> 0;
+  return dtype === "int64" || dtype === "uint64" ? (a: bigint, b: bigint) => a & b : undefined;
 }
 
 /** A shift by the type's width or more leaves 0. */
@@ -142,6 +144,7 @@ const STABLEHLO_GATHER: Kernel = {
   check(node) {
     requireOperands(node, [2, 2]);
     requireType(node, inputAt(node, 1), ["int32", "int64"], "indices");
+    requireWholeBytes(node, inputAt(node, 0));
     requireSameType(node, inputAt(node, 0), outputAt(node, 0), "output");
   },
   shapes: (node) => [gatherPlan(node).shape],
@@ -179,6 +182,7 @@ const STABLEHLO_SCATTER: Kernel = {
   check(node) {
     requireOperands(node, [3, 3]);
     requireType(node, inputAt(node, 1), ["int32", "int64"], "indices");
+    requireWholeBytes(node, inputAt(node, 0));
     requireSameType(node, inputAt(node, 0), inputAt(node, 2), "updates");
     requireSameType(node, inputAt(node, 0), outputAt(node, 0), "output");
   },

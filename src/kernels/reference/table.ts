@@ -18,6 +18,7 @@ import { DEPTHWISE_CONV } from "./depthwise-conv.ts";
 import { DEQUANTIZE } from "./dequantize.ts";
 import { DETECTION_POSTPROCESS } from "./detection-postprocess.ts";
 import { EMBEDDING_LOOKUP } from "./embedding-lookup.ts";
+import { EMBEDDING_LOOKUP_SPARSE } from "./embedding-lookup-sparse.ts";
 import { FILLING } from "./filling.ts";
 import { FOURIER } from "./fourier.ts";
 import { FULLY_CONNECTED } from "./fully-connected.ts";
@@ -31,6 +32,7 @@ import { NON_MAX_SUPPRESSION } from "./non-max-suppression.ts";
 import { NORMALIZATION } from "./normalization.ts";
 import { ORDERING } from "./ordering.ts";
 import { PADDING } from "./padding.ts";
+import { PLACING } from "./placing.ts";
 import { POOL } from "./pool.ts";
 import { QUANTIZE } from "./quantize.ts";
 import { RANDOM } from "./random.ts";
@@ -64,6 +66,7 @@ export const REFERENCE_KERNELS: KernelTable = {
   ...DEQUANTIZE,
   ...QUANTIZE,
   ...EMBEDDING_LOOKUP,
+  EMBEDDING_LOOKUP_SPARSE,
   ...TRANSPOSE_CONV,
   ...BATCH_MATMUL,
   ...JOINING,
@@ -79,6 +82,7 @@ export const REFERENCE_KERNELS: KernelTable = {
   ...REDUCTIONS,
   ...RESHAPING,
   ...GATHERING,
+  ...PLACING,
   ...SLICING,
   ...SELECTION,
   ...BLOCK_LAYOUT,

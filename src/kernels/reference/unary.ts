@@ -22,7 +22,7 @@ import {
   quantizeMultiplier,
 } from "./fixed-point.ts";
 import { inverseSquareRoot } from "./fixed-point-functions.ts";
-import { halfFunction } from "./half.ts";
+import { halfFormat, halfFunction } from "./half.ts";
 import { byteTable, type IntegerFunction, int16Table } from "./lookup-table.ts";
 
 const { fround } = Math;
@@ -90,12 +90,13 @@ function real(f: Real): Kernel {
   return elementKernel((node) => (inputAt(node, 0).dtype === "float32" ? f : undefined));
 }
 
-/** A rounding, on float32 and float16. */
+/** A rounding, on float32 and the floats of 16 bits. */
 function rounding(f: Real): Kernel {
   return elementKernel((node) => {
     const { dtype } = inputAt(node, 0);
     if (dtype === "float32") return f;
-    return dtype === "float16" ? halfFunction(f) : undefined;
+    const half = halfFormat(dtype);
+    return half && halfFunction(half, f);
   });
 }
 
@@ -191,7 +192,7 @@ function negative(node: KernelNode): Single | undefined {
   const { dtype } = inputAt(node, 0);
   // int8 and int16 are plain integers here, whatever scale and zero point they carry.
   if (NEGATED.includes(dtype)) return (x: number) => -x;
-  if (dtype === "float16") return (bits: number) => bits ^ 0x8000;
+  if (halfFormat(dtype) !== undefined) return (bits: number) => bits ^ 0x8000;
   return dtype === "int64" ? negateBigint : undefined;
 }
 

@@ -16,7 +16,15 @@ import {
 } from "../require.ts";
 import { present } from "../views.ts";
 import { rowMajorStrides } from "./axes.ts";
-import { type Elements, elementsOf, fillUnits, integersOf } from "./elements.ts";
+import {
+  copyUnits,
+  type Elements,
+  elementsOf,
+  integersOf,
+  storeElements,
+  unitsPerElement,
+  writableElementsOf,
+} from "./elements.ts";
 import { type StoredPair, scalarFunction, storedPair } from "./regions.ts";
 
 /** What is put around and between the elements of an axis; negative edges cut off. */
@@ -33,17 +41,21 @@ function spreadShape(shape: Shape, paddings: readonly AxisPadding[]): number[] {
   });
 }
 
-/** Writes the elements of `from` that are not cut off to their places in `to`, which holds the filling already. */
+/**
+ * Writes the elements of `from` (`units` storage units each) that are not cut off to their places in `to`, which holds
+ * the filling already.
+ */
 function spread(
   from: Elements,
   shape: Shape,
   to: Elements,
   outShape: Shape,
   paddings: readonly AxisPadding[],
+  units = 1,
 ): void {
   const strides = rowMajorStrides(outShape);
   const counter = new Array<number>(shape.length).fill(0);
-  for (let i = 0; i < from.length; i++) {
+  for (let i = 0; i < from.length; i += units) {
     let target = 0;
     let inside = true;
     for (let axis = 0; axis < counter.length; axis++) {
@@ -52,7 +64,7 @@ function spread(
       if (place < 0 || place >= outShape[axis]) inside = false;
       target += place * strides[axis];
     }
-    if (inside) to[target] = from[i];
+    if (inside) copyUnits(from, i, to, target * units, units);
     for (let axis = counter.length - 1; axis >= 0; axis--) {
       if (++counter[axis] < shape[axis]) break;
       counter[axis] = 0;
@@ -77,7 +89,6 @@ function spreadKernel(
       requireOperands(node, [operands, operands]);
       requireSameType(node, inputAt(node, 0), inputAt(node, fill), "padding value");
       requireSameType(node, inputAt(node, 0), outputAt(node, 0), "output");
-      if (inputAt(node, 0).dtype === "complex64") throw unsupported(node, "on complex64");
     },
     shapes(node, known) {
       requireFill(node, fill);
@@ -88,9 +99,11 @@ function spreadKernel(
       const paddings = paddingsOf(node, (i) => inputs[i]);
       if (paddings === undefined) return;
       const [input, out] = [present(inputs[0]), present(outputs[0])];
-      const to = elementsOf(out);
-      fillUnits(to, 0, to.length, elementsOf(inputs[fill])[0]);
-      spread(elementsOf(input), input.shape, to, out.shape, paddings);
+      const [to, value] = [writableElementsOf(out), elementsOf(inputs[fill])];
+      const units = unitsPerElement(out.dtype);
+      for (let i = 0; i < to.length; i += units) copyUnits(value, 0, to, i, units);
+      spread(elementsOf(input), input.shape, to, out.shape, paddings, units);
+      storeElements(out, to);
     },
   };
 }

@@ -14,6 +14,7 @@ export const fastFullyConnected: FastKernel = (request) => {
   const { node } = request;
   const { rows, depth, units } = productGeometry(node);
   const options = optionsOf(node, "FullyConnectedOptions");
+  if (options.weights_format !== "DEFAULT") return undefined;
   const isPerChannel = (inputAt(node, 1).quantization?.scale.length ?? 0) > 1;
   const product = planProduct(request, {
     rows,
