@@ -144,13 +144,21 @@ export function quantizedProduct(
   if (operands === undefined) return undefined;
   const { dtype, a, b, out } = operands;
   const range = quantizedActivationRange(node, activation, dtype, out);
-  const real = Math.fround(Math.fround(a.scale * b.scale) / out.scale);
-  const { multiplier, shift } = quantizeMultiplier(real);
+  const { multiplier, shift } = productFactor(operands);
   return (x, y) => {
     const product = (x - a.zeroPoint) * (y - b.zeroPoint);
     const scaled = multiplyByQuantizedMultiplier(product, multiplier, shift);
     return clampTo(out.zeroPoint + scaled, range);
   };
+}
+
+/** The factor of a quantized product. */
+export function productFactor({
+  a,
+  b,
+  out,
+}: Pick<QuantizedOperands, "a" | "b" | "out">): QuantizedMultiplier {
+  return quantizeMultiplier(Math.fround(Math.fround(a.scale * b.scale) / out.scale));
 }
 
 /**

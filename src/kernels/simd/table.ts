@@ -1,6 +1,6 @@
 /** Emitted kernels by operator name. What is not here, or declines, runs as the reference defines it. */
 import type { FastKernel, FastKernelTable } from "./fast-kernel.ts";
-import { fastAdd, fastDiv, fastMul, fastSub } from "./operators/arithmetic.ts";
+import { ARITHMETIC_KERNELS } from "./operators/arithmetic.ts";
 import { fastBatchMatmul } from "./operators/batch-matmul.ts";
 import { fastConv } from "./operators/conv.ts";
 import { fastDepthwise } from "./operators/depthwise.ts";
@@ -23,10 +23,6 @@ import { fastTransposeConv } from "./operators/transpose-conv.ts";
 import { UNARY_KERNELS } from "./operators/unary.ts";
 
 const FAST_KERNELS: FastKernelTable = {
-  ADD: fastAdd,
-  SUB: fastSub,
-  MUL: fastMul,
-  DIV: fastDiv,
   CONV_2D: fastConv,
   DEPTHWISE_CONV_2D: fastDepthwise,
   FULLY_CONNECTED: fastFullyConnected,
@@ -47,6 +43,7 @@ const FAST_KERNELS: FastKernelTable = {
   UNPACK: fastUnpack,
   SPLIT: fastSplit,
   SPLIT_V: fastSplitV,
+  ...ARITHMETIC_KERNELS,
   ...UNARY_KERNELS,
   ...RECURRENT_KERNELS,
 };

@@ -7,9 +7,13 @@ const DEFINITION: Readonly<Record<BinaryOp, (a: number, b: number) => number>> =
   sub: (a, b) => a - b,
   mul: (a, b) => a * b,
   div: (a, b) => a / b,
+  max: Math.max,
+  min: Math.min,
+  prelu: (a, b) => (a < 0 ? a * b : a),
+  "difference-squared": (a, b) => Math.fround(a - b) ** 2,
 };
 
-const VARIANTS = (["add", "sub", "mul", "div"] as const).flatMap((op) =>
+const VARIANTS = (Object.keys(DEFINITION) as BinaryOp[]).flatMap((op) =>
   (["none", "a", "b"] as const).map((repeated) => ({ op, repeated })),
 );
 
@@ -29,7 +33,7 @@ it.each(VARIANTS)(
       heap.set(a, 16);
       heap.set(b, 256);
       heap.fill(77, 512, 512 + length + 1);
-      run(64, 1024, 2048, length, -4, 6);
+      run(64, 1024, 2048, length, 1, 0, 0, -4, 6);
       const expected = Array.from({ length }, (_, index) => {
         const left = a[variant.repeated === "a" ? 0 : index];
         const right = b[variant.repeated === "b" ? 0 : index];

@@ -1,38 +1,44 @@
 /**
- * Emits the quantized sum of two arrays of bytes of one length, as `reference/quantized-arithmetic.ts` defines it:
+ * Emits quantized sums and products of rows of bytes, as `reference/quantized-arithmetic.ts` defines them:
  *
- *   out = clamp(z + m·(ma·(a − za)·2^la ± mb·(b − zb)·2^lb))
+ *   out = clamp(z + m·(ma·(a − za)·2^la ± mb·(b − zb)·2^lb))        out = clamp(z + m·(a − za)·(b − zb))
  *
  * ma and mb are doubling high multiplications that round half up; the last step rounds half up and then, in its shift,
- * half away from zero.
+ * half away from zero. Either operand may be one repeated value along a row.
  */
 import type { FunctionBuilder, Local } from "../../../wasm/function-builder.ts";
 import type { ModuleBuilder } from "../../../wasm/module-builder.ts";
 import type { ByteType } from "../activations/emit-quantize.ts";
-import { emitAddTo, emitCountdown } from "../emit-basics.ts";
+import { emitAddTo, emitAdvance, emitCopy, emitCountdown } from "../emit-basics.ts";
 import { emitHighMultiply, emitIntegerClamp, emitNarrow } from "../emit-requantize.ts";
+import type { Repeated } from "./pair-rows.ts";
 
-export interface QuantizedSumVariant {
+export interface QuantizedPairVariant {
   readonly dtype: ByteType;
-  readonly sign: "add" | "sub";
+  readonly op: "add" | "sub" | "mul";
+  readonly repeated: Repeated;
 }
 
-export function quantizedSumName({ dtype, sign }: QuantizedSumVariant): string {
-  return `${dtype === "int8" ? "qs8" : "qu8"}-v${sign}`;
+export function quantizedPairName({ dtype, op, repeated }: QuantizedPairVariant): string {
+  const suffix = repeated === "none" ? "" : `-repeat-${repeated}`;
+  return `${dtype === "int8" ? "qs8" : "qu8"}-v${op}${suffix}`;
 }
 
-/** One operand: its zero point, the left shift and the multiplier to the common scale. */
-export type SumOperand = [zeroPoint: number, left: number, multiplier: number];
+/** One operand: its zero point, the left shift and the multiplier to the common scale; the last two for sums only. */
+export type PairOperand = [zeroPoint: number, left: number, multiplier: number];
 
-/** Addresses in bytes; `right` is the right shift to the output, from 0 to 31. */
-export type QuantizedSumFunction = (
+/** Addresses and strides in bytes, as in `emit-binary.ts`; `right` is the right shift to the output, from 0 to 31. */
+export type QuantizedPairFunction = (
   ...args: [
     a: number,
     b: number,
     out: number,
     count: number,
-    ...operandA: SumOperand,
-    ...operandB: SumOperand,
+    rows: number,
+    aStride: number,
+    bStride: number,
+    ...operandA: PairOperand,
+    ...operandB: PairOperand,
     multiplier: number,
     right: number,
     zeroPoint: number,
@@ -41,12 +47,12 @@ export type QuantizedSumFunction = (
   ]
 ) => void;
 
-const PARAMS = Array<"i32">(15).fill("i32");
+const PARAMS = Array<"i32">(18).fill("i32");
 const GROUP = 8;
 
 interface Frame {
   readonly f: FunctionBuilder;
-  readonly variant: QuantizedSumVariant;
+  readonly variant: QuantizedPairVariant;
   readonly wide: readonly [Local, Local];
   readonly multiplier: Local;
   readonly right: Local;
@@ -54,36 +60,40 @@ interface Frame {
 }
 
 interface Operand {
+  readonly start: Local;
   readonly address: Local;
+  readonly isRepeated: boolean;
   readonly zero: Local;
   readonly left: Local;
   readonly multiplier: Local;
 }
 
 /** Adds the function to `module`. */
-export function emitQuantizedSum(module: ModuleBuilder, variant: QuantizedSumVariant): void {
-  const f = module.function(PARAMS, [], quantizedSumName(variant));
+export function emitQuantizedPair(module: ModuleBuilder, variant: QuantizedPairVariant): void {
+  const f = module.function(PARAMS, [], quantizedPairName(variant));
   const at = (index: number) => f.param(index);
   const splat = (index: number) => emitSplatOf(f, "i32x4.splat", at(index));
-  const operand = (address: Local, first: number): Operand => ({
-    address,
+  const operand = (start: Local, first: number, name: Repeated): Operand => ({
+    start,
+    address: f.local("i32"),
+    isRepeated: variant.repeated === name,
     zero: emitSplatOf(f, "i16x8.splat", at(first)),
     left: at(first + 1),
     multiplier: splat(first + 2),
   });
-  const [a, b] = [operand(at(0), 4), operand(at(1), 7)];
-  const [out, count] = [at(2), at(3)];
+  const [a, b] = [operand(at(0), 7, "a"), operand(at(1), 10, "b")];
+  const [out, count, rows] = [at(2), at(3), at(4)];
   const frame: Frame = {
     f,
     variant,
     wide: [f.local("v128"), f.local("v128")],
-    multiplier: splat(10),
-    right: at(11),
-    mask: emitMask(f, at(11)),
+    multiplier: splat(13),
+    right: at(14),
+    mask: emitMask(f, at(14)),
   };
-  const bounds = { zeroPoint: splat(12), low: splat(13), high: splat(14) };
+  const bounds = { zeroPoint: splat(15), low: splat(16), high: splat(17) };
   const sums = [f.local("v128"), f.local("v128")] as const;
-  const bytes = f.local("v128");
+  const [bytes, left] = [f.local("v128"), f.local("i32")];
   const turn = (lanes: number) => {
     emitSums(frame, a, b, sums, lanes);
     for (const sum of sums) {
@@ -94,10 +104,17 @@ export function emitQuantizedSum(module: ModuleBuilder, variant: QuantizedSumVar
     f.get(out);
     f.get(bytes);
     f.memLane(lanes === GROUP ? "v128.store64_lane" : "v128.store8_lane", 0, 0, 0);
-    for (const pointer of [a.address, b.address, out]) emitAddTo(f, pointer, lanes);
+    for (const { address, isRepeated } of [a, b]) if (!isRepeated) emitAddTo(f, address, lanes);
+    emitAddTo(f, out, lanes);
   };
-  emitCountdown(f, count, GROUP, () => turn(GROUP));
-  emitCountdown(f, count, 1, () => turn(1));
+  emitCountdown(f, rows, 1, () => {
+    for (const { start, address } of [a, b]) emitCopy(f, start, address);
+    emitCopy(f, count, left);
+    emitCountdown(f, left, GROUP, () => turn(GROUP));
+    emitCountdown(f, left, 1, () => turn(1));
+    emitAdvance(f, a.start, at(5), 1);
+    emitAdvance(f, b.start, at(6), 1);
+  });
 }
 
 function emitSplatOf(f: FunctionBuilder, op: "i16x8.splat" | "i32x4.splat", value: Local): Local {
@@ -121,7 +138,7 @@ function emitMask(f: FunctionBuilder, right: Local): Local {
   return mask;
 }
 
-/** sums = both operands in the common scale, added or subtracted: four lanes in each vector. */
+/** sums = both operands in the common scale, added or subtracted, or their product: four lanes in each vector. */
 function emitSums(
   frame: Frame,
   a: Operand,
@@ -132,6 +149,12 @@ function emitSums(
   const { f, variant } = frame;
   const wide = [emitCentered(frame, a, lanes), emitCentered(frame, b, lanes)];
   sums.forEach((sum, half) => {
+    if (variant.op === "mul") {
+      for (const operand of wide) f.get(operand);
+      f.op(half === 0 ? "i32x4.extmul_low_i16x8_s" : "i32x4.extmul_high_i16x8_s");
+      f.set(sum);
+      return;
+    }
     [a, b].forEach((operand, index) => {
       f.get(wide[index]);
       f.op(half === 0 ? "i32x4.extend_low_i16x8_s" : "i32x4.extend_high_i16x8_s");
@@ -140,17 +163,21 @@ function emitSums(
       f.get(operand.multiplier);
       emitHighMultiply(f, frame.wide);
     });
-    f.op(variant.sign === "add" ? "i32x4.add" : "i32x4.sub");
+    f.op(variant.op === "add" ? "i32x4.add" : "i32x4.sub");
     f.set(sum);
   });
 }
 
-/** Eight int16 lanes of q − zero point; only the first counts when `lanes` is 1. */
-function emitCentered({ f, variant }: Frame, { address, zero }: Operand, lanes: number): Local {
+/** Eight int16 lanes of q − zero point; only the first counts when `lanes` is 1, and all are one repeated value. */
+function emitCentered(
+  { f, variant }: Frame,
+  { address, zero, isRepeated }: Operand,
+  lanes: number,
+): Local {
   const isSigned = variant.dtype === "int8";
   const vector = f.local("v128");
   f.get(address);
-  if (lanes === GROUP) {
+  if (lanes === GROUP && !isRepeated) {
     f.mem(isSigned ? "v128.load8x8_s" : "v128.load8x8_u", 0, 0);
   } else {
     f.mem(isSigned ? "i32.load8_s" : "i32.load8_u");
