@@ -2,6 +2,7 @@
 import fc from "fast-check";
 import { it } from "vitest";
 import { defaultsOf } from "../../src/formats/tflite/options.ts";
+import type { BuiltinOperatorName, BuiltinOptions } from "../../src/formats/tflite/schema.gen.ts";
 import { type OperandSpec, oneOperatorModel } from "../one-operator-model.ts";
 import { expectAgreement, RUNS } from "./agreement.ts";
 
@@ -126,5 +127,93 @@ it("splits agree along every axis", async () => {
       },
     ),
     RUNS,
+  );
+});
+
+/** Operators that only move elements, with operands for a shape of four axes and numbers to choose by. */
+const MOVEMENTS: Readonly<
+  Record<string, (choice: readonly number[], shape: readonly number[]) => Movement>
+> = {
+  RESHAPE: (_, shape) => ({ operands: [indices(...shape.toReversed())] }),
+  TRANSPOSE: ([first]) => ({ operands: [indices(...PERMUTATIONS[first % 4])] }),
+  REVERSE_V2: ([first]) => ({ operands: [indices(first % 4, -1)] }),
+  TILE: (choice) => ({ operands: [indices(...choice.map((count) => 1 + (count % 3)))] }),
+  BROADCAST_TO: ([first], shape) => ({ operands: [indices(2 + (first % 3), ...shape)] }),
+  SLICE: (choice, shape) => ({
+    operands: [indices(...choice.map((n, axis) => n % shape[axis])), indices(-1, -1, -1, -1)],
+  }),
+  STRIDED_SLICE: (choice, shape) => ({
+    operands: [
+      indices(...choice.map((n, axis) => n % shape[axis])),
+      indices(...shape),
+      indices(...choice.map((n) => 1 + (n % 3))),
+    ],
+    options: { type: "StridedSliceOptions", value: defaultsOf("StridedSliceOptions") },
+  }),
+  GATHER: ([a, b, c], shape) => ({
+    operands: [indices(...[a, b, c, a].map((index) => index % shape[1]))],
+    options: { type: "GatherOptions", value: { axis: 1, batch_dims: 0 } },
+  }),
+  MIRROR_PAD: () => ({
+    operands: [{ ...indices(0, 0, 1, 0, 0, 1, 0, 0), shape: [4, 2] }],
+    options: { type: "MirrorPadOptions", value: { mode: "SYMMETRIC" } },
+  }),
+  RESIZE_NEAREST_NEIGHBOR: ([a, b]) => ({
+    operands: [indices(1 + (a % 9), 1 + (b % 9))],
+    options: {
+      type: "ResizeNearestNeighborOptions",
+      value: { align_corners: a > b, half_pixel_centers: a < b },
+    },
+  }),
+  DEPTH_TO_SPACE: () => ({
+    operands: [],
+    options: { type: "DepthToSpaceOptions", value: { block_size: 2 } },
+    scale: [1, 1, 1, 4],
+  }),
+  SPACE_TO_DEPTH: () => ({
+    operands: [],
+    options: { type: "SpaceToDepthOptions", value: { block_size: 2 } },
+    scale: [1, 2, 2, 1],
+  }),
+  BATCH_TO_SPACE_ND: () => ({
+    operands: [indices(2, 2), { ...indices(0, 1, 1, 0), shape: [2, 2] }],
+    scale: [4, 2, 2, 1],
+  }),
+};
+
+interface Movement {
+  readonly operands: readonly OperandSpec[];
+  readonly options?: BuiltinOptions;
+  /** The sizes of the shape are multiplied by these. */
+  readonly scale?: readonly number[];
+}
+
+const PERMUTATIONS = [
+  [0, 2, 1, 3],
+  [2, 1, 0, 3],
+  [1, 2, 0, 3],
+  [3, 0, 1, 2],
+] as const;
+
+it("movements by shapes and constants agree", async () => {
+  const small = fc.integer({ min: 1, max: 4 });
+  const sizes = fc.tuple(small, small, small, fc.integer({ min: 8, max: 17 }));
+  const choices = fc.array(fc.nat({ max: 30 }), { minLength: 4, maxLength: 4 });
+  await fc.assert(
+    fc.asyncProperty(
+      fc.constantFrom(...Object.keys(MOVEMENTS)),
+      types,
+      sizes,
+      choices,
+      async (op, dtype, sizes, choice) => {
+        const { operands, options, scale } = MOVEMENTS[op](choice, sizes);
+        const shape = sizes.map((size, axis) => size * (scale?.[axis] ?? 1));
+        const inputs = [operand(dtype, shape), ...operands];
+        const name = op as BuiltinOperatorName;
+        const model = oneOperatorModel(name, options, inputs, operand(dtype, [1]));
+        await expectAgreement(model, true);
+      },
+    ),
+    { ...RUNS, numRuns: 200 },
   );
 });

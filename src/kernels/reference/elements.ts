@@ -74,7 +74,19 @@ export function copyUnits(
   toStart: number,
   count: number,
 ): void {
+  if (count >= LONG_RUN && isTyped(from) && isTyped(to) && from.constructor === to.constructor) {
+    to.set(from.subarray(fromStart, fromStart + count), toStart);
+    return;
+  }
   for (let i = 0; i < count; i++) to[toStart + i] = from[fromStart + i];
+}
+
+/** From here on the copy of the engine is quicker than a loop. */
+const LONG_RUN = 32;
+
+/** Any typed array: one type stands for all of them, which differ in what they hold only. */
+function isTyped(elements: unknown): elements is Float32Array {
+  return ArrayBuffer.isView(elements) && !(elements instanceof DataView);
 }
 
 /** Sets `count` storage units to one value. */

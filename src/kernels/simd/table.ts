@@ -13,6 +13,7 @@ import {
   fastUnpack,
 } from "./operators/joining.ts";
 import { fastMean } from "./operators/mean.ts";
+import { MOVEMENT_KERNELS } from "./operators/movement.ts";
 import { fastPad } from "./operators/pad.ts";
 import { fastAveragePool, fastL2Pool, fastMaxPool } from "./operators/pool.ts";
 import { fastDequantize, fastQuantize } from "./operators/quantize.ts";
@@ -43,6 +44,7 @@ const FAST_KERNELS: FastKernelTable = {
   UNPACK: fastUnpack,
   SPLIT: fastSplit,
   SPLIT_V: fastSplitV,
+  ...MOVEMENT_KERNELS,
   ...ARITHMETIC_KERNELS,
   ...UNARY_KERNELS,
   ...RECURRENT_KERNELS,

@@ -14,6 +14,7 @@ import {
   type LookupFunction,
   lookupName,
 } from "../elementwise/emit-lookup.ts";
+import { elementSpans } from "../elementwise/spans.ts";
 import { addressOf, type FastKernel, type FastPlan, Region } from "../fast-kernel.ts";
 
 /** Entries of a table. */
@@ -46,9 +47,13 @@ export function planLookup(node: KernelNode, group: number): FastPlan | undefine
       const heap = new Uint8Array(place.memory.buffer);
       heap.set(byteTable(node, [VALUES]), whole);
       if (grouped < count) heap.set(byteTable(node, [REST]), rest);
+      const spans = elementSpans(grouped, place.threads);
       return ([from], [to]) => {
         const [source, out] = [addressOf(from), addressOf(to)];
-        run(source, grouped, out, whole);
+        const calls = spans.map(({ at, count }): Parameters<LookupFunction> => {
+          return [source + at, count, out + at * entryBytes, whole];
+        });
+        place.callAll(name, calls);
         run(source + grouped, count - grouped, out + grouped * entryBytes, rest);
       };
     },
@@ -85,16 +90,18 @@ function fixedView(
 ): OutputView {
   const itemBytes = results.BYTES_PER_ELEMENT;
   const bytes = bytesOf(results).subarray(at * itemBytes, (at + elementCount(shape)) * itemBytes);
-  return { ...info, shape, data: viewAs(info.dtype, bytes), resize: absent };
+  return { ...info, shape, data: viewAs(info.dtype, bytes), resize: withoutSurroundings };
 }
 
-function absent(): never {
-  assert(false, "a function of one byte has no surroundings");
+/** Stands for whatever a kernel may not ask for when it computes a table. */
+export function withoutSurroundings(): never {
+  assert(false, "a table has no surroundings");
 }
 
-const NO_CONTEXT: KernelContext = {
+/** The surroundings of a kernel that computes a table. */
+export const NO_CONTEXT: KernelContext = {
   known: () => undefined,
   constant: () => undefined,
-  resources: { handleOf: absent, get: absent, set: absent },
-  subgraph: absent,
+  resources: { handleOf: withoutSurroundings, get: withoutSurroundings, set: withoutSurroundings },
+  subgraph: withoutSurroundings,
 };

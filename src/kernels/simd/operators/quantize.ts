@@ -3,6 +3,7 @@ import { elementCount } from "../../../base/shape.ts";
 import { quantizedRange } from "../../reference/fixed-point.ts";
 import { inputAt, outputAt, perTensorQuantization } from "../../require.ts";
 import { emitToBytes, type ToBytesFunction, toBytesName } from "../elementwise/emit-to-bytes.ts";
+import { elementSpans } from "../elementwise/spans.ts";
 import { addressOf, type FastKernel } from "../fast-kernel.ts";
 import { planLookup } from "./lookup.ts";
 
@@ -28,8 +29,14 @@ export const fastQuantize: FastKernel = ({ node }) => {
     persistentBytes: 0,
     scratchBytes: 0,
     bind(place) {
-      const run = place.call<ToBytesFunction>(name);
-      return ([from], [to]) => run(addressOf(from), count, addressOf(to), ...numbers);
+      const spans = elementSpans(count, place.threads);
+      return ([from], [to]) => {
+        const [source, out] = [addressOf(from), addressOf(to)];
+        const calls = spans.map((span): Parameters<ToBytesFunction> => {
+          return [source + span.at * 4, span.count, out + span.at, ...numbers];
+        });
+        place.callAll(name, calls);
+      };
     },
   };
 };

@@ -9,6 +9,7 @@ import {
   type UnaryOp,
   unaryName,
 } from "../elementwise/emit-unary.ts";
+import { elementSpans } from "../elementwise/spans.ts";
 import { addressOf, type FastKernel, type FastKernelTable } from "../fast-kernel.ts";
 import { fastByteFunction } from "./lookup.ts";
 
@@ -31,8 +32,14 @@ function onFloats(
       persistentBytes: 0,
       scratchBytes: 0,
       bind(place) {
-        const run = place.call<UnaryFunction>(name);
-        return ([from], [to]) => run(addressOf(from), count, addressOf(to), ...numbers);
+        const spans = elementSpans(count, place.threads);
+        return ([from], [to]) => {
+          const [source, out] = [addressOf(from), addressOf(to)];
+          const calls = spans.map((span): Parameters<UnaryFunction> => {
+            return [source + span.at * 4, span.count, out + span.at * 4, ...numbers];
+          });
+          place.callAll(name, calls);
+        };
       },
     };
   };
