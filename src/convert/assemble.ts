@@ -59,6 +59,7 @@ function placeDraft(draft: Draft, pool: BufferPool): { readonly subgraph: Subgra
   const indexOf = new Map<number, number>();
   const tensors: Tensor[] = [];
   const constants = new Map<string, number>();
+  const ranges = simulatedRanges(draft);
   const place = (old: number): number => {
     if (old < 0) return -1;
     const known = indexOf.get(old);
@@ -68,7 +69,7 @@ function placeDraft(draft: Draft, pool: BufferPool): { readonly subgraph: Subgra
     const buffer = tensor.value === undefined ? 0 : pool.add(bytesOfValue(tensor.value));
     const key = `${buffer}:${tensor.dtype}:${tensor.shape}`;
     const shared = buffer === 0 ? undefined : constants.get(key);
-    const index = shared ?? tensors.push(asTensor(tensor, buffer)) - 1;
+    const index = shared ?? tensors.push({ ...asTensor(tensor, buffer), ...ranges.get(old) }) - 1;
     if (buffer !== 0) constants.set(key, index);
     indexOf.set(old, index);
     return index;
@@ -77,6 +78,27 @@ function placeDraft(draft: Draft, pool: BufferPool): { readonly subgraph: Subgra
   const operators = liveOperators(draft).map((operator) => asOperator(operator, place));
   const outputs = draft.outputs.map(place);
   return { subgraph: { name: draft.name, tensors, operators, inputs, outputs } };
+}
+
+/** The ranges that a network was trained with stand on the tensors, as calibrated ranges do. */
+function simulatedRanges({ operators }: Draft): Map<number, Pick<Tensor, "quantization">> {
+  const none = new Float32Array(0);
+  return new Map(
+    operators.flatMap(({ options, outputs }) => {
+      if (options?.type !== "FakeQuantOptions") return [];
+      const [min, max] = [options.value.min, options.value.max].map((limit) =>
+        Float32Array.of(limit),
+      );
+      const quantization = {
+        scale: none,
+        zeroPoint: [],
+        min: min!,
+        max: max!,
+        quantizedDimension: 0,
+      };
+      return outputs.map((output) => [output, { quantization }] as const);
+    }),
+  );
 }
 
 /** Operators that the outputs need, and those with effects of their own. */

@@ -5,6 +5,7 @@ import { BATCH_NORM } from "./batch-norm.ts";
 import { DATA_MOVEMENT_DECOMPOSITIONS } from "./data-movement.ts";
 import { EINSUM } from "./einsum.ts";
 import { ELEMENTWISE_DECOMPOSITIONS } from "./elementwise.ts";
+import { FAKE_QUANT_DECOMPOSITIONS } from "./fake-quant.ts";
 import { SELECTION_DECOMPOSITIONS } from "./selection.ts";
 
 /** Replacement for all outputs of a node, or undefined where this form cannot be taken apart. */
@@ -18,5 +19,6 @@ export const DECOMPOSITIONS: ReadonlyMap<string, Decomposition> = new Map([
   ...ELEMENTWISE_DECOMPOSITIONS,
   ...DATA_MOVEMENT_DECOMPOSITIONS,
   ...EINSUM,
+  ...FAKE_QUANT_DECOMPOSITIONS,
   ...SELECTION_DECOMPOSITIONS,
 ]);

@@ -2,6 +2,7 @@
 import { toBfloat16 } from "../../base/bfloat16.ts";
 import type { DType } from "../../base/dtype.ts";
 import { toFloat16 } from "../../base/float16.ts";
+import { nudgedGrid } from "../../base/nudged-grid.ts";
 import { roundHalfAway } from "../../base/rounding.ts";
 import type { Kernel, KernelTable } from "../kernel.ts";
 import { optionsOf } from "../options.ts";
@@ -117,20 +118,6 @@ const CAST: Kernel = {
     };
   },
 };
-
-/** The grid of FAKE_QUANT: the range moved so that 0 is on it (TensorFlow Lite 2.21, quantization_util.h). */
-function nudgedGrid(min: number, max: number, bits: number, narrow: boolean) {
-  const { fround } = Math;
-  const [lowest, highest] = [narrow ? 1 : 0, 2 ** bits - 1];
-  const scale = fround(fround(max - min) / (highest - lowest));
-  const zero = fround(lowest - fround(min / scale));
-  const nudged = zero < lowest ? lowest : zero > highest ? highest : roundHalfAway(zero);
-  return {
-    scale,
-    min: fround((lowest - nudged) * scale),
-    max: fround((highest - nudged) * scale),
-  };
-}
 
 const FAKE_QUANT: Kernel = {
   check(node) {
