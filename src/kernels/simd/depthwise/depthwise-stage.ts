@@ -25,6 +25,9 @@ export interface StageOperands {
   readonly out: Local;
   /** Byte offset of the current channel among 32-bit numbers. */
   readonly channel: Local;
+  /** For addresses of the current channel in columns and output. */
+  readonly columnsAt: Local;
+  readonly outAt: Local;
   readonly parameter: Local;
   readonly low: Local;
   readonly high: Local;
@@ -59,6 +62,7 @@ function floatStage(
     outputBytes: 4,
     finish(sums, lanes) {
       const operand = vectorsFor(f, lanes);
+      setAddresses(f, operands, 4);
       if (data === "qd8") {
         loadColumn(f, operands, 0, lanes, operand);
         forEachSum(sums, (sum, vector) => {
@@ -83,9 +87,7 @@ function floatStage(
       });
       sums.forEach((pixel, index) => {
         pixel.forEach((sum, vector) => {
-          f.get(operands.out);
-          f.get(operands.channel);
-          f.op("i32.add");
+          f.get(operands.outAt);
           f.get(sum);
           const offset = index * channels * 4 + 16 * vector;
           if (lanes === 1) f.memLane("v128.store32_lane", 0, offset);
@@ -112,6 +114,7 @@ function integerStage(
     finish(sums, lanes) {
       const operand = vectorsFor(f, lanes);
       const step = columnBytes(channels);
+      setAddresses(f, operands, 1);
       loadColumn(f, operands, 2 * step, lanes, operand);
       forEachSum(sums, (sum, vector) => {
         f.get(sum);
@@ -136,16 +139,32 @@ function integerStage(
         lanes === 1 ? "v128.store8_lane" : lanes === 4 ? "v128.store32_lane" : "v128.store64_lane";
       sums.forEach((pixel, index) => {
         emitNarrow(f, pixel, data === "qs8" ? "int8" : "uint8", pixel[0]);
-        f.get(operands.out);
-        f.get(operands.channel);
-        f.i32(2);
-        f.op("i32.shr_u");
-        f.op("i32.add");
+        f.get(operands.outAt);
         f.get(pixel[0]);
         f.memLane(store, 0, index * channels, 0);
       });
     },
   };
+}
+
+/** Sets the addresses of the current channel; elements of the output have `outputBytes` bytes. */
+function setAddresses(
+  f: FunctionBuilder,
+  { columns, columnsAt, out, outAt, channel }: StageOperands,
+  outputBytes: 1 | 4,
+): void {
+  f.get(columns);
+  f.get(channel);
+  f.op("i32.add");
+  f.set(columnsAt);
+  f.get(out);
+  f.get(channel);
+  if (outputBytes === 1) {
+    f.i32(2);
+    f.op("i32.shr_u");
+  }
+  f.op("i32.add");
+  f.set(outAt);
 }
 
 /** [p] → p − (p < 0 ? 1 : 0), so that rounding half up afterwards rounds half away from zero. `p` holds it too. */
@@ -178,15 +197,13 @@ function forEachSum(
 /** Loads `lanes` numbers of the column at byte `offset`, for the current channel. */
 function loadColumn(
   f: FunctionBuilder,
-  { columns, channel }: StageOperands,
+  { columnsAt }: StageOperands,
   offset: number,
   lanes: number,
   into: readonly Local[],
 ): void {
   into.forEach((vector, index) => {
-    f.get(columns);
-    f.get(channel);
-    f.op("i32.add");
+    f.get(columnsAt);
     if (lanes === 1) f.mem("v128.load32_zero", offset);
     else f.mem("v128.load", offset + 16 * index, 2);
     f.set(vector);

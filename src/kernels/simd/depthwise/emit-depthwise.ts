@@ -16,6 +16,8 @@ export type DepthwiseData = "f32" | "qd8" | "qs8" | "qu8";
 
 export interface DepthwiseGeometry {
   readonly data: DepthwiseData;
+  /** Whether multiply and add may be fused; sums of integers are exact either way. */
+  readonly relaxed: boolean;
   readonly kernelHeight: number;
   readonly kernelWidth: number;
   readonly strideWidth: number;
@@ -25,7 +27,9 @@ export interface DepthwiseGeometry {
 
 /** Export name of the function for inner pixels; `edgeName` of the one for border pixels. */
 export function depthwiseName(g: DepthwiseGeometry): string {
-  return `${g.data}-dwconv-${g.kernelHeight}x${g.kernelWidth}s${g.strideWidth}d${g.dilationWidth}c${g.channels}`;
+  const { data, kernelHeight, kernelWidth, strideWidth, dilationWidth, channels, relaxed } = g;
+  const shape = `${kernelHeight}x${kernelWidth}s${strideWidth}d${dilationWidth}c${channels}`;
+  return `${data}-dwconv-${shape}-${relaxed ? "relaxed" : "simd"}`;
 }
 
 export function edgeName(geometry: DepthwiseGeometry): string {
@@ -55,8 +59,8 @@ export type DepthwiseFunction = (
 export type DepthwiseEdgeFunction = DepthwiseFunction;
 
 const PARAMS = ["i32", "i32", "i32", "i32", "i32", "f32", "f32", "f32"] as const;
-/** Two pixels at a time share their weights and, at stride 1, their inputs. */
-const PIXELS = 2;
+/** Pixels taken at a time: they share their weights and, at stride 1, their inputs. */
+const PIXELS = [4, 2, 1] as const;
 /** Channels per turn of the inner loop. */
 const WIDE = 8;
 
@@ -71,6 +75,9 @@ interface Frame {
   /** Byte offset of the current channel among floats. */
   readonly channel: Local;
   readonly channelsLeft: Local;
+  /** Addresses of the current channel: in each row, and among the weights. Engines pair what is 16 bytes apart. */
+  readonly rowsAt: readonly Local[];
+  readonly weightsAt: Local;
 }
 
 /** Adds both functions of a geometry to `module`. */
@@ -87,10 +94,13 @@ function makeFrame(f: FunctionBuilder, g: DepthwiseGeometry): Frame {
     f.set(row);
   });
   const channel = f.local("i32");
+  const address = () => f.local("i32");
   const operands = {
     columns: f.param(2),
     out: f.param(3),
     channel,
+    columnsAt: address(),
+    outAt: address(),
     parameter: emitSplat(f, f.param(5)),
     low: emitSplat(f, f.param(6)),
     high: emitSplat(f, f.param(7)),
@@ -105,12 +115,14 @@ function makeFrame(f: FunctionBuilder, g: DepthwiseGeometry): Frame {
     stage: stageOf(f, g, operands),
     channel,
     channelsLeft: f.local("i32"),
+    rowsAt: rows.map(address),
+    weightsAt: address(),
   };
 }
 
 function emitInner(frame: Frame): void {
   const { f, g, rows, out, count, stage } = frame;
-  for (const pixels of [PIXELS, 1]) {
+  for (const pixels of PIXELS) {
     emitCountdown(f, count, pixels, () => {
       emitChannelLoops(frame, (lanes) => emitPixels(frame, pixels, lanes));
       const step = pixels * g.strideWidth * g.channels * 4;
@@ -142,6 +154,7 @@ function emitPixels(frame: Frame, pixels: number, lanes: number): void {
   const { f, g } = frame;
   const vectors = Math.max(1, lanes / 4);
   const make = () => Array.from({ length: vectors }, () => f.local("v128"));
+  setAddresses(frame);
   const sums = Array.from({ length: pixels }, make);
   const taps = Array.from({ length: g.kernelWidth }, make);
   const input = make();
@@ -151,14 +164,27 @@ function emitPixels(frame: Frame, pixels: number, lanes: number): void {
   }
   for (let y = 0; y < g.kernelHeight; y++) {
     taps.forEach((tap, x) => {
-      loadAt(frame, frame.weights, (y * g.kernelWidth + x) * g.channels * 4, lanes, tap);
+      loadAt(f, frame.weightsAt, (y * g.kernelWidth + x) * g.channels * 4, lanes, tap);
     });
     for (const [column, uses] of columnsOf(g, pixels)) {
-      loadAt(frame, frame.rows[y], column * g.channels * 4, lanes, input);
-      for (const [pixel, x] of uses) multiplyAdd(f, input, taps[x], sums[pixel]);
+      loadAt(f, frame.rowsAt[y], column * g.channels * 4, lanes, input);
+      for (const [pixel, x] of uses) multiplyAdd(frame, input, taps[x], sums[pixel]);
     }
   }
   frame.stage.finish(sums, lanes);
+}
+
+/** Sets the addresses of the current channel. */
+function setAddresses({ f, rows, weights, channel, rowsAt, weightsAt }: Frame): void {
+  for (const [base, at] of [
+    ...rows.map((row, y) => [row, rowsAt[y]] as const),
+    [weights, weightsAt] as const,
+  ]) {
+    f.get(base);
+    f.get(channel);
+    f.op("i32.add");
+    f.set(at as Local);
+  }
 }
 
 /** For each input column that a group of pixels reads: which pixels take it, and as which kernel column. */
@@ -178,27 +204,28 @@ function columnsOf(
 
 /** One border pixel; `count` kernel columns. */
 function emitEdge(frame: Frame): void {
-  const { f, g, rows, weights, count } = frame;
+  const { f, g, rowsAt, weightsAt, count } = frame;
   const [x, input, tap] = [f.local("i32"), f.local("i32"), f.local("i32")];
   emitChannelLoops(frame, (lanes) => {
     const vectors = Math.max(1, lanes / 4);
     const make = () => Array.from({ length: vectors }, () => f.local("v128"));
     const [sum, value, weight] = [make(), make(), make()];
+    setAddresses(frame);
     for (const vector of sum) {
       f.v128(new Uint8Array(16));
       f.set(vector);
     }
-    rows.forEach((row, y) => {
+    rowsAt.forEach((row, y) => {
       emitCopy(f, row, input);
-      f.get(weights);
+      f.get(weightsAt);
       f.i32(y * g.kernelWidth * g.channels * 4);
       f.op("i32.add");
       f.set(tap);
       emitCopy(f, count, x);
       emitCountdown(f, x, 1, () => {
-        loadAt(frame, input, 0, lanes, value);
-        loadAt(frame, tap, 0, lanes, weight);
-        multiplyAdd(f, value, weight, sum);
+        loadAt(f, input, 0, lanes, value);
+        loadAt(f, tap, 0, lanes, weight);
+        multiplyAdd(frame, value, weight, sum);
         emitAddTo(f, input, g.dilationWidth * g.channels * 4);
         emitAddTo(f, tap, g.channels * 4);
       });
@@ -208,33 +235,36 @@ function emitEdge(frame: Frame): void {
 }
 
 function multiplyAdd(
-  f: FunctionBuilder,
+  { f, g }: Frame,
   input: readonly Local[],
   weights: readonly Local[],
   sums: readonly Local[],
 ): void {
   sums.forEach((sum, index) => {
-    f.get(sum);
+    if (!g.relaxed) f.get(sum);
     f.get(input[index]);
     f.get(weights[index]);
-    f.op("f32x4.mul");
-    f.op("f32x4.add");
+    if (g.relaxed) {
+      f.get(sum);
+      f.op("f32x4.relaxed_madd");
+    } else {
+      f.op("f32x4.mul");
+      f.op("f32x4.add");
+    }
     f.set(sum);
   });
 }
 
-/** Loads `lanes` floats at base + channel + offset; a single float goes to lane 0. */
+/** Loads `lanes` floats at address + offset; a single float goes to lane 0. */
 function loadAt(
-  { f, channel }: Frame,
-  base: Local,
+  f: FunctionBuilder,
+  address: Local,
   offset: number,
   lanes: number,
   into: readonly Local[],
 ): void {
   into.forEach((vector, index) => {
-    f.get(base);
-    f.get(channel);
-    f.op("i32.add");
+    f.get(address);
     if (lanes === 1) f.mem("v128.load32_zero", offset);
     else f.mem("v128.load", offset + 16 * index, 2);
     f.set(vector);

@@ -55,7 +55,7 @@ export const fastDepthwise: FastKernel = (request) => {
   const kind = kindOf(request, channels, fused_activation_function);
   if (kind === undefined || (kind.pass !== undefined && taps > MAX_EXACT_TAPS)) return undefined;
   const shape = shapeOf(geometry);
-  const code = { ...shape, data: kind.data };
+  const code = { ...shape, data: kind.data, relaxed: request.features.relaxed };
   const name = depthwiseName(code);
   const layConstants = (region: Region) => ({
     weights: region.take(taps * channels * 4),
