@@ -26,6 +26,81 @@ export function emitHighMultiply(f: FunctionBuilder, [x, y]: readonly [Local, Lo
   f.shuffle([4, 5, 6, 7, 12, 13, 14, 15, 20, 21, 22, 23, 28, 29, 30, 31]);
 }
 
+/** 1.5 · 2^52: added to a double of small magnitude it leaves the nearest integer in the low 32 bits. */
+const ROUNDING = 1.5 * 2 ** 52;
+
+/** Doubles of four columns, two vectors each. */
+export interface DoubleColumns {
+  readonly factors: readonly [Local, Local];
+  readonly offsets: readonly [Local, Local];
+  /** 2^−r, for ties away from zero. */
+  readonly steps?: readonly [Local, Local];
+}
+
+/**
+ * Requantization of small sums in doubles. With s = sum + bias the two roundings are one,
+ * floor((s · multiplier + 2^30 + 2^(30+r)) / 2^(31+r)), and with |s| < 2^21 everything below is exact:
+ *
+ *   factor = multiplier / 2^(31+r),  offset = bias · factor + 2^−(r+1) + 2^−(r+32)
+ *   result = nearest(sum · factor + offset)
+ *
+ * The last term keeps the value off ties. For ties away from zero, negative values are one step 2^−r lower.
+ * Replaces sums (int32, or float32 that hold integers) by results in int32.
+ */
+export function emitRequantizeSmall(
+  f: FunctionBuilder,
+  sum: Local,
+  { factors, offsets, steps }: DoubleColumns,
+  { from, relaxed, halves }: SmallSums,
+): void {
+  halves.forEach((half, index) => {
+    f.get(sum);
+    if (index === 1) {
+      f.get(sum);
+      f.shuffle([8, 9, 10, 11, 12, 13, 14, 15, 8, 9, 10, 11, 12, 13, 14, 15]);
+    }
+    f.op(from === "int32" ? "f64x2.convert_low_i32x4_s" : "f64x2.promote_low_f32x4");
+    f.get(factors[index as 0 | 1]);
+    if (relaxed) {
+      f.get(offsets[index as 0 | 1]);
+      f.op("f64x2.relaxed_madd");
+    } else {
+      f.op("f64x2.mul");
+      f.get(offsets[index as 0 | 1]);
+      f.op("f64x2.add");
+    }
+    if (steps !== undefined) emitStepDown(f, half, steps[index as 0 | 1]);
+    f.f64(ROUNDING);
+    f.op("f64x2.splat");
+    f.op("f64x2.add");
+    f.set(half);
+  });
+  f.get(halves[0]);
+  f.get(halves[1]);
+  f.shuffle([0, 1, 2, 3, 8, 9, 10, 11, 16, 17, 18, 19, 24, 25, 26, 27]);
+  f.set(sum);
+}
+
+/** How small sums come, and room for work. */
+export interface SmallSums {
+  readonly from: "int32" | "float32";
+  /** Whether multiply and add may be one instruction. */
+  readonly relaxed: boolean;
+  readonly halves: readonly [Local, Local];
+}
+
+/** Emits [x] → x − (x < 0 ? step : 0). `scratch` is overwritten. */
+function emitStepDown(f: FunctionBuilder, scratch: Local, step: Local): void {
+  f.tee(scratch);
+  f.get(scratch);
+  f.f64(0);
+  f.op("f64x2.splat");
+  f.op("f64x2.lt");
+  f.get(step);
+  f.op("v128.and");
+  f.op("f64x2.sub");
+}
+
 /** What an int32 result is moved and clamped by, in all lanes. */
 export interface IntegerBounds {
   readonly zeroPoint: Local;

@@ -1,15 +1,20 @@
 /**
- * What becomes of the sums of a depthwise convolution. Columns are arrays with one 32-bit number per channel, stored
- * one behind the other:
+ * What becomes of the sums of a depthwise convolution. Columns are arrays with one number per channel, of 32 bits or in
+ * `smallSums` of 64 bits, stored one behind the other:
  *
  * - f32 [bias]: clamp(sum + bias);
  * - qd8 [scales, bias]: clamp((sum · scale) · parameter + bias), parameter = scale of the input;
  * - qs8, qu8 [multipliers, exponents, bias], all int32: clamp(requantize(sum + bias) + parameter) as bytes,
- *   parameter = zero point of the output (`emit-requantize.ts`). Ties of the second rounding go up in qs8 for channels
+ *   parameter = zero point of the output (`emit-requantize.ts`); with small sums [factors, offsets, steps]. Ties of the second rounding go up in qs8 for channels
  *   in groups of eight, and away from zero for the rest of them and in qu8 (`reference/output-stage.ts`).
  */
 import type { FunctionBuilder, Local } from "../../../wasm/function-builder.ts";
-import { emitHighMultiply, emitIntegerClamp, emitNarrow } from "../emit-requantize.ts";
+import {
+  emitHighMultiply,
+  emitIntegerClamp,
+  emitNarrow,
+  emitRequantizeSmall,
+} from "../emit-requantize.ts";
 import type { DepthwiseGeometry } from "./emit-depthwise.ts";
 
 export interface DepthwiseStage {
@@ -100,9 +105,10 @@ function floatStage(
 
 function integerStage(
   f: FunctionBuilder,
-  { data, channels }: DepthwiseGeometry,
+  geometry: DepthwiseGeometry,
   operands: StageOperands,
 ): DepthwiseStage {
+  const { data, channels } = geometry;
   const bounds = {
     zeroPoint: truncated(f, operands.parameter),
     low: truncated(f, operands.low),
@@ -112,28 +118,10 @@ function integerStage(
   return {
     outputBytes: 1,
     finish(sums, lanes) {
-      const operand = vectorsFor(f, lanes);
-      const step = columnBytes(channels);
       setAddresses(f, operands, 1);
-      loadColumn(f, operands, 2 * step, lanes, operand);
-      forEachSum(sums, (sum, vector) => {
-        f.get(sum);
-        f.op("i32x4.trunc_sat_f32x4_s");
-        f.get(operand[vector]);
-        f.op("i32x4.add");
-        f.set(sum);
-      });
-      const isAway = data === "qu8" || lanes < 8;
-      for (const column of [0, step]) {
-        loadColumn(f, operands, column, lanes, operand);
-        forEachSum(sums, (sum, vector) => {
-          f.get(sum);
-          if (isAway && column === step) emitTowardsAway(f, sum);
-          f.get(operand[vector]);
-          emitHighMultiply(f, wide);
-          f.set(sum);
-        });
-      }
+      const away = data === "qu8" || lanes < 8;
+      if (geometry.smallSums) requantizeSmall(f, geometry, operands, { sums, lanes, away, wide });
+      else requantize(f, geometry, operands, { sums, lanes, away, wide });
       forEachSum(sums, (sum) => emitIntegerClamp(f, sum, bounds));
       const store =
         lanes === 1 ? "v128.store8_lane" : lanes === 4 ? "v128.store32_lane" : "v128.store64_lane";
@@ -145,6 +133,77 @@ function integerStage(
       });
     },
   };
+}
+
+interface Requantized {
+  readonly sums: readonly (readonly Local[])[];
+  readonly lanes: number;
+  /** Whether ties of the second rounding go away from zero. */
+  readonly away: boolean;
+  readonly wide: readonly [Local, Local];
+}
+
+function requantize(
+  f: FunctionBuilder,
+  { channels }: DepthwiseGeometry,
+  operands: StageOperands,
+  { sums, lanes, away, wide }: Requantized,
+): void {
+  const operand = vectorsFor(f, lanes);
+  const step = columnBytes(channels);
+  loadColumn(f, operands, 2 * step, lanes, operand);
+  forEachSum(sums, (sum, vector) => {
+    f.get(sum);
+    f.op("i32x4.trunc_sat_f32x4_s");
+    f.get(operand[vector]);
+    f.op("i32x4.add");
+    f.set(sum);
+  });
+  for (const column of [0, step]) {
+    loadColumn(f, operands, column, lanes, operand);
+    forEachSum(sums, (sum, vector) => {
+      f.get(sum);
+      if (away && column === step) emitTowardsAway(f, sum);
+      f.get(operand[vector]);
+      emitHighMultiply(f, wide);
+      f.set(sum);
+    });
+  }
+}
+
+function requantizeSmall(
+  f: FunctionBuilder,
+  { channels, relaxed }: DepthwiseGeometry,
+  operands: StageOperands,
+  { sums, lanes, away, wide }: Requantized,
+): void {
+  const step = 2 * columnBytes(channels);
+  const pair = () => [f.local("v128"), f.local("v128")] as const;
+  const [factors, offsets, steps] = [pair(), pair(), pair()];
+  // Doubles of the current channel are at columns + 2 · channel.
+  f.get(operands.columnsAt);
+  f.get(operands.channel);
+  f.op("i32.add");
+  f.set(operands.columnsAt);
+  for (let vector = 0; vector < Math.max(1, lanes / 4); vector++) {
+    const load = (column: number, into: readonly Local[]) => {
+      into.forEach((half, index) => {
+        f.get(operands.columnsAt);
+        const offset = column * step + 32 * vector + 16 * index;
+        if (lanes > 1) f.mem("v128.load", offset, 3);
+        else f.mem("v128.load64_zero", column * step, 3);
+        f.set(half);
+      });
+    };
+    load(0, factors);
+    load(1, offsets);
+    if (away) load(2, steps);
+    for (const pixel of sums) {
+      const columns = { factors, offsets, ...(away ? { steps } : {}) };
+      const sum = pixel[vector] as Local;
+      emitRequantizeSmall(f, sum, columns, { from: "float32", relaxed, halves: wide });
+    }
+  }
 }
 
 /** Sets the addresses of the current channel; elements of the output have `outputBytes` bytes. */

@@ -5,6 +5,7 @@ import {
   multiplyRoundingUp,
   quantizeMultiplier,
 } from "../../reference/fixed-point.ts";
+import { doubleFactors } from "../operators/requantization.ts";
 import { probeFeatures } from "../probe.ts";
 import { type DepthwiseShape, depthwiseCalls, rowTableBytes } from "./depthwise-calls.ts";
 import { columnBytes } from "./depthwise-stage.ts";
@@ -151,27 +152,34 @@ async function run(
   const { instance } = await WebAssembly.instantiate(module.finish(), { env: { memory } });
   const bytes = new Uint8Array(memory.buffer);
   let top = 64;
-  const place = (values: Float32Array | Int32Array | Uint8Array, length = values.byteLength) => {
+  const place = (
+    values: Float32Array | Int32Array | Float64Array | Uint8Array,
+    length = values.byteLength,
+  ) => {
     const address = top;
     bytes.set(new Uint8Array(values.buffer, values.byteOffset, values.byteLength), address);
     top += Math.ceil(length / 64) * 64 + 64;
     return address;
   };
-  const column = (values: Float32Array | Int32Array) => {
-    const address = place(values, columnBytes(s.channels));
-    top = address + columnBytes(s.channels);
+  const column = (values: Float32Array | Int32Array | Float64Array) => {
+    const bytes = columnBytes(s.channels) * (values.BYTES_PER_ELEMENT / 4);
+    const address = place(values, bytes);
+    top = address + bytes;
     return address;
   };
   const isInteger = g.data === "qs8" || g.data === "qu8";
-  const columns = isInteger
-    ? [
-        Int32Array.from(d.fixed, ({ multiplier }) => multiplier),
-        Int32Array.from(d.fixed, ({ shift }) => 2 ** (31 + shift)),
-        d.integerBias,
-      ]
-    : g.data === "qd8"
-      ? [d.scales, d.bias]
-      : [d.bias];
+  const doubles = g.smallSums ? doublesOf(d) : undefined;
+  const columns =
+    doubles ??
+    (isInteger
+      ? [
+          Int32Array.from(d.fixed, ({ multiplier }) => multiplier),
+          Int32Array.from(d.fixed, ({ shift }) => 2 ** (31 + shift)),
+          d.integerBias,
+        ]
+      : g.data === "qd8"
+        ? [d.scales, d.bias]
+        : [d.bias]);
   const outLength = s.outputHeight * s.outputWidth * s.channels;
   const [columnsAt = 0] = columns.map(column);
   const at = {
@@ -215,26 +223,37 @@ const BOUNDS = {
   ],
 } as const;
 
+/** Factors in doubles: the sums of these cases are small. */
+function doublesOf(d: Data): readonly Float64Array[] {
+  const multipliers = Int32Array.from(d.fixed, ({ multiplier }) => multiplier);
+  const exponents = Int32Array.from(d.fixed, ({ shift }) => 2 ** (31 + shift));
+  const requantization = { multipliers, exponents, zeroPoint: 0, low: 0, high: 0 };
+  const doubles = doubleFactors(requantization, d.integerBias, [0]);
+  return doubles === undefined ? [] : [doubles.factors, doubles.offsets, doubles.steps];
+}
+
 /** Fused multiply and add changes no sum of integers; floats would differ from the definition in the last bit. */
 const KINDS = [
-  ["f32", false],
-  ["qd8", false],
-  ["qs8", false],
-  ["qu8", false],
+  ["f32", false, false],
+  ["qd8", false, false],
+  ["qs8", false, false],
+  ["qu8", false, false],
+  ["qs8", false, true],
+  ["qu8", false, true],
   ...(probeFeatures()?.relaxed
     ? ([
-        ["qd8", true],
-        ["qs8", true],
-        ["qu8", true],
+        ["qd8", true, false],
+        ["qs8", true, true],
+        ["qu8", true, true],
       ] as const)
     : []),
 ] as const;
 
-describe.each(KINDS)("%s depthwise convolution, relaxed: %s", (kind, relaxed) => {
+describe.each(KINDS)("%s depthwise, relaxed %s, small sums %s", (kind, relaxed, smallSums) => {
   it.each(CASES)("equals the definition exactly: %s", async (_, shape) => {
     const data = dataFor(shape, kind);
     for (const bounds of BOUNDS[kind]) {
-      const out = await run(shape, { ...shape, data: kind, relaxed }, data, bounds);
+      const out = await run(shape, { ...shape, data: kind, relaxed, smallSums }, data, bounds);
       expect(out).toEqual([...define(shape, kind, data, bounds[0], f(bounds[1])), 77]);
     }
   });

@@ -18,6 +18,8 @@ export interface DepthwiseGeometry {
   readonly data: DepthwiseData;
   /** Whether multiply and add may be fused; sums of integers are exact either way. */
   readonly relaxed: boolean;
+  /** Whether sums of qs8 and qu8 are requantized in doubles (`emitRequantizeSmall`). */
+  readonly smallSums: boolean;
   readonly kernelHeight: number;
   readonly kernelWidth: number;
   readonly strideWidth: number;
@@ -27,9 +29,10 @@ export interface DepthwiseGeometry {
 
 /** Export name of the function for inner pixels; `edgeName` of the one for border pixels. */
 export function depthwiseName(g: DepthwiseGeometry): string {
-  const { data, kernelHeight, kernelWidth, strideWidth, dilationWidth, channels, relaxed } = g;
+  const { kernelHeight, kernelWidth, strideWidth, dilationWidth, channels } = g;
   const shape = `${kernelHeight}x${kernelWidth}s${strideWidth}d${dilationWidth}c${channels}`;
-  return `${data}-dwconv-${shape}-${relaxed ? "relaxed" : "simd"}`;
+  const data = g.smallSums ? `${g.data}-small` : g.data;
+  return `${data}-dwconv-${shape}-${g.relaxed ? "relaxed" : "simd"}`;
 }
 
 export function edgeName(geometry: DepthwiseGeometry): string {

@@ -29,7 +29,7 @@ import {
   quantizingPass,
   wideningPass,
 } from "./activation-pass.ts";
-import { requantizationOf } from "./requantization.ts";
+import { doubleFactors, requantizationOf } from "./requantization.ts";
 
 /** Products of integers below 256 summed over this many taps stay below 2^24, where float32 is exact. */
 const MAX_EXACT_TAPS = 256;
@@ -38,7 +38,9 @@ const MAX_EXACT_TAPS = 256;
 interface DepthwiseKind {
   readonly data: DepthwiseData;
   readonly weights: ArrayLike<number>;
-  readonly columns: readonly (Float32Array | Int32Array)[];
+  readonly columns: readonly (Float32Array | Int32Array | Float64Array)[];
+  /** Whether integer sums are small enough for doubles. */
+  readonly smallSums: boolean;
   readonly pass: ActivationPass | undefined;
   readonly elementBytes: number;
   /** Zero point of integer outputs. */
@@ -55,11 +57,12 @@ export const fastDepthwise: FastKernel = (request) => {
   const kind = kindOf(request, channels, fused_activation_function);
   if (kind === undefined || (kind.pass !== undefined && taps > MAX_EXACT_TAPS)) return undefined;
   const shape = shapeOf(geometry);
-  const code = { ...shape, data: kind.data, relaxed: request.features.relaxed };
+  const { data, smallSums } = kind;
+  const code = { ...shape, data, smallSums, relaxed: request.features.relaxed };
   const name = depthwiseName(code);
   const layConstants = (region: Region) => ({
     weights: region.take(taps * channels * 4),
-    columns: region.take(kind.columns.length * columnBytes(channels)),
+    columns: region.take(kind.columns.length * columnBytes(channels) * (smallSums ? 2 : 1)),
     zeroRow: region.take(columns.inputSize * channels * 4),
   });
   const layScratch = (region: Region) => ({
@@ -85,8 +88,10 @@ export const fastDepthwise: FastKernel = (request) => {
       const { zeroRow, ...constants } = layConstants(new Region(place.persistent));
       new Float32Array(buffer, constants.weights, taps * channels).set(kind.weights);
       for (const [index, values] of kind.columns.entries()) {
-        const at = constants.columns + index * columnBytes(channels);
+        const bytes = columnBytes(channels) * (values.BYTES_PER_ELEMENT / 4);
+        const at = constants.columns + index * bytes;
         if (values instanceof Float32Array) new Float32Array(buffer, at, channels).set(values);
+        else if (values instanceof Float64Array) new Float64Array(buffer, at, channels).set(values);
         else new Int32Array(buffer, at, channels).set(values);
       }
       const at = layScratch(new Region(place.scratch));
@@ -130,7 +135,7 @@ function kindOf(
   const floatBias = bias?.data instanceof Float32Array ? bias.data : new Float32Array(channels);
   if (input.dtype === "float32") {
     const { min, max } = finiteRange(node, activation);
-    const clamp = { low: min, high: max, zeroPoint: 0, elementBytes: 4 };
+    const clamp = { low: min, high: max, zeroPoint: 0, elementBytes: 4, smallSums: false };
     if (filter.dtype === "float32") {
       assert(filter.data instanceof Float32Array, "float weights");
       return { data: "f32", weights: filter.data, columns: [floatBias], pass: undefined, ...clamp };
@@ -146,19 +151,34 @@ function kindOf(
   const precision = input.dtype === "uint8" ? "per-tensor" : "per-channel";
   const requantization = requantizationOf(node, activation, channels, precision);
   if (requantization === undefined) return undefined;
-  const { multipliers, exponents, zeroPoint, low, high } = requantization;
+  const { zeroPoint, low, high } = requantization;
   const integerBias = bias?.data instanceof Int32Array ? bias.data : new Int32Array(channels);
   const inputZero = perTensorQuantization(node, input, "input").zeroPoint;
+  const weights = centeredWeights(filter);
+  const doubles = doubleFactors(requantization, integerBias, largestSums(weights, channels));
   return {
     data: input.dtype === "uint8" ? "qu8" : "qs8",
-    weights: centeredWeights(filter),
-    columns: [multipliers, exponents, integerBias],
+    weights,
+    columns:
+      doubles === undefined
+        ? [requantization.multipliers, requantization.exponents, integerBias]
+        : [doubles.factors, doubles.offsets, doubles.steps],
+    smallSums: doubles !== undefined,
     pass: wideningPass("float32", input.dtype, inputZero),
     elementBytes: 1,
     zeroPoint,
     low,
     high,
   };
+}
+
+/** Bound of |Σ (q − zero point) · weight| for each channel of weights [taps, channels]. */
+function largestSums(weights: ArrayLike<number>, channels: number): Float64Array {
+  const sums = new Float64Array(channels);
+  for (let at = 0; at < weights.length; at++) {
+    sums[at % channels] += 255 * Math.abs(weights[at] ?? 0);
+  }
+  return sums;
 }
 
 function shapeOf(geometry: DepthwiseGeometry): DepthwiseShape {

@@ -16,6 +16,34 @@ export interface Requantization {
   readonly high: number;
 }
 
+/** Below this magnitude sums with their bias are requantized in doubles (`emitRequantizeSmall`). */
+const SMALL_SUM = 2 ** 21;
+
+/** Columns for `emitRequantizeSmall`, one double per channel each. */
+export interface DoubleFactors {
+  readonly factors: Float64Array;
+  readonly offsets: Float64Array;
+  readonly steps: Float64Array;
+}
+
+/**
+ * Factors in doubles; undefined where a sum may be too large. `largest`: bound of |sum| of each channel, without bias.
+ */
+export function doubleFactors(
+  { multipliers, exponents }: Requantization,
+  bias: Int32Array,
+  largest: ArrayLike<number>,
+): DoubleFactors | undefined {
+  const isSmall = bias.every((value, c) => Math.abs(value) + (largest[c] ?? 0) < SMALL_SUM);
+  if (!isSmall) return undefined;
+  const steps = Float64Array.from(exponents, (exponent) => exponent / 2 ** 31);
+  const factors = steps.map((step, c) => ((multipliers[c] ?? 0) * step) / 2 ** 31);
+  const offsets = steps.map((step, c) => {
+    return (bias[c] ?? 0) * (factors[c] ?? 0) + step * (0.5 + 2 ** -32);
+  });
+  return { factors, offsets, steps };
+}
+
 /** Requantization to the node's output; undefined where some factor is not below 1/2 or is 0. */
 export function requantizationOf(
   node: KernelNode,
