@@ -6,7 +6,7 @@ import { type Compile, findEagerCompile } from "./compile.ts";
 /** What was measured: a property of the engine and the machine, which another interpreter need not measure again. */
 const MEASURED = new Map<string, ReadonlyMap<string, number>>();
 
-/** Speeds of all tiles of a format, by variant name, as compiled by `compileWide` or plainly. */
+/** Speeds of all tiles of a format, by tile, as compiled by `compileWide` or plainly. */
 export function tileSpeeds(
   format: GemmFormat,
   compileWide: Compile | undefined,

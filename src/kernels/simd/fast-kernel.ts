@@ -53,7 +53,7 @@ export interface FastFeatures {
   readonly dot?: "int8" | "uint8";
   /** Whether code is compiled with 256-bit vectors where the engine finds pairs of 128-bit ones. */
   readonly wide?: true;
-  /** Relative speeds of matrix multiplication tiles of a format by variant name, where they are measured. */
+  /** Relative speeds of matrix multiplication tiles of a format (`4x8`), where they are measured. */
   speeds?(format: GemmFormat): ReadonlyMap<string, number>;
 }
 

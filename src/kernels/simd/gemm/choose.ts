@@ -31,20 +31,21 @@ export function gemmIsa(data: GemmData, features: FastFeatures): GemmIsa {
   return features.relaxed && gemmVariants(data, "relaxed").length > 0 ? "relaxed" : "simd";
 }
 
-/** The fastest tile for a product. */
+/** The fastest tile for a product; `smallSums` as in the variant. */
 export function chooseGemm(
   data: GemmData,
   { rows, n }: GemmShape,
   features: FastFeatures,
+  smallSums = false,
 ): GemmVariant {
   const isa = gemmIsa(data, features);
   const usual = (features.wide ? USUAL_WIDE_SPEEDS : USUAL_SPEEDS)[isa];
   const measured = features.speeds?.({ data, isa });
-  const time = ({ name, mr, nr }: GemmVariant, index: number): number => {
+  const time = ({ mr, nr }: GemmVariant, index: number): number => {
     const work = Math.ceil(rows / mr) * mr * Math.ceil(n / nr) * nr;
-    return work / (measured?.get(name) ?? usual[index] ?? 1);
+    return work / (measured?.get(`${mr}x${nr}`) ?? usual[index] ?? 1);
   };
-  const [best] = gemmVariants(data, isa)
+  const [best] = gemmVariants(data, isa, smallSums)
     .map((variant, index) => ({ variant, time: time(variant, index) }))
     .sort((a, b) => a.time - b.time);
   assert(best !== undefined, `tiles for ${data}`);

@@ -64,7 +64,7 @@ export interface BoundStage {
 }
 
 /** The stage that a variant's function ends with. */
-export function gemmStage({ data, isa }: GemmVariant): GemmStage {
+export function gemmStage({ data, isa, smallSums }: GemmVariant): GemmStage {
   switch (data) {
     case "f32":
       return floatStage;
@@ -73,9 +73,11 @@ export function gemmStage({ data, isa }: GemmVariant): GemmStage {
       return hybridStage(isa);
     case "qs8":
     case "qs16":
-      return integerStage("int8");
+      return integerStage({ output: "int8", smallSums, rowTerms: false });
     case "qu16":
-      return integerStage("uint8");
+      return integerStage({ output: "uint8", smallSums, rowTerms: false });
+    case "qu8":
+      return integerStage({ output: "uint8", smallSums, rowTerms: true });
   }
 }
 

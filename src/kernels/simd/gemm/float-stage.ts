@@ -5,6 +5,7 @@
 import type { FunctionBuilder, Local } from "../../../wasm/function-builder.ts";
 import { emitAddTo, emitCopy, emitSplat } from "../emit-basics.ts";
 import type { GemmCommon, GemmStage, Tile } from "./emit-gemm.ts";
+import { emitRowAddresses } from "./row-addresses.ts";
 import type { GemmIsa } from "./variants.ts";
 
 /** bias: float32 per column, padded to nr. low, high: bounds of the fused activation, ∓Infinity for none. */
@@ -75,7 +76,7 @@ export function hybridStage(isa: GemmIsa): GemmStage {
       return {
         startRows: () => emitCopy(f, rowScales, next),
         finish(tile) {
-          emitRowScales(f, tile, { next, stride, rowScale });
+          emitRowAddresses(f, tile, { next, stride, addresses: rowScale });
           if (keepsZero) emitZeroPoints(f, tile, rowScale, columnSums, zeroDistance);
           emitScale(f, tile, scales, rowScale);
           emitBiasAndClamp(f, tile, bias, clamp);
@@ -88,30 +89,6 @@ export function hybridStage(isa: GemmIsa): GemmStage {
       };
     },
   };
-}
-
-/** Addresses of the rows' scales; `next` is left at the next tile's first row. Rows that are not there repeat. */
-function emitRowScales(
-  f: FunctionBuilder,
-  { rowsLeft }: Tile,
-  {
-    next,
-    stride,
-    rowScale,
-  }: { readonly next: Local; readonly stride: Local; readonly rowScale: readonly Local[] },
-): void {
-  rowScale.forEach((address, rowIndex) => {
-    emitCopy(f, next, address);
-    f.get(next);
-    f.get(stride);
-    f.i32(0);
-    f.get(rowsLeft);
-    f.i32(rowIndex + 1);
-    f.op("i32.gt_s");
-    f.select();
-    f.op("i32.add");
-    f.set(next);
-  });
 }
 
 /** sum −= zero · columnSum */

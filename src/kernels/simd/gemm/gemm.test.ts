@@ -1,10 +1,10 @@
 import { describe, expect, it } from "vitest";
 import { ModuleBuilder } from "../../../wasm/module-builder.ts";
 import { multiplyRoundingUp, quantizeMultiplier } from "../../reference/fixed-point.ts";
+import { doubleFactors } from "../operators/requantization.ts";
 import { probeFeatures } from "../probe.ts";
 import { emitGemm, type GemmCommon } from "./emit-gemm.ts";
 import type { FloatGemm, HybridDotGemm, HybridGemm } from "./float-stage.ts";
-import type { IntegerGemm } from "./integer-stage.ts";
 import {
   columnSums,
   gemmSteps,
@@ -28,6 +28,8 @@ function random(seed: number): () => number {
 type Shape = readonly [m: number, n: number, k: number];
 
 const ZERO_POINT = 5;
+/** Of weights in `qu8`. */
+const WEIGHT_ZERO = 3;
 
 /** What this engine's relaxed dot product is exact for; its variants are not tested where there is nothing. */
 const DOT = probeFeatures()?.dot;
@@ -71,7 +73,7 @@ function storedRows(m: number, k: number, next: () => number, sameZero: boolean)
   return { a, zeroPoints };
 }
 
-function problem({ data, isa }: GemmVariant, m: number, n: number, k: number): Problem {
+function problem({ data, isa, smallSums }: GemmVariant, m: number, n: number, k: number): Problem {
   const next = random(m * 1000 + n * 10 + k);
   const float = () => (next() - 0.5) * 4;
   const integer = (limit: number) => () => Math.round((next() * 2 - 1) * limit);
@@ -79,10 +81,10 @@ function problem({ data, isa }: GemmVariant, m: number, n: number, k: number): P
     data === "f32"
       ? Float32Array.from({ length: n * k }, float)
       : data === "qs16" || data === "qu16"
-        ? Int16Array.from({ length: n * k }, integer(255))
+        ? Int16Array.from({ length: n * k }, integer(smallSums ? 20 : 255))
         : data === "qd4"
           ? Int8Array.from({ length: n * k }, () => Math.min(7, integer(8)()))
-          : Int8Array.from({ length: n * k }, integer(127));
+          : Int8Array.from({ length: n * k }, integer(smallSums ? 20 : 127));
   const centered = {
     a:
       data === "f32"
@@ -91,7 +93,7 @@ function problem({ data, isa }: GemmVariant, m: number, n: number, k: number): P
     zeroPoints: new Int32Array(m),
   };
   return {
-    ...(isa === "dot" ? storedRows(m, k, next, data === "qs8") : centered),
+    ...(isa === "dot" ? storedRows(m, k, next, data === "qs8" || data === "qu8") : centered),
     weights,
     scales: Float32Array.from({ length: n }, () => next() / 100),
     rowScales: Float32Array.from({ length: m }, () => next() / 10),
@@ -121,7 +123,8 @@ function define(
     for (let column = 0; column < n; column++) {
       let sum = 0;
       for (let index = 0; index < k; index++) {
-        const product = a[row * k + index] * weights[column * k + index];
+        const weight = weights[column * k + index] - (data === "qu8" ? WEIGHT_ZERO : 0);
+        const product = a[row * k + index] * weight;
         sum = data === "f32" ? f(sum + f(product)) : sum + product;
       }
       if (data === "f32") out.push(clamp(f(sum + bias[column])));
@@ -183,21 +186,52 @@ async function run(
       (gemm as HybridGemm)(...common, ...scales, low, high);
     }
   } else {
-    const fixed = data.factors.map(quantizeMultiplier);
-    const columns = [
-      place(Int32Array.from(fixed, ({ multiplier }) => multiplier)),
-      place(Int32Array.from(fixed, ({ shift }) => 2 ** (31 + shift))),
-      place(correctedBias(data, n, k)),
-    ] as const;
-    (gemm as IntegerGemm)(...common, ...columns, ZERO_POINT, low, high);
+    const rowTerms = variant.data === "qu8" ? [place(rowTermsOf(data, m, k)), 4] : [];
+    const columns = integerColumns(variant, data, n, k).map((column) => place(column));
+    (gemm as (...args: number[]) => void)(
+      ...common,
+      ...columns,
+      ZERO_POINT,
+      low,
+      high,
+      ...rowTerms,
+    );
   }
-  const Result = isInteger ? (variant.data === "qu16" ? Uint8Array : Int8Array) : Float32Array;
+  const isUnsigned = variant.data === "qu16" || variant.data === "qu8";
+  const Result = isInteger ? (isUnsigned ? Uint8Array : Int8Array) : Float32Array;
   const all = [...new Result(memory.buffer, c, m * n + 1)];
   return { out: all.slice(0, -1), after: all[all.length - 1] };
 }
 
 function integerWeights({ weights }: Problem): Int8Array | Int16Array {
   return weights instanceof Float32Array ? new Int8Array(0) : weights;
+}
+
+/** What integer stages read: factors and bias, in fixed point or in doubles. */
+function integerColumns(
+  { data: kind, smallSums }: GemmVariant,
+  data: Problem,
+  n: number,
+  k: number,
+) {
+  const fixed = data.factors.map(quantizeMultiplier);
+  const multipliers = Int32Array.from(fixed, ({ multiplier }) => multiplier);
+  const exponents = Int32Array.from(fixed, ({ shift }) => 2 ** (31 + shift));
+  const zeros = kind === "qu8" ? WEIGHT_ZERO * k * (data.zeroPoints[0] ?? 0) : 0;
+  const bias = correctedBias(data, n, k).map((value) => value + zeros);
+  if (!smallSums) return [multipliers, exponents, bias];
+  const requantization = { multipliers, exponents, zeroPoint: 0, low: 0, high: 0 };
+  const doubles = doubleFactors(requantization, bias, [0]);
+  return doubles === undefined ? [] : [doubles.factors, doubles.offsets];
+}
+
+/** −zero point of the weights × Σ of what is stored, for each row. */
+function rowTermsOf({ a, zeroPoints }: Problem, m: number, k: number): Int32Array {
+  return Int32Array.from({ length: m }, (_, row) => {
+    let sum = k * (zeroPoints[row] ?? 0);
+    for (let index = 0; index < k; index++) sum += a[row * k + index] ?? 0;
+    return -WEIGHT_ZERO * sum;
+  });
 }
 
 /** The bias less zero point × sum of weights. */
@@ -248,15 +282,19 @@ function rowsOf(
   return rows;
 }
 
-const variants = (["f32", "qd8", "qd4", "qs8", "qs16", "qu16"] as const).flatMap((data) =>
-  (DOT === undefined ? (["simd"] as const) : (["simd", "dot"] as const)).flatMap((isa) =>
-    gemmVariants(data, isa),
-  ),
-);
+const ISAS = DOT === undefined ? (["simd"] as const) : (["simd", "dot"] as const);
+
+const variants = ISAS.flatMap((isa) => [
+  ...(["f32", "qd8", "qd4"] as const).flatMap((data) => gemmVariants(data, isa)),
+  ...(["qs8", "qs16", "qu16", "qu8"] as const).flatMap((data) => [
+    ...gemmVariants(data, isa),
+    ...gemmVariants(data, isa, true),
+  ]),
+]);
 
 /** Bounds without and with a fused activation. */
 function boundsOf({ data }: GemmVariant): readonly Bounds[] {
-  if (data === "qu16")
+  if (data === "qu16" || data === "qu8")
     return [
       { low: 0, high: 255 },
       { low: 3, high: 100 },

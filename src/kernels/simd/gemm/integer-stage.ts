@@ -3,9 +3,15 @@
  * (`emit-requantize.ts` has the formula).
  */
 import type { FunctionBuilder, Local } from "../../../wasm/function-builder.ts";
-import { emitAddTo } from "../emit-basics.ts";
-import { emitHighMultiply, emitIntegerClamp, emitNarrow } from "../emit-requantize.ts";
+import { emitAddTo, emitCopy } from "../emit-basics.ts";
+import {
+  emitHighMultiply,
+  emitIntegerClamp,
+  emitNarrow,
+  emitRequantizeSmall,
+} from "../emit-requantize.ts";
 import type { GemmCommon, GemmStage, Tile } from "./emit-gemm.ts";
+import { emitRowAddresses } from "./row-addresses.ts";
 
 /**
  * multipliers, exponents (2^(31−r)), bias: int32 per column, padded to nr. zeroPoint, low, high: int32; the bounds are
@@ -23,35 +29,119 @@ export type IntegerGemm = (
   ]
 ) => void;
 
-export function integerStage(output: "int8" | "uint8"): GemmStage {
+/** The same for small sums. factors, offsets: float64 per column, padded to nr. */
+export type SmallIntegerGemm = (
+  ...args: [
+    ...common: GemmCommon,
+    factors: number,
+    offsets: number,
+    zeroPoint: number,
+    low: number,
+    high: number,
+  ]
+) => void;
+
+/** What comes last where there are terms of rows: int32 per row, `stride` bytes apart, added to the row's sums. */
+export type RowTermArguments = readonly [rowTerms: number, stride: number];
+
+export interface IntegerStageOptions {
+  readonly output: "int8" | "uint8";
+  readonly smallSums: boolean;
+  readonly rowTerms: boolean;
+}
+
+export function integerStage({ output, smallSums, rowTerms }: IntegerStageOptions): GemmStage {
+  const columnCount = smallSums ? 2 : 3;
   return {
-    params: ["i32", "i32", "i32", "i32", "i32", "i32"],
+    params: Array<"i32">(columnCount + 3 + (rowTerms ? 2 : 0)).fill("i32"),
     outputBytes: 1,
-    begin(f, params, { nr }) {
-      const [multipliers, exponents, bias, zeroPoint, low, high] = params as Local[];
+    begin(f, params, { mr, nr, isa }) {
+      const columns = params.slice(0, columnCount);
+      const [zeroPoint, low, high, terms, stride] = params.slice(columnCount) as Local[];
       const bounds = {
         zeroPoint: emitIntegerSplat(f, zeroPoint),
         low: emitIntegerSplat(f, low),
         high: emitIntegerSplat(f, high),
       };
       const wide = [f.local("v128"), f.local("v128")] as const;
+      const next = f.local("i32");
+      const addresses = rowTerms ? Array.from({ length: mr }, () => f.local("i32")) : [];
       return {
-        startRows: () => undefined,
+        startRows() {
+          if (rowTerms) emitCopy(f, terms, next);
+        },
         finish(tile) {
-          emitEachColumn(f, tile, bias, () => f.op("i32x4.add"));
-          for (const factors of [multipliers, exponents]) {
-            emitEachColumn(f, tile, factors, () => emitHighMultiply(f, wide));
-          }
+          emitRowAddresses(f, tile, { next, stride, addresses });
+          emitRowTerms(f, tile, addresses);
+          if (smallSums) emitSmall(f, tile, columns, { relaxed: isa === "dot", wide });
+          else emitFixed(f, tile, columns, wide);
           for (const sum of tile.sums.flat()) emitIntegerClamp(f, sum, bounds);
           for (const row of tile.sums) emitNarrow(f, row, output, row[0]);
           emitStores(f, tile);
         },
         nextPanel() {
-          for (const pointer of [multipliers, exponents, bias]) emitAddTo(f, pointer, nr * 4);
+          for (const column of columns) emitAddTo(f, column, nr * (smallSums ? 8 : 4));
         },
       };
     },
   };
+}
+
+/** sum += term of the row */
+function emitRowTerms(
+  f: FunctionBuilder,
+  { sums, value }: Tile,
+  addresses: readonly Local[],
+): void {
+  addresses.forEach((address, row) => {
+    f.get(address);
+    f.mem("v128.load32_splat");
+    f.set(value);
+    for (const sum of sums[row] ?? []) {
+      f.get(sum);
+      f.get(value);
+      f.op("i32x4.add");
+      f.set(sum);
+    }
+  });
+}
+
+function emitFixed(
+  f: FunctionBuilder,
+  tile: Tile,
+  [multipliers, exponents, bias]: readonly Local[],
+  wide: readonly [Local, Local],
+): void {
+  emitEachColumn(f, tile, bias, () => f.op("i32x4.add"));
+  for (const factors of [multipliers, exponents]) {
+    emitEachColumn(f, tile, factors, () => emitHighMultiply(f, wide));
+  }
+}
+
+function emitSmall(
+  f: FunctionBuilder,
+  { columns, sums }: Tile,
+  [factors, offsets]: readonly Local[],
+  { relaxed, wide }: { readonly relaxed: boolean; readonly wide: readonly [Local, Local] },
+): void {
+  const pair = () => [f.local("v128"), f.local("v128")] as const;
+  const doubles = { factors: pair(), offsets: pair() };
+  for (let vector = 0; vector < columns.length; vector++) {
+    for (const [address, into] of [
+      [factors, doubles.factors],
+      [offsets, doubles.offsets],
+    ] as const) {
+      into.forEach((half, index) => {
+        f.get(address);
+        f.mem("v128.load", 32 * vector + 16 * index, 3);
+        f.set(half);
+      });
+    }
+    for (const row of sums) {
+      const sum = row[vector] as Local;
+      emitRequantizeSmall(f, sum, doubles, { from: "int32", relaxed, halves: wide });
+    }
+  }
 }
 
 function emitIntegerSplat(f: FunctionBuilder, value: Local): Local {

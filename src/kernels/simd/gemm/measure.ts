@@ -14,7 +14,7 @@ const BUDGET_MS = 25;
 const MAX_ROUNDS = 60;
 const MIN_ROUNDS = 3;
 
-/** Speeds by variant name, in GMAC/s. `compile` is that of the kernels that the speeds are for. */
+/** Speeds by tile (`4x8`), in GMAC/s. `compile` is that of the kernels that the speeds are for. */
 export function measureTiles(
   { data, isa }: GemmFormat,
   compile: (bytes: Uint8Array<ArrayBuffer>) => WebAssembly.Module,
@@ -32,11 +32,12 @@ export function measureTiles(
     if (round >= MIN_ROUNDS && performance.now() - startedAt > BUDGET_MS) break;
     for (const variant of variants) {
       const elapsed = timed(exports[variant.name], argumentsFor(variant));
-      best.set(variant.name, Math.min(best.get(variant.name) ?? Infinity, elapsed));
+      const tile = `${variant.mr}x${variant.nr}`;
+      best.set(tile, Math.min(best.get(tile) ?? Infinity, elapsed));
     }
   }
   const work = (SHAPE.m * SHAPE.n * SHAPE.k * CALLS) / 1e6;
-  return new Map([...best].map(([name, elapsed]) => [name, work / elapsed]));
+  return new Map([...best].map(([tile, elapsed]) => [tile, work / elapsed]));
 }
 
 function timed(exported: unknown, args: readonly number[]): number {

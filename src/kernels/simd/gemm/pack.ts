@@ -25,7 +25,7 @@ export function packedByteLength(variant: GemmVariant, n: number, k: number): nu
 export function stepBytes(format: GemmFormat): number {
   const { data } = format;
   if (data === "qd4") return stepGroup(format) / 2;
-  return data === "qd8" || data === "qs8" ? stepGroup(format) : 4;
+  return data === "qs16" || data === "qu16" || data === "f32" ? 4 : stepGroup(format);
 }
 
 /**

@@ -9,12 +9,13 @@
  * - `qd4`: the same with int4 weights, which stay packed and become int16 in registers.
  * - `qs8`: quantized activations, widened to int16 the same way, × int8 weights, requantized to int8.
  * - `qs16`, `qu16`: the same with weights of int16 (those with a zero point do not fit int8), to int8 or uint8.
+ * - `qu8`: uint8 activations × weights of uint8 − 128, whose zero point comes in as a term per row, to uint8.
  *
  * With the isa `dot`, activations keep their zero point and stay bytes, four of which are multiplied with four int8
  * weights by one instruction. The stage takes zero point × sum of weights off each column, so the sums are the same.
  */
 
-export type GemmData = "f32" | "qd8" | "qd4" | "qs8" | "qs16" | "qu16";
+export type GemmData = "f32" | "qd8" | "qd4" | "qs8" | "qs16" | "qu16" | "qu8";
 /**
  * `simd` is the baseline and rounds after every product; `relaxed` may fuse multiply and add; `dot` needs a relaxed dot
  * product of bytes that a probe found to be exact (`../probe.ts`).
@@ -32,6 +33,8 @@ export interface GemmVariant {
   readonly mr: number;
   /** Columns of the tile, a multiple of 4. */
   readonly nr: number;
+  /** Whether integer results are made in doubles (`emitRequantizeSmall`). */
+  readonly smallSums: boolean;
 }
 
 /** Tiles worth trying: more than 16 vectors of accumulators and operands spill. */
@@ -48,17 +51,22 @@ const TILES: readonly (readonly [mr: number, nr: number])[] = [
 const SERVED: Readonly<Record<GemmIsa, readonly GemmData[]>> = {
   simd: ["f32", "qd8", "qd4", "qs8", "qs16", "qu16"],
   relaxed: ["f32"],
-  dot: ["qd8", "qd4", "qs8"],
+  dot: ["qd8", "qd4", "qs8", "qu8"],
 };
 
 /** All variants of a data kind on an instruction set; none where it has no use for that set. */
-export function gemmVariants(data: GemmData, isa: GemmIsa): readonly GemmVariant[] {
+export function gemmVariants(
+  data: GemmData,
+  isa: GemmIsa,
+  smallSums = false,
+): readonly GemmVariant[] {
   if (!SERVED[isa].includes(data)) return [];
   return TILES.map(([mr, nr]) => ({
-    name: `${data}-gemm-${mr}x${nr}-${isa}`,
+    name: `${smallSums ? `${data}-small` : data}-gemm-${mr}x${nr}-${isa}`,
     data,
     isa,
     mr,
     nr,
+    smallSums,
   }));
 }

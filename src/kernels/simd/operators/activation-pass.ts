@@ -111,19 +111,25 @@ export function wideningPass(
   };
 }
 
-/** Brings int8 elements into the bytes that dot products want, and their zero point with them. */
-export function bytePass(to: ByteType, zeroPoint: number): ActivationPass {
-  const prepared = { scale: 1, zeroPoint: zeroPoint + (storedZeroPoint(to) ?? 0) };
+/** Brings quantized elements into the bytes that dot products want, and their zero point with them. */
+export function bytePass(from: ByteType, to: ByteType, zeroPoint: number): ActivationPass {
+  const prepared = { scale: 1, zeroPoint: movedZeroPoint(from, to, zeroPoint) };
   return {
     functions: [{ name: BYTES_NAME, emit: emitBytes }],
     storedBytes: 1,
     bind(place) {
       const copy = place.call<BytesFunction>(BYTES_NAME);
-      const flipped = to === "uint8" ? 128 : 0;
+      const flipped = from === to ? 0 : 128;
       return (source, count, target) => {
         copy(source, count, target, flipped);
         return prepared;
       };
     },
   };
+}
+
+/** The zero point of int8 elements as uint8, or the other way round. */
+export function movedZeroPoint(from: ByteType, to: ByteType, zeroPoint: number): number {
+  if (from === to) return zeroPoint;
+  return to === "uint8" ? zeroPoint + 128 : zeroPoint - 128;
 }

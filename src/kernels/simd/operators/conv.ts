@@ -77,7 +77,7 @@ export const fastConv: FastKernel = (request) => {
 
 function matrixOf(geometry: ConvGeometry, product: Product): ConvMatrix {
   const { rows, columns, channels } = geometry;
-  const elementBytes = product.pass?.storedBytes ?? 4;
+  const elementBytes = product.pass?.storedBytes ?? product.elementBytes;
   const isPointwise = [rows, columns].every(
     (axis) => axis.filterSize === 1 && axis.stride === 1 && axis.padBefore === 0,
   );
@@ -133,7 +133,7 @@ function bindConv(
       const image = addressOf(input) + b * count * elementBytes;
       const out = addressOf(output) + b * outputElements(geometry) * elementBytes;
       if (pass === undefined) {
-        convolve(image, out, 0);
+        convolve(image, out, product.zeroPoint);
       } else {
         const prepared = pass(image, count, at.prepared);
         scale[0] = prepared.scale;

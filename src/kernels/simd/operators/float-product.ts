@@ -1,0 +1,79 @@
+/** Products with float results. */
+import { assert } from "../../../base/errors.ts";
+import type { TensorView } from "../../kernel.ts";
+import { channelScales } from "../../reference/output-stage.ts";
+import { hybridWeights } from "../../reference/weights.ts";
+import type { FastRequest } from "../fast-kernel.ts";
+import { gemmIsa } from "../gemm/choose.ts";
+import type { FloatGemm, HybridDotGemm, HybridGemm } from "../gemm/float-stage.ts";
+import { columnSums } from "../gemm/pack.ts";
+import { quantizingPass } from "./activation-pass.ts";
+import type { ProductKind, ProductRequest, StageColumn, StageOf } from "./product-kind.ts";
+
+/** The bias as floats; zeros where there is none. */
+function floatBias(bias: TensorView | undefined, n: number): Float32Array {
+  return bias?.data instanceof Float32Array ? bias.data : new Float32Array(n);
+}
+
+/** Floats. */
+export function floatKind(
+  { node }: FastRequest,
+  { n, activation, floatRange }: ProductRequest,
+  filter: TensorView,
+  bias: TensorView | undefined,
+): ProductKind {
+  const { data } = filter;
+  assert(data instanceof Float32Array, "float weights");
+  const { min, max } = floatRange(node, activation);
+  return {
+    data: "f32",
+    smallSums: false,
+    weights: () => data,
+    columns: [floatBias(bias, n)],
+    pass: undefined,
+    zeroPoint: 0,
+    elementBytes: 4,
+    bindStage: ([bias = 0]) => {
+      return (_, column): StageOf<FloatGemm> => [bias + column * 4, min, max];
+    },
+  };
+}
+
+/** Float activations that are quantized on the fly, with weights of int8 or int4. */
+export function hybridKind(
+  { node, features }: FastRequest,
+  { n, k, activation, asymmetric, floatRange }: ProductRequest,
+  filter: TensorView,
+  bias: TensorView | undefined,
+): ProductKind {
+  const { min, max } = floatRange(node, activation);
+  const data = filter.dtype === "int4" ? "qd4" : "qd8";
+  const dot = gemmIsa(data, features) === "dot" ? features.dot : undefined;
+  const columns: StageColumn[] = [channelScales(node, filter, n), floatBias(bias, n)];
+  if (dot !== undefined) columns.push(columnSums(hybridWeights(filter), n, k));
+  return {
+    data,
+    smallSums: false,
+    weights: () => hybridWeights(filter),
+    columns,
+    pass: quantizingPass(dot ?? "int16", asymmetric),
+    zeroPoint: 0,
+    elementBytes: 4,
+    bindStage: ([scales = 0, bias = 0, sums = 0], rows) => {
+      const distance = rows.zeroPoints - rows.scales;
+      return (row, column) => {
+        const common: StageOf<HybridGemm> = [
+          scales + column * 4,
+          rows.scales + row * rows.stride,
+          rows.stride,
+          bias + column * 4,
+          min,
+          max,
+        ];
+        if (dot === undefined) return common;
+        const stage: StageOf<HybridDotGemm> = [...common, sums + column * 4, distance];
+        return stage;
+      };
+    },
+  };
+}
