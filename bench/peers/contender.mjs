@@ -5,11 +5,11 @@ import { fileURLToPath } from "node:url";
 const child = fileURLToPath(new URL("./child.mjs", import.meta.url));
 const TIMEOUT_MS = 60_000;
 
-/** Starts the process. `node` is the binary, `flags` go to V8. */
-export function startContender(node, flags = []) {
+/** Starts the process; `node` is the binary. */
+export function startContender(node) {
   const process = fork(child, {
     execPath: node,
-    execArgv: flags,
+    execArgv: [],
     serialization: "advanced",
     stdio: ["ignore", "ignore", "ignore", "ipc"],
   });

@@ -47,23 +47,21 @@ function chosenModels() {
 function contendersFor(model) {
   const names = flags.contender ?? Object.keys(CONTENDERS);
   return names.flatMap((name) => {
-    const { reads, v8, ...settings } = CONTENDERS[name];
+    const { reads, ...settings } = CONTENDERS[name];
     const form = model[reads];
     const { file, layout } = typeof form === "string" ? { file: form } : (form ?? {});
     if (file === undefined || !existsSync(join(peers, "models", file))) return [];
-    return [
-      { name, v8, settings: { ...settings, layout, peers, file: join(peers, "models", file) } },
-    ];
+    return [{ name, settings: { ...settings, layout, peers, file: join(peers, "models", file) } }];
   });
 }
 
 /** Opens the model in every contender, one after the other. */
 async function openAll(contenders) {
   const opened = [];
-  for (const { name, v8, settings } of contenders) {
-    const contender = startContender(node, v8);
+  for (const { name, settings } of contenders) {
+    const contender = startContender(node);
     try {
-      const result = await contender.ask("open", { ...settings, kernels: "auto" });
+      const result = await contender.ask("open", settings);
       opened.push({ name, contender, result, rounds: [] });
     } catch (error) {
       contender.stop();

@@ -1,9 +1,10 @@
 // Octavo, from this checkout's build.
 import { readFileSync } from "node:fs";
 
-export async function open({ file, threads, kernels }) {
+export async function open({ file, threads, wide = false }) {
   const { Interpreter } = await import("../../../dist/runtime/index.js");
-  const interpreter = await Interpreter.create(readFileSync(file), { threads, kernels });
+  const interpreter = await Interpreter.create(readFileSync(file), { threads, wide });
+  if (interpreter.diagnostics.length > 0) throw new Error(interpreter.diagnostics[0].text);
   const inputs = interpreter.getInputDetails();
   const outputs = interpreter.getOutputDetails();
   return {
