@@ -2,7 +2,7 @@
 import { readFileSync } from "node:fs";
 
 export async function open({ file, threads, wide = false }) {
-  const { Interpreter } = await import("../../../dist/runtime/index.js");
+  const { Interpreter } = await import("../../../dist/bundle/runtime.js");
   const interpreter = await Interpreter.create(readFileSync(file), { threads, wide });
   if (interpreter.diagnostics.length > 0) throw new Error(interpreter.diagnostics[0].text);
   const inputs = interpreter.getInputDetails();
