@@ -1,6 +1,6 @@
-// Joins the compiled files of the library into a few, under dist/bundle: what the package's exports name. Some 200 modules
-// cost four times as much to load as the same code in one file. Both entry points come from one build, so that they share
-// their classes; importers and the converter stay files of their own, loaded when they are used.
+// Joins the compiled files into a few, under dist/bundle: what the package ships. Some 200 modules cost four times as much
+// to load as the same code in one file. All entry points come from one build, so that they share their classes; importers,
+// the converter and the commands stay files of their own, loaded when they are used.
 // usage: node scripts/bundle.mjs      (after `tsc -b`; `npm run build` does both)
 import { readFileSync, rmSync } from "node:fs";
 import { fileURLToPath } from "node:url";
@@ -14,6 +14,7 @@ const build = await rolldown({
     index: `${root}dist/index.js`,
     runtime: `${root}dist/runtime/index.js`,
     "kernel-worker": `${root}dist/runtime/kernel-worker.js`,
+    cli: `${root}dist/cli/main.js`,
   },
   external: [/^node:/, ...Object.keys(dependencies)],
   platform: "neutral",

@@ -67,9 +67,26 @@ function checkCommand() {
   );
 }
 
+/** The runtime alone, with a worker: whose file must be where the bundle looks for it. */
+function checkThreads() {
+  const program = `
+    import { readFileSync } from "node:fs";
+    import { setTimeout as pause } from "node:timers/promises";
+    import { Interpreter } from "octavo/runtime";
+    const interpreter = await Interpreter.create(readFileSync("digits.tflite"), { threads: 2 });
+    await interpreter.invoke();
+    await pause(500); // a worker that cannot start says so by now, and fails the next call
+    await interpreter.invoke();
+    console.log(interpreter.threads, interpreter.getTensor(interpreter.getOutputDetails()[0].index).length);
+  `;
+  const printed = run(process.execPath, ["--input-type=module", "--eval", program]).trim();
+  expect(printed === "2 160", `the runtime printed ${printed}, expected 2 threads and 160 outputs`);
+}
+
 try {
   checkInstalled(checkTarball());
   checkCommand();
+  checkThreads();
 } finally {
   rmSync(folder, { recursive: true, force: true });
 }

@@ -36,7 +36,10 @@ interface NodeWorker {
 }
 
 interface WorkerThreads {
-  readonly Worker: new (file: URL, options: { readonly workerData: WorkerStart }) => NodeWorker;
+  readonly Worker: new (
+    file: URL,
+    options: { readonly workerData: WorkerStart; readonly execArgv: readonly string[] },
+  ) => NodeWorker;
   readonly workerData: unknown;
 }
 
@@ -101,7 +104,8 @@ function startNodeWorker(
   onDeath: (reason: unknown) => void,
 ): WorkerHandle {
   const file = new URL("./kernel-worker.js", import.meta.url);
-  const worker = new NodeWorkerClass(file, { workerData: start });
+  // The process's own flags may be ones that a worker refuses: --input-type, --eval.
+  const worker = new NodeWorkerClass(file, { workerData: start, execArgv: [] });
   let isEnding = false;
   worker.on("error", onDeath);
   worker.on("exit", (code) => {

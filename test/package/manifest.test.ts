@@ -95,7 +95,7 @@ describe("the package", () => {
       }),
     ) as [{ files: { path: string }[]; size: number }];
     const paths = packed.files.map(({ path }) => path);
-    expect(paths).toEqual(expect.arrayContaining(["LICENSE", "README.md", "dist/index.js"]));
+    expect(paths).toEqual(expect.arrayContaining(["LICENSE", "README.md", "dist/bundle/index.js"]));
     expect(paths).toContain("test/fixtures/digits/saved_model/saved_model.pb");
     expect(paths.filter((path) => /\.test\.|tsbuildinfo/.test(path))).toEqual([]);
     expect(packed.size).toBeLessThan(1_500_000);
