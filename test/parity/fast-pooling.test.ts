@@ -1,8 +1,8 @@
-/** Emitted pools and means against the reference, on random geometries. */
+/** Emitted pools and reductions against the reference, on random geometries. */
 import fc from "fast-check";
 import { it } from "vitest";
 import { defaultsOf } from "../../src/formats/tflite/options.ts";
-import type { BuiltinOptions } from "../../src/formats/tflite/schema.gen.ts";
+import type { BuiltinOperatorName, BuiltinOptions } from "../../src/formats/tflite/schema.gen.ts";
 import { oneOperatorModel } from "../one-operator-model.ts";
 import { activation, activations, expectAgreement, type Kind, RUNS } from "./agreement.ts";
 
@@ -45,25 +45,70 @@ it("pools agree on random geometries", async () => {
   );
 });
 
-it("means over neighbouring axes agree to the bit", async () => {
-  const axes = fc.constantFrom([1, 2], [2, 1], [0], [1], [0, 1], [0, 1, 2], [-2]);
+/** Axes that follow each other, with the last one kept: sums run in the order of the reference, one for each column. */
+const COLUMNS = [[1, 2], [2, 1], [0], [1], [0, 1], [0, 1, 2], [-2]];
+const ROWS = [[3], [-1], [2, 3], [0, 1, 2, 3]];
+const SEVERAL_GROUPS = [
+  [0, 2],
+  [1, 3],
+  [0, 2, 3],
+  [0, 3],
+];
+
+function reductionModel(
+  op: BuiltinOperatorName,
+  kind: Kind,
+  shape: readonly number[],
+  axes: readonly number[],
+  [keep_dims, scale]: readonly [boolean, number],
+) {
+  const value = { ...defaultsOf("ReducerOptions"), keep_dims };
+  const axis = { shape: [axes.length], dtype: "int32", data: Int32Array.from(axes) } as const;
+  const isExtremum = op === "REDUCE_MAX" || op === "REDUCE_MIN";
+  return oneOperatorModel(
+    op,
+    { type: "ReducerOptions", value },
+    [activation(kind, shape, 0.02), axis],
+    activation(kind, [1], isExtremum ? 0.02 : scale),
+  );
+}
+
+const reductionOperators = fc.constantFrom<BuiltinOperatorName>(
+  ...(["SUM", "MEAN", "REDUCE_MAX", "REDUCE_MIN", "REDUCE_PROD"] as const),
+);
+const scale = fc.double({ min: 0.004, max: 0.3, noNaN: true });
+
+it("reductions over neighbouring axes agree: of columns to the bit, of bytes always", async () => {
   await fc.assert(
     fc.asyncProperty(
+      reductionOperators,
       kinds,
       fc.tuple(size, size, size, channels),
-      axes,
-      fc.boolean(),
-      fc.double({ min: 0.004, max: 0.3, noNaN: true }),
-      async (kind, shape, reduced, keep_dims, scale) => {
-        const options = { ...defaultsOf("ReducerOptions"), keep_dims };
-        const axis = { shape: [reduced.length], dtype: "int32", data: Int32Array.from(reduced) };
-        const model = oneOperatorModel(
-          "MEAN",
-          { type: "ReducerOptions", value: options } as BuiltinOptions,
-          [activation(kind, shape, 0.02), { ...axis, dtype: "int32" }],
-          activation(kind, [1], scale),
-        );
-        await expectAgreement(model, true);
+      fc.constantFrom(...COLUMNS, ...ROWS),
+      fc.tuple(fc.boolean(), scale),
+      async (op, kind, shape, axes, settings) => {
+        fc.pre(op !== "REDUCE_PROD" || (kind === "float" && axes.length === 1));
+        const isExact = kind !== "float" || COLUMNS.includes(axes);
+        await expectAgreement(reductionModel(op, kind, shape, axes, settings), isExact);
+      },
+    ),
+    { ...RUNS, numRuns: 150 },
+  );
+});
+
+it("reductions over several groups of axes agree", async () => {
+  await fc.assert(
+    fc.asyncProperty(
+      reductionOperators,
+      kinds,
+      fc.tuple(size, size, size, channels),
+      fc.constantFrom(...SEVERAL_GROUPS),
+      fc.tuple(fc.boolean(), scale),
+      async (op, kind, shape, axes, settings) => {
+        const isExtremum = op === "REDUCE_MAX" || op === "REDUCE_MIN";
+        fc.pre(isExtremum || (kind === "float" && op !== "REDUCE_PROD"));
+        const model = reductionModel(op, kind, shape, axes, settings);
+        await expectAgreement(model, kind !== "float");
       },
     ),
     RUNS,

@@ -116,20 +116,27 @@ function genericMean({ from, to, range }: QuantizedReduction, count: number): St
   };
 }
 
-/** SUM, in float32: round(Σq·(s/s') − z·(s/s')·n) + z'. */
+/** SUM. */
 export function quantizedSum(node: KernelNode): ReductionRun | undefined {
-  const parameters = quantizedReduction(node);
-  if (parameters === undefined) return undefined;
-  const { from, to, range } = parameters;
+  if (quantizedReduction(node) === undefined) return undefined;
   return (reduction, x, out) => {
     const target = numbersOf(out);
-    const scale = fround(from.scale / to.scale);
-    const bias = fround(fround(-from.zeroPoint * scale) * reduction.count);
     const sums = storedSums(reduction, x, target.length);
-    for (let j = 0; j < sums.length; j++) {
-      const real = fround(fround(fround(sums[j]) * scale) + bias);
-      target[j] = clamp(roundHalfAway(real) + to.zeroPoint, range);
-    }
+    const law = storedSum(node, reduction);
+    for (let j = 0; j < sums.length; j++) target[j] = law(sums[j]);
+  };
+}
+
+/** How the SUM of a quantized node turns sums of stored integers into results: round(Σq·(s/s') − z·(s/s')·n) + z'. */
+export function storedSum(node: KernelNode, { count }: Reduction): (sum: number) => number {
+  const parameters = quantizedReduction(node);
+  assert(parameters !== undefined, "a quantized reduction");
+  const { from, to, range } = parameters;
+  const scale = fround(from.scale / to.scale);
+  const bias = fround(fround(-from.zeroPoint * scale) * count);
+  return (sum) => {
+    const real = fround(fround(fround(sum) * scale) + bias);
+    return clamp(roundHalfAway(real) + to.zeroPoint, range);
   };
 }
 

@@ -12,12 +12,12 @@ import {
   fastSplitV,
   fastUnpack,
 } from "./operators/joining.ts";
-import { fastMean } from "./operators/mean.ts";
 import { MOVEMENT_KERNELS } from "./operators/movement.ts";
 import { fastPad } from "./operators/pad.ts";
 import { fastAveragePool, fastL2Pool, fastMaxPool } from "./operators/pool.ts";
 import { fastDequantize, fastQuantize } from "./operators/quantize.ts";
 import { RECURRENT_KERNELS } from "./operators/recurrent.ts";
+import { REDUCTION_KERNELS } from "./operators/reduction.ts";
 import { fastResizeBilinear } from "./operators/resize.ts";
 import { fastSoftmax } from "./operators/softmax.ts";
 import { fastTransposeConv } from "./operators/transpose-conv.ts";
@@ -32,7 +32,6 @@ const FAST_KERNELS: FastKernelTable = {
   AVERAGE_POOL_2D: fastAveragePool,
   MAX_POOL_2D: fastMaxPool,
   L2_POOL_2D: fastL2Pool,
-  MEAN: fastMean,
   SOFTMAX: fastSoftmax,
   DEQUANTIZE: fastDequantize,
   QUANTIZE: fastQuantize,
@@ -44,6 +43,7 @@ const FAST_KERNELS: FastKernelTable = {
   UNPACK: fastUnpack,
   SPLIT: fastSplit,
   SPLIT_V: fastSplitV,
+  ...REDUCTION_KERNELS,
   ...MOVEMENT_KERNELS,
   ...ARITHMETIC_KERNELS,
   ...UNARY_KERNELS,

@@ -16,7 +16,7 @@ import {
 import { emitLogistic, emitTanh, type TanhScratch, tanhScratch } from "../math/emit-tanh.ts";
 
 /**
- * Names as in file names of the kernels: clamp(x, first, second), leaky: x·first below 0, precise: in float64, rounded
+ * Names as in file names of the kernels: clamp(x, first, second), leaky: x·first below 0, quotient: x / first, precise: in float64, rounded
  * once.
  */
 export type UnaryOp =
@@ -35,6 +35,7 @@ export type UnaryOp =
   | "precise-tanh"
   | "round"
   | "rsqrt"
+  | "quotient"
   | "sqrt"
   | "square"
   | "tanh";
@@ -96,6 +97,10 @@ const EMITTERS: Readonly<Record<UnaryOp, EmitUnary>> = {
     f.op("f32x4.pmax");
     f.get(second);
     f.op("f32x4.pmin");
+  },
+  quotient({ f, first }) {
+    f.get(first);
+    f.op("f32x4.div");
   },
   leaky({ f, x, first }) {
     f.get(first);

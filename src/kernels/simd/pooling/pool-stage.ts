@@ -5,8 +5,8 @@
 import type { FunctionBuilder, Local } from "../../../wasm/function-builder.ts";
 import { emitNarrow } from "../emit-requantize.ts";
 
-/** "sum" leaves int32 sums of bytes; "l2" is the root of the mean square. */
-export type PoolFold = "average" | "max" | "l2" | "sum";
+/** "l2" is the root of the mean square. */
+export type PoolFold = "average" | "max" | "l2";
 export type PoolData = "f32" | "int8" | "uint8";
 
 export interface PoolVariant {
@@ -39,7 +39,7 @@ export function poolStage(frame: PoolFrame, variant: PoolVariant): PoolStage {
   if (variant.data === "f32") return floatStage(frame, variant.fold);
   return variant.fold === "max"
     ? byteMaxStage(frame, variant.data)
-    : byteSumStage(frame, variant.data, variant.fold);
+    : byteAverageStage(frame, variant.data);
 }
 
 function floatStage({ f, low, high, count }: PoolFrame, fold: PoolFold): PoolStage {
@@ -137,8 +137,8 @@ function byteMaxStage({ f, low, high }: PoolFrame, data: "int8" | "uint8"): Pool
   };
 }
 
-/** Sums of bytes as int32, 8 at a time; an average divides them, rounding half away from zero. */
-function byteSumStage(frame: PoolFrame, data: "int8" | "uint8", fold: PoolFold): PoolStage {
+/** Averages of bytes from sums of int32, 8 at a time, rounded half away from zero. */
+function byteAverageStage(frame: PoolFrame, data: "int8" | "uint8"): PoolStage {
   const { f } = frame;
   const isSigned = data === "int8";
   const sums = [f.local("v128"), f.local("v128")] as const;
@@ -148,7 +148,7 @@ function byteSumStage(frame: PoolFrame, data: "int8" | "uint8", fold: PoolFold):
   return {
     groups: [8, 1],
     inputBytes: 1,
-    outputBytes: fold === "sum" ? 4 : 1,
+    outputBytes: 1,
     start(group) {
       for (const sum of used(group)) {
         f.i32(0);
@@ -177,15 +177,6 @@ function byteSumStage(frame: PoolFrame, data: "int8" | "uint8", fold: PoolFold):
       });
     },
     finish(out, group) {
-      if (fold === "sum") {
-        used(group).forEach((sum, index) => {
-          f.get(out);
-          f.get(sum);
-          if (group === 1) f.memLane("v128.store32_lane", 0);
-          else f.mem("v128.store", 16 * index, 2);
-        });
-        return;
-      }
       for (const sum of used(group)) finishOne(sum);
       emitNarrow(f, used(group), data, wide);
       f.get(out);
