@@ -84,6 +84,26 @@ it("softmax of floats agrees", async () => {
   );
 });
 
+it("softmax of bytes agrees to the bit", async () => {
+  const types = fc.constantFrom("int8" as const, "uint8" as const);
+  await fc.assert(
+    fc.asyncProperty(
+      types,
+      shapes,
+      fc.constantFrom(1, 0.3),
+      fc.tuple(scales, fc.constantFrom(1 / 256, 0.003, 0.02)),
+      async (dtype, shape, beta, [from, to]) => {
+        const value = { ...defaultsOf("SoftmaxOptions"), beta };
+        const options: BuiltinOptions = { type: "SoftmaxOptions", value };
+        const output = bytes(dtype, shape, to, -128);
+        const model = oneOperatorModel("SOFTMAX", options, [bytes(dtype, shape, from, 3)], output);
+        await expectAgreement(model, true);
+      },
+    ),
+    RUNS,
+  );
+});
+
 it("changes of type agree to the bit, groups and rest", async () => {
   const types = fc.constantFrom("float32" as const, "int8" as const, "uint8" as const);
   await fc.assert(

@@ -61,6 +61,56 @@ function recurrence(): Model {
   );
 }
 
+const IMAGE = [1, 40, 41, 24];
+
+/** Operators whose work is cut by elements, rows or windows; each has enough of it for several threads. */
+const SHARED: Readonly<Record<string, () => Model>> = {
+  logistic: () => oneOperatorModel("LOGISTIC", undefined, [{ shape: IMAGE }], { shape: [1] }),
+  "sum of equal shapes": () => pair("ADD", IMAGE),
+  "product per channel": () => pair("MUL", [24]),
+  "product per pixel": () => pair("MUL", [1, 40, 41, 1]),
+  softmax: () => {
+    const value = { ...defaultsOf("SoftmaxOptions"), beta: 1 };
+    const options = { type: "SoftmaxOptions", value } as const;
+    return oneOperatorModel("SOFTMAX", options, [{ shape: IMAGE }], { shape: [1] });
+  },
+  "largest of each row": () => {
+    const axis = { shape: [1], dtype: "int32", data: Int32Array.of(-1) } as const;
+    const options = { type: "ReducerOptions", value: { keep_dims: false } } as const;
+    return oneOperatorModel("REDUCE_MAX", options, [{ shape: IMAGE }, axis], { shape: [1] });
+  },
+  "average pool": () => {
+    const size = { stride_h: 1, stride_w: 1, filter_height: 3, filter_width: 3 };
+    const value = { ...defaultsOf("Pool2DOptions"), ...size };
+    const options = { type: "Pool2DOptions", value } as const;
+    return oneOperatorModel("AVERAGE_POOL_2D", options, [{ shape: IMAGE }], { shape: [1] });
+  },
+  "depthwise convolution": () => {
+    const size = { stride_h: 1, stride_w: 1, depth_multiplier: 1 };
+    const value = { ...defaultsOf("DepthwiseConv2DOptions"), ...size };
+    return oneOperatorModel(
+      "DEPTHWISE_CONV_2D",
+      { type: "DepthwiseConv2DOptions", value },
+      [
+        { shape: IMAGE },
+        { shape: [1, 3, 3, 24], data: ramp(216) },
+        { shape: [24], data: ramp(24) },
+      ],
+      { shape: [1] },
+    );
+  },
+  "bilinear resize": () => {
+    const size = { shape: [2], dtype: "int32", data: Int32Array.of(53, 61) } as const;
+    const value = { align_corners: false, half_pixel_centers: true };
+    const options = { type: "ResizeBilinearOptions", value } as const;
+    return oneOperatorModel("RESIZE_BILINEAR", options, [{ shape: IMAGE }, size], { shape: [1] });
+  },
+};
+
+function pair(op: "ADD" | "MUL", second: readonly number[]): Model {
+  return oneOperatorModel(op, undefined, [{ shape: IMAGE }, { shape: second }], { shape: [1] });
+}
+
 async function outputOf(
   model: Model | Uint8Array,
   options: Api.InterpreterOptions,
@@ -85,6 +135,11 @@ describe("threads", () => {
     const one = await outputOf(convolution(), { threads: 1 });
     expect(await outputOf(convolution(), { threads: 2 })).toEqual(one);
     expect(await outputOf(convolution(), { threads: 5 })).toEqual(one);
+  });
+
+  it.each(Object.entries(SHARED))("give the same %s to the bit", async (_, build) => {
+    const one = await outputOf(build(), { threads: 1 });
+    expect(await outputOf(build(), { threads: 3 })).toEqual(one);
   });
 
   it("carry recurrent states as one thread does", async () => {

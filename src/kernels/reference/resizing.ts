@@ -104,8 +104,8 @@ export function floatTaps(input: number, output: number, options: ResizeOptions)
 
 const ONE = 1024;
 
-/** Positions and weights in units of 1/1024. */
-function integerTaps(input: number, output: number, options: ResizeOptions): Tap[] {
+/** The same for signed integers, with positions and weights in units of 1/1024. */
+export function integerTaps(input: number, output: number, options: ResizeOptions): Tap[] {
   const scale =
     options.align_corners && output > 1
       ? Math.trunc((ONE * (input - 1) + Math.trunc((output - 1) / 2)) / (output - 1))

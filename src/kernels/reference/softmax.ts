@@ -60,15 +60,20 @@ function createFloat(node: KernelNode): KernelRun {
   };
 }
 
+/** e^(−β·s·d) in float32 for each distance d of an 8-bit input of scale s from the row's maximum. */
+export function byteExponentials(node: KernelNode): Float32Array {
+  const { beta } = optionsOf(node, "SoftmaxOptions");
+  const { scale } = perTensorQuantization(node, inputAt(node, 0), "input");
+  const factor = fround(-scale * beta);
+  return Float32Array.from({ length: 256 }, (_, d) => Math.exp(fround(factor * d)));
+}
+
 /** 8-bit input: e^(−β·s·d) by table for each distance d from the row's maximum; all sums in float32. */
 function createBytes(node: KernelNode): KernelRun {
   const { rows, depth } = rowsOf(node);
-  const { beta } = optionsOf(node, "SoftmaxOptions");
   const output = outputAt(node, 0);
-  const inputScale = perTensorQuantization(node, inputAt(node, 0), "input").scale;
   const { scale, zeroPoint } = perTensorQuantization(node, output, "output");
-  const factor = fround(-inputScale * beta);
-  const exponentials = Float32Array.from({ length: 256 }, (_, d) => Math.exp(fround(factor * d)));
+  const exponentials = byteExponentials(node);
   const { min, max } = quantizedRange(output.dtype as "int8" | "uint8" | "int16");
   return ([input], [out]) => {
     const [x, y] = [numbersOf(input), numbersOf(out)];

@@ -1,23 +1,27 @@
-/** RESIZE_BILINEAR on float32 over linear memory. */
+/** RESIZE_BILINEAR on float32, int8 and uint8 over linear memory. */
 import { elementCount } from "../../../base/shape.ts";
 import { optionsOf } from "../../options.ts";
-import { floatTaps, requestedSize } from "../../reference/resizing.ts";
+import { floatTaps, integerTaps, requestedSize } from "../../reference/resizing.ts";
 import { inputAt } from "../../require.ts";
 import { addressOf, type FastKernel } from "../fast-kernel.ts";
-import { BILINEAR_NAME, emitBilinear, TAP_BYTES } from "../resize/emit-bilinear.ts";
+import { bilinearName, emitBilinear, TAP_BYTES } from "../resize/emit-bilinear.ts";
+import { poolData } from "./pool.ts";
 
 export const fastResizeBilinear: FastKernel = ({ node, known }) => {
   const { dtype, shape } = inputAt(node, 0);
   const size = requestedSize(node, known);
-  if (dtype !== "float32" || size === undefined || elementCount(shape) === 0) return undefined;
+  const data = poolData(dtype);
+  if (data === undefined || size === undefined || elementCount(shape) === 0) return undefined;
   const [batch, height, width, depth] = shape;
   const options = optionsOf(node, "ResizeBilinearOptions");
-  const rows = floatTaps(height, size[0], options);
-  const columns = floatTaps(width, size[1], options);
-  const pixelBytes = depth * 4;
+  const taps = data === "int8" ? integerTaps : floatTaps;
+  const rows = taps(height, size[0], options);
+  const columns = taps(width, size[1], options);
+  const pixelBytes = depth * (data === "f32" ? 4 : 1);
+  const name = bilinearName(data);
   return {
-    variant: BILINEAR_NAME,
-    functions: [{ name: BILINEAR_NAME, emit: emitBilinear }],
+    variant: name,
+    functions: [{ name, emit: (module) => emitBilinear(module, data) }],
     persistentBytes: columns.length * TAP_BYTES,
     scratchBytes: 0,
     bind(place) {
@@ -25,7 +29,8 @@ export const fastResizeBilinear: FastKernel = ({ node, known }) => {
       for (const [index, { lower, upper, weight }] of columns.entries()) {
         table.setInt32(index * TAP_BYTES, lower * pixelBytes, true);
         table.setInt32(index * TAP_BYTES + 4, upper * pixelBytes, true);
-        table.setFloat32(index * TAP_BYTES + 8, weight, true);
+        if (data === "int8") table.setInt32(index * TAP_BYTES + 8, weight, true);
+        else table.setFloat32(index * TAP_BYTES + 8, weight, true);
       }
       return ([input], [output]) => {
         const [source, target] = [addressOf(input), addressOf(output)];
@@ -38,7 +43,7 @@ export const fastResizeBilinear: FastKernel = ({ node, known }) => {
             calls.push([rowAt(lower), rowAt(upper), ...span, weight]);
           }
         }
-        place.callAll(BILINEAR_NAME, calls);
+        place.callAll(name, calls);
       };
     },
   };
