@@ -55,14 +55,50 @@ async function differences(recorded: RecordedModel, kernels: KernelChoice): Prom
   return found;
 }
 
-describe.each(readdirSync(FOLDER))("recorded models %s", (file) => {
-  it.each(["reference", "auto"] as const)(
-    "answer as TensorFlow Lite with %s kernels",
-    async (kernels) => {
-      const found: string[] = [];
-      for (const recorded of readModels(file))
-        found.push(...(await differences(recorded, kernels)));
-      expect(found).toEqual([]);
+/** Quantized models with the answers of their float twins. */
+const TWINS = "twins.json.gz";
+
+/** The largest distance from the recorded real numbers, in steps of the output's scale. */
+async function stepsFromTwin(recorded: RecordedModel): Promise<number> {
+  const bytes = Uint8Array.from(Buffer.from(recorded.model, "base64"));
+  const interpreter = await Interpreter.create(bytes);
+  const [input] = interpreter.getInputDetails();
+  const [output] = interpreter.getOutputDetails();
+  const scale = output!.quantization!.scale[0]!;
+  const zero = output!.quantization!.zeroPoint[0]!;
+  let most = 0;
+  for (const { inputs, outputs } of recorded.steps) {
+    interpreter.setTensor(input!.index, decode(input!.dtype, inputs[0]!));
+    await interpreter.invoke();
+    const real = decode("float32", outputs[0]!.data) as Float32Array;
+    for (const [i, q] of (interpreter.getTensor(output!.index) as Int8Array).entries()) {
+      most = Math.max(most, Math.abs(q - zero - real[i]! / scale));
+    }
+  }
+  interpreter.dispose();
+  return most;
+}
+
+describe("recorded twins", () => {
+  it.each(readModels(TWINS).map((recorded) => [recorded.name, recorded] as const))(
+    "%s stays within a few steps of float arithmetic",
+    async (_, recorded) => {
+      expect(await stepsFromTwin(recorded)).toBeLessThan(4);
     },
   );
 });
+
+describe.each(readdirSync(FOLDER).filter((file) => file !== TWINS))(
+  "recorded models %s",
+  (file) => {
+    it.each(["reference", "auto"] as const)(
+      "answer as TensorFlow Lite with %s kernels",
+      async (kernels) => {
+        const found: string[] = [];
+        for (const recorded of readModels(file))
+          found.push(...(await differences(recorded, kernels)));
+        expect(found).toEqual([]);
+      },
+    );
+  },
+);

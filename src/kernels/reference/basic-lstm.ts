@@ -5,34 +5,17 @@
  *
  * Outputs are h, c and the two intermediate results, [x, h] and [i, g, f, o]. TensorFlow Lite 2.21 kernels/lstm.cc.
  */
-import type { Kernel, KernelNode } from "../kernel.ts";
-import { inputAt, requireOperands, requireRank, requireType } from "../require.ts";
+import type { Kernel } from "../kernel.ts";
+import { inputAt, requireOperands, requireType } from "../require.ts";
 import { float32 } from "../views.ts";
+import { basicShapes, basicSizes } from "./basic-lstm-sizes.ts";
 import { dotRows } from "./dot.ts";
-import { requireFloats, requireShape, requireState } from "./recurrent-product.ts";
+import { requireFloats } from "./recurrent-product.ts";
 import { sigmoid } from "./vector-activation.ts";
 
 const { fround } = Math;
 
-interface BasicSizes {
-  readonly batch: number;
-  readonly inputs: number;
-  readonly cells: number;
-}
-
-function sizesOf(node: KernelNode): BasicSizes {
-  const { shape } = inputAt(node, 0);
-  requireRank(node, shape, [2, 2], "input");
-  const [batch, inputs] = shape;
-  const cells = inputAt(node, 1).shape.at(-1) ?? 0;
-  requireShape(node, node.inputs[2], [4 * cells, inputs + cells]);
-  requireShape(node, node.inputs[3], [4 * cells]);
-  requireState(node, 1, batch * cells);
-  requireState(node, 4, batch * cells);
-  return { batch, inputs, cells };
-}
-
-export const BASIC_LSTM: Kernel = {
+export const BASIC_FLOAT_LSTM: Kernel = {
   stateful: true,
   check(node) {
     requireOperands(node, [5, 5], 4);
@@ -40,17 +23,9 @@ export const BASIC_LSTM: Kernel = {
     requireType(node, inputAt(node, 0), ["float32"], "input");
     requireFloats(node, [1, 2, 3, 4]);
   },
-  shapes(node) {
-    const { batch, inputs, cells } = sizesOf(node);
-    return [
-      [batch, cells],
-      [batch, cells],
-      [batch, inputs + cells],
-      [batch, 4 * cells],
-    ];
-  },
+  shapes: (node) => basicShapes(basicSizes(node)),
   create(node) {
-    const { batch, inputs, cells } = sizesOf(node);
+    const { batch, inputs, cells } = basicSizes(node);
     const depth = inputs + cells;
     const vector = new Float64Array(depth);
     const sums = new Float64Array(4 * cells);

@@ -5,24 +5,25 @@
  */
 const ONE = 32767;
 
-function saturate(value: number): number {
+/** The nearest int16. */
+export function saturateFixed16(value: number): number {
   return value > 32767 ? 32767 : value < -32768 ? -32768 : value;
 }
 
-/** High half of 2·a·b, rounded half up. */
-function multiply(a: number, b: number): number {
-  return saturate((a * b + 2 ** 14) >> 15);
+/** High half of 2·a·b, rounded half up: the product of Q0.15 numbers, or of one with any other. */
+export function multiplyFixed16(a: number, b: number): number {
+  return saturateFixed16((a * b + 2 ** 14) >> 15);
 }
 
 /** x / 2^exponent, ties away from zero. */
-function divideByPower(x: number, exponent: number): number {
+export function divideFixed16(x: number, exponent: number): number {
   const half = 2 ** (exponent - 1);
   return x < 0 ? -((-x + half) >> exponent) : (x + half) >> exponent;
 }
 
 /** A constant given with 31 fraction bits, rounded to 15. */
 function constant(raw: number): number {
-  return saturate(Math.floor((raw + 2 ** 15) / 2 ** 16));
+  return saturateFixed16(Math.floor((raw + 2 ** 15) / 2 ** 16));
 }
 
 const EXP_OF_MINUS_EIGHTH = constant(1895147668);
@@ -31,11 +32,13 @@ const THIRD = constant(715827883);
 /** e^x for x in [−1/4, 0), without integer bits: Taylor's polynomial of degree 4 around −1/8. */
 function expNearZero(x: number): number {
   const t = x + 2 ** 12;
-  const t2 = multiply(t, t);
-  const t3 = multiply(t2, t);
-  const t4Quarter = divideByPower(multiply(t2, t2), 2);
-  const higher = divideByPower(multiply(saturate(t4Quarter + t3), THIRD) + t2, 1);
-  return saturate(EXP_OF_MINUS_EIGHTH + multiply(EXP_OF_MINUS_EIGHTH, saturate(t + higher)));
+  const t2 = multiplyFixed16(t, t);
+  const t3 = multiplyFixed16(t2, t);
+  const t4Quarter = divideFixed16(multiplyFixed16(t2, t2), 2);
+  const higher = divideFixed16(multiplyFixed16(saturateFixed16(t4Quarter + t3), THIRD) + t2, 1);
+  return saturateFixed16(
+    EXP_OF_MINUS_EIGHTH + multiplyFixed16(EXP_OF_MINUS_EIGHTH, saturateFixed16(t + higher)),
+  );
 }
 
 /** e^(−2^k) for k from −2 to 4. */
@@ -55,11 +58,11 @@ function expOfNegative(x: number, integerBits: number): number {
   const fractionBits = 15 - integerBits;
   const quarter = 2 ** (fractionBits - 2);
   const inQuarter = (x & (quarter - 1)) - quarter;
-  let result = expNearZero(saturate(inQuarter * 2 ** integerBits));
+  let result = expNearZero(saturateFixed16(inQuarter * 2 ** integerBits));
   const rest = inQuarter - x;
   for (const [exponent, value] of POWERS) {
     if (integerBits > exponent && (rest & (2 ** (fractionBits + exponent))) !== 0) {
-      result = multiply(result, value);
+      result = multiplyFixed16(result, value);
     }
   }
   return result;
@@ -74,10 +77,12 @@ function halfSum(a: number, b: number): number {
 /** 2 / (1 + x) for x in [0, 1], with 2 integer bits: three steps of Newton's iteration from a line. */
 function twoOverOnePlus(x: number): number {
   const halfDenominator = halfSum(x, ONE);
-  let estimate = saturate(constant(1515870810) + multiply(halfDenominator, constant(-1010580540)));
+  let estimate = saturateFixed16(
+    constant(1515870810) + multiplyFixed16(halfDenominator, constant(-1010580540)),
+  );
   for (let step = 0; step < 3; step++) {
-    const residue = 2 ** 13 - multiply(halfDenominator, estimate);
-    estimate = saturate(estimate + saturate(multiply(estimate, residue) * 4));
+    const residue = 2 ** 13 - multiplyFixed16(halfDenominator, estimate);
+    estimate = saturateFixed16(estimate + saturateFixed16(multiplyFixed16(estimate, residue) * 4));
   }
   return estimate;
 }
@@ -86,7 +91,7 @@ function twoOverOnePlus(x: number): number {
 export function fixedPointLogistic(x: number, integerBits: number): number {
   if (x === 0) return 2 ** 14;
   const size = Math.abs(x);
-  const positive = saturate(twoOverOnePlus(expOfNegative(-size, integerBits)) * 2);
+  const positive = saturateFixed16(twoOverOnePlus(expOfNegative(-size, integerBits)) * 2);
   return x > 0 ? positive : ONE - positive;
 }
 
@@ -95,6 +100,6 @@ export function fixedPointTanh(x: number, integerBits: number): number {
   if (x === 0) return 0;
   // tanh(|x|) = (1 − e)/(1 + e) = 2/(1 + e) − 1 with e = e^(−2|x|): doubling is one integer bit more.
   const e = expOfNegative(-Math.abs(x), integerBits + 1);
-  const size = saturate((twoOverOnePlus(e) - 2 ** 13) * 4);
+  const size = saturateFixed16((twoOverOnePlus(e) - 2 ** 13) * 4);
   return x > 0 ? size : -size;
 }

@@ -11,7 +11,7 @@ import {
   roundingDivideByPowerOfTwo,
 } from "./fixed-point.ts";
 import { inverseSquareRoot } from "./fixed-point-functions.ts";
-import { fixedPointLogistic, fixedPointTanh } from "./fixed-point-sigmoid.ts";
+import { fixedPointLogistic, fixedPointTanh, saturateFixed16 } from "./fixed-point-sigmoid.ts";
 
 /** A weight matrix [units, depth] with what turns its sums into gate units. */
 export interface IntegerProduct {
@@ -40,17 +40,21 @@ export interface IntegerGate {
   readonly layerNorm: IntegerLayerNorm | undefined;
 }
 
-export interface IntegerLstm {
+/** How a cell state is updated. */
+export interface CellUpdate {
+  /** The scale of the cell state is 2^cellExponent. */
+  readonly cellExponent: number;
+  /** In units of the cell state; 0: no limit. */
+  readonly cellClip: number;
+}
+
+export interface IntegerLstm extends CellUpdate {
   /** Undefined with CIFG. */
   readonly inputGate: IntegerGate | undefined;
   readonly forgetGate: IntegerGate;
   readonly cellGate: IntegerGate;
   readonly outputGate: IntegerGate;
   readonly projection: IntegerProduct | undefined;
-  /** The scale of the cell state is 2^cellExponent. */
-  readonly cellExponent: number;
-  /** In units of the cell state; 0: no limit. */
-  readonly cellClip: number;
   readonly projectionClip: number;
   /** From Q0.30 to the int8 hidden vector. */
   readonly hidden: QuantizedMultiplier;
@@ -60,11 +64,8 @@ export interface IntegerLstm {
 
 const GATE_INTEGER_BITS = 3;
 
-function toInt16(value: number): number {
-  return Math.max(-32768, Math.min(32767, value));
-}
-
-function toInt8(value: number): number {
+/** The nearest int8. */
+export function toInt8(value: number): number {
   return Math.max(-128, Math.min(127, value));
 }
 
@@ -101,7 +102,7 @@ function addPeephole(
   for (let i = 0; i < gate.length; i++) {
     const product = weights[i % units] * cellState[i];
     const value = multiplyByQuantizedMultiplier(product, factor.multiplier, factor.shift);
-    gate[i] = toInt16(gate[i] + value);
+    gate[i] = saturateFixed16(gate[i] + value);
   }
 }
 
@@ -126,7 +127,9 @@ function normalizeRows(gate: Int16Array, norm: IntegerLayerNorm): void {
       const weighted = normal * coefficients[n] + bias[n];
       const rounded = Math.trunc((weighted + (weighted > 0 ? 512 : -512)) / 1024);
       const { multiplier, shift } = factor;
-      gate[at + n] = toInt16(multiplyByQuantizedMultiplier(rounded, multiplier, shift + 12));
+      gate[at + n] = saturateFixed16(
+        multiplyByQuantizedMultiplier(rounded, multiplier, shift + 12),
+      );
     }
   }
 }
@@ -140,8 +143,8 @@ export function integerLstmStep(
 ): void {
   const computeGate = (gate: IntegerGate, act: (value: number, bits: number) => number) => {
     const values = new Int16Array(cellState.length);
-    addProduct(x, gate.input, 0, toInt16, values);
-    addProduct(outputState, gate.recurrent, 0, toInt16, values);
+    addProduct(x, gate.input, 0, saturateFixed16, values);
+    addProduct(outputState, gate.recurrent, 0, saturateFixed16, values);
     if (gate.peephole !== undefined) addPeephole(values, gate.peephole, cellState);
     if (gate.layerNorm !== undefined) normalizeRows(values, gate.layerNorm);
     for (let i = 0; i < values.length; i++) values[i] = act(values[i], GATE_INTEGER_BITS);
@@ -159,16 +162,18 @@ export function integerLstmStep(
   }
   outputState.fill(0);
   addProduct(hidden, lstm.projection, lstm.outputZeroPoint, toInt8, outputState);
-  const { projectionClip } = lstm;
-  if (projectionClip <= 0) return;
-  for (let i = 0; i < outputState.length; i++) {
-    outputState[i] = Math.max(-projectionClip, Math.min(projectionClip, outputState[i]));
-  }
+  clampState(outputState, lstm.projectionClip);
+}
+
+/** Keeps a state within ±limit; 0 stands for none. */
+export function clampState(state: Int8Array, limit: number): void {
+  if (limit <= 0) return;
+  for (let i = 0; i < state.length; i++) state[i] = Math.max(-limit, Math.min(limit, state[i]));
 }
 
 /** c = clip(f·c + i·g), with i = 1 − f where there is no input gate. */
-function updateCell(
-  { cellExponent, cellClip }: IntegerLstm,
+export function updateCell(
+  { cellExponent, cellClip }: CellUpdate,
   cell: Int16Array,
   forget: Int16Array,
   input: Int16Array | undefined,
@@ -178,7 +183,7 @@ function updateCell(
     const kept = roundingDivideByPowerOfTwo(forget[i] * cell[i], 15);
     const gate = input === undefined ? 32767 - forget[i] : input[i];
     const added = roundingDivideByPowerOfTwo(gate * candidate[i], 30 + cellExponent);
-    const value = toInt16(kept + added);
+    const value = saturateFixed16(kept + added);
     cell[i] = cellClip > 0 ? Math.max(-cellClip, Math.min(cellClip, value)) : value;
   }
 }

@@ -16,6 +16,7 @@ import {
 } from "../require.ts";
 import { int8, int16, int32, present } from "../views.ts";
 import { quantizeMultiplier } from "./fixed-point.ts";
+import { BYTE_INTERMEDIATES, checkByteLstm } from "./lstm-integer-8.ts";
 import {
   type IntegerGate,
   type IntegerLayerNorm,
@@ -25,6 +26,8 @@ import {
 } from "./lstm-integer-cell.ts";
 import { UNIDIRECTIONAL as LAYOUT, type LstmSizes } from "./lstm-operands.ts";
 import { readStep, type SequenceShape, writeStep } from "./sequence.ts";
+
+const { fround } = Math;
 
 /** Gates without layer normalization are in Q3.12. */
 const GATE_SCALE = 2 ** -12;
@@ -39,7 +42,7 @@ export function isIntegerLstm(node: KernelNode): boolean {
 /**
  * Checks types and quantization.
  *
- * @throws {UnsupportedError} for other schemes than 8-bit vectors with a 16-bit cell.
+ * @throws {UnsupportedError} for other schemes than 8-bit vectors with a 16-bit cell, or 8-bit products.
  */
 export function checkIntegerLstm(node: KernelNode): void {
   const required = [
@@ -60,10 +63,12 @@ export function checkIntegerLstm(node: KernelNode): void {
   requireType(node, inputAt(node, LAYOUT.outputState), ["int8"], "output state");
   requireType(node, inputAt(node, LAYOUT.cellState), ["int16"], "cell state");
   requireType(node, outputAt(node, 0), ["int8"], "output");
-  if (node.intermediates?.length !== HIDDEN + 1) {
-    const count = node.intermediates?.length ?? 0;
-    throw unsupported(node, `on int8 with ${count} intermediate tensors`);
+  const count = node.intermediates?.length ?? 0;
+  if (count === BYTE_INTERMEDIATES) {
+    checkByteLstm(node);
+    return;
   }
+  if (count !== HIDDEN + 1) throw unsupported(node, `on int8 with ${count} intermediate tensors`);
   hiddenQuantization(node);
   cellExponent(node);
 }
@@ -111,8 +116,8 @@ export function integerLstm(
     const bias = inputs[LAYOUT.bias[at]];
     const [w, r] = [LAYOUT.input[at], LAYOUT.recurrent[at]];
     const peephole = inputs[LAYOUT.peephole[at]];
-    const inputFactor = (quantization(w).scale * x.scale) / scale;
-    const recurrentFactor = (quantization(r).scale * state.scale) / scale;
+    const inputFactor = fround(fround(quantization(w).scale * x.scale) / scale);
+    const recurrentFactor = fround(fround(quantization(r).scale * state.scale) / scale);
     const ownBias = normalization === undefined ? bias : undefined;
     return {
       input: product(inputs[w], ownBias, x.zeroPoint, inputFactor),
@@ -120,7 +125,7 @@ export function integerLstm(
       peephole: peephole && {
         weights: int16(peephole),
         factor: quantizeMultiplier(
-          (2 ** exponent * quantization(LAYOUT.peephole[at]).scale) / scale,
+          fround((2 ** exponent * quantization(LAYOUT.peephole[at]).scale) / scale),
         ),
       },
       layerNorm:
@@ -138,12 +143,12 @@ export function integerLstm(
         inputs[LAYOUT.projection],
         inputs[LAYOUT.projectionBias],
         hidden.zeroPoint,
-        (quantization(LAYOUT.projection).scale * hidden.scale) / state.scale,
+        fround(fround(quantization(LAYOUT.projection).scale * hidden.scale) / state.scale),
       ),
     cellExponent: exponent,
     cellClip: Math.trunc(Math.min(32767, settings.cellClip / 2 ** exponent)),
     projectionClip: Math.trunc(Math.min(127, settings.projectionClip / state.scale)),
-    hidden: quantizeMultiplier(2 ** -30 / hidden.scale),
+    hidden: quantizeMultiplier(fround(2 ** -30 / hidden.scale)),
     hiddenZeroPoint: hidden.zeroPoint,
     outputZeroPoint: state.zeroPoint,
   };

@@ -5,11 +5,12 @@
  */
 import { formatShape } from "../../base/shape.ts";
 import type { ActivationFunctionType } from "../../formats/tflite/schema.gen.ts";
-import type { KernelNode, KernelRun, KernelTable } from "../kernel.ts";
+import type { Kernel, KernelNode, KernelRun, KernelTable } from "../kernel.ts";
 import { optionsOf } from "../options.ts";
 import { inputAt, misshapen, requireOperands, requireRank, requireType } from "../require.ts";
 import { float32, present } from "../views.ts";
-import { BASIC_LSTM } from "./basic-lstm.ts";
+import { BASIC_FLOAT_LSTM } from "./basic-lstm.ts";
+import { BASIC_INTEGER_LSTM } from "./basic-lstm-integer.ts";
 import { type LstmMemory, type LstmSettings, lstmStep } from "./lstm-cell.ts";
 import {
   checkIntegerLstm,
@@ -17,6 +18,7 @@ import {
   isIntegerLstm,
   runIntegerSequence,
 } from "./lstm-integer.ts";
+import { BYTE_INTERMEDIATES, createByteLstm } from "./lstm-integer-8.ts";
 import type { IntegerLstm } from "./lstm-integer-cell.ts";
 import {
   BACKWARD,
@@ -168,6 +170,7 @@ function createUnidirectional(node: KernelNode, plan: UnidirectionalPlan): Kerne
 
 function createInteger(node: KernelNode, { direction }: UnidirectionalPlan): KernelRun {
   const { sizes, input, options } = direction;
+  if (node.intermediates?.length === BYTE_INTERMEDIATES) return createByteLstm(node, options);
   let lstm: IntegerLstm | undefined;
   return (inputs, [out]) => {
     lstm ??= integerLstm(node, inputs, options);
@@ -264,28 +267,29 @@ export function createFloatLstm(node: KernelNode, math: RecurrentMath): KernelRu
   return createPasses(floatLstmPasses(node), math);
 }
 
+/** The basic kernel of LSTM that the operands ask for; undefined where the options name the full one. */
+function basicKernel(node: KernelNode): Kernel | undefined {
+  if (optionsOf(node, "LSTMOptions").kernel_type !== "BASIC") return undefined;
+  return inputAt(node, 0).dtype === "uint8" ? BASIC_INTEGER_LSTM : BASIC_FLOAT_LSTM;
+}
+
 export const LSTM: KernelTable = {
   LSTM: {
     stateful: true,
     check(node) {
-      const { kernel_type } = optionsOf(node, "LSTMOptions");
-      if (kernel_type === "BASIC") {
-        BASIC_LSTM.check(node);
-        return;
-      }
-      checkUnidirectional(node);
+      const basic = basicKernel(node);
+      if (basic === undefined) checkUnidirectional(node);
+      else basic.check(node);
     },
     shapes(node, known, subgraph) {
-      if (optionsOf(node, "LSTMOptions").kernel_type === "BASIC") {
-        return BASIC_LSTM.shapes(node, known, subgraph);
-      }
+      const basic = basicKernel(node);
+      if (basic !== undefined) return basic.shapes(node, known, subgraph);
       const { sizes } = planStep(node).direction;
       return [[sizes.batch, sizes.outputs]];
     },
     create(node, context) {
-      if (optionsOf(node, "LSTMOptions").kernel_type === "BASIC") {
-        return BASIC_LSTM.create(node, context);
-      }
+      const basic = basicKernel(node);
+      if (basic !== undefined) return basic.create(node, context);
       return createUnidirectional(node, planStep(node));
     },
   },
