@@ -1,5 +1,6 @@
 /** Writes checkpoints for tests: index tables with any block size and compression, data files, deliberate damage. */
-import { crc32c, maskCrc } from "../src/formats/tensorflow/crc32c.ts";
+import { crc32c } from "../src/formats/checksum/crc.ts";
+import { maskCrc } from "../src/formats/tensorflow/mask-crc.ts";
 import { encodeFields, type Field, Fixed32, message, varint } from "./wire-writer.ts";
 
 export interface TableOptions {

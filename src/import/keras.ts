@@ -4,8 +4,8 @@
  */
 
 import { type Diagnostic, FormatError, UnsupportedError } from "../base/errors.ts";
-import { readMember } from "../formats/keras/archive.ts";
 import { type Hdf5File, openHdf5 } from "../formats/keras/hdf5.ts";
+import { readMember } from "../formats/zip/archive.ts";
 import type { Graph } from "../graph/ir.ts";
 import type { ShapeOptions } from "./input-shapes.ts";
 import { Config, type Json, parseJson } from "./keras/config.ts";
@@ -74,14 +74,14 @@ async function openArchive(bytes: Uint8Array, where: string): Promise<OpenModel>
   const metadata = new Config(json("metadata.json"), `${where}, metadata.json`);
   const weights = readMember(bytes, "model.weights.h5", where);
   if (weights === undefined) throw missingMember(where, "model.weights.h5");
-  const file = await openHdf5(weights, `${where}, model.weights.h5`);
   const kerasVersion = versionOf(metadata.get("keras_version"));
-  return { spec, file, kerasVersion, weights: archiveWeights(file, spec) };
+  const file = await openHdf5(weights, `${where}, model.weights.h5`);
+  return keepOpen(file, () => ({ spec, file, kerasVersion, weights: archiveWeights(file, spec) }));
 }
 
 async function openLegacy(bytes: Uint8Array, where: string): Promise<OpenModel> {
   const file = await openHdf5(bytes, where);
-  try {
+  return keepOpen(file, () => {
     const config = file.text("", "model_config");
     if (config === undefined) {
       throw new UnsupportedError({
@@ -100,6 +100,13 @@ async function openLegacy(bytes: Uint8Array, where: string): Promise<OpenModel> 
       kerasVersion: versionOf(version),
       weights: legacyWeights(file, "model_weights/"),
     };
+  });
+}
+
+/** Closes the file when what is to be read from it cannot be. */
+function keepOpen<T>(file: Hdf5File, read: () => T): T {
+  try {
+    return read();
   } catch (error) {
     file.close();
     throw error;

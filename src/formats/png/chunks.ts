@@ -1,5 +1,6 @@
 /** The chunks of a PNG file: header, palette, and the compressed rows in one piece. ISO/IEC 15948, clauses 5 and 11. */
 import { FormatError, LimitError, UnsupportedError } from "../../base/errors.ts";
+import { crc32 } from "../checksum/crc.ts";
 
 export interface PngHeader {
   readonly width: number;
@@ -31,7 +32,6 @@ const COLOUR_TYPES: Readonly<Record<number, { samples: number; depths: readonly 
 };
 /** The limit of the JPEG decoder, too. */
 const MAX_PIXELS = 40_000_000;
-const CRC_TABLE = crcTable();
 
 /** Tells a PNG file by its first bytes. */
 export function isPng(bytes: Uint8Array): boolean {
@@ -137,19 +137,4 @@ function concat(pieces: readonly Uint8Array[]): Uint8Array {
     offset += piece.length;
   }
   return whole;
-}
-
-/** CRC-32 with the polynomial 0xEDB88320, as in zip and Ethernet. */
-function crc32(bytes: Uint8Array): number {
-  let crc = 0xffffffff;
-  for (const byte of bytes) crc = (crc >>> 8) ^ CRC_TABLE[(crc ^ byte) & 0xff]!;
-  return ~crc >>> 0;
-}
-
-function crcTable(): Uint32Array {
-  return Uint32Array.from({ length: 256 }, (_, index) => {
-    let crc = index;
-    for (let bit = 0; bit < 8; bit++) crc = crc & 1 ? (crc >>> 1) ^ 0xedb88320 : crc >>> 1;
-    return crc;
-  });
 }

@@ -5,8 +5,9 @@
  */
 import { FormatError } from "../../base/errors.ts";
 import type { ByteSource } from "../../io/byte-source.ts";
+import { crc32c } from "../checksum/crc.ts";
 import { ByteCursor } from "./byte-cursor.ts";
-import { crc32c, maskCrc } from "./crc32c.ts";
+import { maskCrc } from "./mask-crc.ts";
 import { decompressSnappy } from "./snappy.ts";
 
 const FOOTER_LENGTH = 48;

@@ -9,7 +9,8 @@ import {
 import { encodeFields, type Field, message, varint } from "../../../test/wire-writer.ts";
 import { isOctavoError } from "../../base/errors.ts";
 import { memoryTree } from "../../io/memory.ts";
-import { crc32c, maskCrc } from "./crc32c.ts";
+import { crc32c } from "../checksum/crc.ts";
+import { maskCrc } from "./mask-crc.ts";
 import { encodeSliceKey } from "./ordered-code.ts";
 import { openTensorBundle, type TensorBundle } from "./tensor-bundle.ts";
 

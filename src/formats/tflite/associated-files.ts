@@ -6,13 +6,7 @@
  * variable fields an entry) and §4.3.16 (end record, 22 bytes and a comment). ZIP64 does not occur here.
  */
 
-const LOCAL_HEADER = 0x04034b50;
-const CENTRAL_ENTRY = 0x02014b50;
-const END_RECORD = 0x06054b50;
-const END_RECORD_BYTES = 22;
-const ENTRY_BYTES = 46;
-/** The longest end record: its comment has at most 65,535 bytes. */
-export const MAX_END_RECORD_BYTES: number = END_RECORD_BYTES + 0xffff;
+import { CENTRAL_ENTRY, ENTRY_BYTES, findEndRecord, LOCAL_HEADER } from "../zip/records.ts";
 
 interface Archive {
   /** First byte, in `bytes`. */
@@ -59,14 +53,4 @@ export function relocateArchive(archive: Uint8Array, base: number): Uint8Array {
     view.setUint32(field, view.getUint32(field, true) + found.shift - found.start + base, true);
   }
   return moved;
-}
-
-function findEndRecord(view: DataView): number | undefined {
-  const last = view.byteLength - END_RECORD_BYTES;
-  for (let at = last; at >= Math.max(0, view.byteLength - MAX_END_RECORD_BYTES); at--) {
-    const comment = last - at;
-    if (view.getUint32(at, true) === END_RECORD && view.getUint16(at + 20, true) === comment)
-      return at;
-  }
-  return undefined;
 }

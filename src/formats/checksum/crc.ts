@@ -1,18 +1,30 @@
 /**
- * CRC-32C (Castagnoli), reflected polynomial 0x82f63b78, as checkpoints and their index use it, eight bytes a step
- * ("slicing by 8"). The tables are made at first use.
+ * Cyclic redundancy checks of 32 bits with reflected polynomials, eight bytes a step ("slicing by 8": Kounavis and
+ * Berry, 2005). Tables are made at first use.
  */
 
-const POLYNOMIAL = 0x82f63b78;
-const MASK_DELTA = 0xa282ead8;
+/** The checksum of `bytes`; `previous` is the checksum of what came before them. */
+export type Checksum = (bytes: Uint8Array, previous?: number) => number;
 
-let tables: Uint32Array | undefined;
+/** CRC-32, as in zip, PNG and Ethernet. */
+export const crc32: Checksum = checksumOf(0xedb88320);
 
-function makeTables(): Uint32Array {
+/** CRC-32C (Castagnoli), as in TensorFlow's checkpoints and in iSCSI. */
+export const crc32c: Checksum = checksumOf(0x82f63b78);
+
+function checksumOf(polynomial: number): Checksum {
+  let tables: Uint32Array | undefined;
+  return (bytes, previous = 0) => {
+    tables ??= makeTables(polynomial);
+    return ~update(tables, bytes, ~previous) >>> 0;
+  };
+}
+
+function makeTables(polynomial: number): Uint32Array {
   const made = new Uint32Array(8 * 256);
   for (let byte = 0; byte < 256; byte++) {
     let crc = byte;
-    for (let bit = 0; bit < 8; bit++) crc = crc & 1 ? (crc >>> 1) ^ POLYNOMIAL : crc >>> 1;
+    for (let bit = 0; bit < 8; bit++) crc = crc & 1 ? (crc >>> 1) ^ polynomial : crc >>> 1;
     made[byte] = crc;
   }
   for (let slice = 1; slice < 8; slice++) {
@@ -24,11 +36,8 @@ function makeTables(): Uint32Array {
   return made;
 }
 
-/** CRC-32C of `bytes`; `previous` is the checksum of what came before them. */
-export function crc32c(bytes: Uint8Array, previous = 0): number {
-  tables ??= makeTables();
-  const table = tables;
-  let crc = ~previous;
+function update(table: Uint32Array, bytes: Uint8Array, start: number): number {
+  let crc = start;
   let offset = 0;
   const last = bytes.length - 7;
   for (; offset < last; offset += 8) {
@@ -51,10 +60,5 @@ export function crc32c(bytes: Uint8Array, previous = 0): number {
   for (; offset < bytes.length; offset++) {
     crc = (crc >>> 8) ^ table[(crc ^ bytes[offset]!) & 0xff]!;
   }
-  return ~crc >>> 0;
-}
-
-/** The form in which checksums are stored: rotated right by 15 and offset, so that a CRC over CRCs stays useful. */
-export function maskCrc(crc: number): number {
-  return (((crc >>> 15) | (crc << 17)) + MASK_DELTA) >>> 0;
+  return crc;
 }
