@@ -90,7 +90,9 @@ function kindOfName(path: string): SourceKind | undefined {
     case ".lite":
       return "tflite";
     case ".pb":
-      return basename(path) === "saved_model.pb" ? "saved_model" : "frozen_graph";
+    case ".pbtxt":
+    case ".cpb":
+      return basename(path).startsWith("saved_model.") ? "saved_model" : "frozen_graph";
     case ".h5":
     case ".hdf5":
       return "keras_h5";

@@ -6,6 +6,7 @@
 import type { DType } from "../base/dtype.ts";
 import { type Diagnostic, FormatError, GraphError, UsageError } from "../base/errors.ts";
 import { type GraphDef, type NodeDef, readGraphDef } from "../formats/tensorflow/graph-messages.ts";
+import { isGraphText, textFormError } from "../formats/tensorflow/text-form.ts";
 import { parseMessage } from "../formats/tensorflow/wire.ts";
 import type { Attr, Graph, PartialShape } from "../graph/ir.ts";
 import { outputType } from "../graph/output-types.ts";
@@ -61,6 +62,7 @@ const NO_RESULT: ReadonlySet<string> = new Set([
  * Imports a frozen graph. Tensors are named without ":0", as TensorFlow's converter names them for such files.
  *
  * @throws {FormatError} when the bytes are no GraphDef.
+ * @throws {UnsupportedError} when they are one in text form.
  * @throws {GraphError} when the graph still has variables, or breaks its own rules.
  * @throws {UsageError} when names or shapes fit nothing in the graph, or nothing was named and the guess is not unique.
  */
@@ -69,6 +71,7 @@ export function importGraphDef(
   options: GraphDefOptions = {},
 ): { graph: Graph; diagnostics: Diagnostic[] } {
   const where = options.name ?? "GraphDef";
+  if (isGraphText(bytes)) throw textFormError("GraphDef", where);
   return importGraphRecords(parseMessage(readGraphDef, bytes, where), options);
 }
 

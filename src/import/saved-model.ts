@@ -2,9 +2,16 @@
  * A SavedModel folder to a graph: the graph with the wanted tags, cut down to what the signature's outputs need,
  * functions inlined, variables read from the checkpoint and turned into constants.
  */
-import { type Diagnostic, FormatError, IoError } from "../base/errors.ts";
+import {
+  type Diagnostic,
+  FormatError,
+  IoError,
+  type OctavoError,
+  UnsupportedError,
+} from "../base/errors.ts";
 import { type MetaGraphDef, readSavedModel } from "../formats/tensorflow/saved-model-messages.ts";
 import { openTensorBundle } from "../formats/tensorflow/tensor-bundle.ts";
+import { textFormError } from "../formats/tensorflow/text-form.ts";
 import { parseMessage } from "../formats/tensorflow/wire.ts";
 import type { Graph } from "../graph/ir.ts";
 import type { FileTree } from "../io/byte-source.ts";
@@ -42,6 +49,7 @@ export interface ImportResult {
  * Inputs and outputs come in the order in which TensorFlow's converter writes them; see signature-plan.ts.
  *
  * @throws {IoError} when a file is missing.
+ * @throws {UnsupportedError} when the graph is in text form or in pieces.
  * @throws {FormatError} when a file is damaged.
  * @throws {UsageError} when tags, signature or shapes fit nothing in the model.
  * @throws {GraphError} when the graph breaks its own rules (missing functions, cycles …).
@@ -71,20 +79,34 @@ export async function importSavedModel(
 
 async function readModelFile(tree: FileTree, where: string): Promise<Uint8Array> {
   const source = await tree.open(MODEL_FILE);
-  if (source === undefined) {
-    const textForm = (await tree.open("saved_model.pbtxt")) !== undefined;
-    throw new IoError({
-      where,
-      found: textForm ? "a SavedModel in text form" : "no such file",
-      expected: `a SavedModel folder, which holds ${MODEL_FILE}`,
-      remedy: textForm ? "Save it in binary form" : "Check the path",
-      path: where,
-    });
-  }
+  if (source === undefined) throw missingModel(await tree.list(""), where, tree.name);
   return readWhole(source, {
     name: "bytes of a SavedModel's graph",
     max: MODEL_FILE_LIMIT.max,
     remedy: "Save it with variables in place of constants: they are read one by one",
+  });
+}
+
+/** TensorFlow has two more forms of the graph: as text, and cut in pieces where it is longer than a message can be. */
+function missingModel(files: readonly string[], where: string, folder: string): OctavoError {
+  const text = "saved_model.pbtxt";
+  const pieces = "saved_model.cpb";
+  if (files.includes(text)) return textFormError("SavedModel", `${folder}/${text}`);
+  if (files.includes(pieces)) {
+    return new UnsupportedError({
+      where: `${folder}/${pieces}`,
+      found: "a SavedModel whose graph is in pieces",
+      expected: `a graph of less than 2 GiB in ${MODEL_FILE}`,
+      remedy: "Save it with variables in place of constants",
+      features: ["SavedModels in pieces"],
+    });
+  }
+  return new IoError({
+    where,
+    found: "no such file",
+    expected: `a SavedModel folder, which holds ${MODEL_FILE}`,
+    remedy: "Check the path",
+    path: where,
   });
 }
 

@@ -115,6 +115,29 @@ describe("convert refuses", () => {
     }
   });
 
+  it("graphs in text form, under any name, and says how to convert them", async () => {
+    const text = '# a comment\nnode {\n  name: "x"\n  op: "Placeholder"\n}\n';
+    for (const name of ["graph.pb", "graph.pbtxt"]) {
+      const graph = join(folder, name);
+      writeFileSync(graph, text);
+      expect(await failure("convert", graph, "-o", output)).toMatch(
+        /a GraphDef in text form, .*text_format\.Parse\(text, GraphDef\(\)\)\.SerializeToString/,
+      );
+    }
+  });
+
+  it("SavedModels whose graph is text or in pieces", async () => {
+    const model = join(folder, "text");
+    mkdirSync(model);
+    writeFileSync(join(model, "saved_model.pbtxt"), "saved_model_schema_version: 1\n");
+    for (const path of [model, join(model, "saved_model.pbtxt")]) {
+      expect(await failure("convert", path, "-o", output)).toContain("SavedModel in text form");
+    }
+    rmSync(join(model, "saved_model.pbtxt"));
+    writeFileSync(join(model, "saved_model.cpb"), "pieces");
+    expect(await failure("convert", model, "-o", output)).toContain("graph is in pieces");
+  });
+
   it("tags, signatures and shapes that the model does not have", async () => {
     for (const wrong of [
       ["--tags", "gpu"],
