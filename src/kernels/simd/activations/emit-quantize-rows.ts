@@ -6,17 +6,16 @@
 import type { FunctionBuilder, Local } from "../../../wasm/function-builder.ts";
 import type { ModuleBuilder } from "../../../wasm/module-builder.ts";
 import { emitAddTo, emitAdvance, emitCountdown } from "../emit-basics.ts";
-import { type QuantizedStorage, quantizeName, RANGE_NAME } from "./emit-quantize.ts";
+import { type QuantizeVariant, quantizeName, RANGE_NAME } from "./emit-quantize.ts";
 
-export interface QuantizeRowsVariant {
-  readonly storage: QuantizedStorage;
+export interface QuantizeRowsVariant extends QuantizeVariant {
   readonly asymmetric: boolean;
   /** What an int8 zero point becomes in the storage by addition; undefined where none is kept. */
   readonly storedZero: number | undefined;
 }
 
-export function quantizeRowsName({ storage, asymmetric }: QuantizeRowsVariant): string {
-  return `activation-quantize-rows-${storage}-${asymmetric ? "asymmetric" : "symmetric"}`;
+export function quantizeRowsName(variant: QuantizeRowsVariant): string {
+  return `${quantizeName(variant)}-rows-${variant.asymmetric ? "asymmetric" : "symmetric"}`;
 }
 
 /**
@@ -49,7 +48,7 @@ export function emitQuantizeRows(module: ModuleBuilder, variant: QuantizeRowsVar
     (_, index) => f.param(index),
   ) as Local[];
   const parameters = { scale: f.local("f64"), inverse: f.local("f64"), zeroPoint: f.local("f64") };
-  const { storage, asymmetric, storedZero } = variant;
+  const { asymmetric, storedZero } = variant;
   const emitStored = () => {
     if (storedZero === undefined) {
       f.i32(0);
@@ -82,7 +81,7 @@ export function emitQuantizeRows(module: ModuleBuilder, variant: QuantizeRowsVar
       f.op("f32.demote_f64");
     }
     emitStored();
-    f.call(module.exported(quantizeName(storage)));
+    f.call(module.exported(quantizeName(variant)));
     emitAdvance(f, source, count, 4);
     emitAdvance(f, target, stride, 1);
     for (const pointer of [scales, zeroPoints]) emitAddTo(f, pointer, 4);

@@ -18,8 +18,17 @@ export type ByteType = "int8" | "uint8";
 
 export const RANGE_NAME = "activation-range";
 
-export function quantizeName(storage: QuantizedStorage): string {
-  return `activation-quantize-${storage}`;
+/**
+ * A pass for one storage. `relaxed`: truncates to integers with one instruction, which relaxed SIMD leaves open only for
+ * values that do not fit; these were clamped.
+ */
+export interface QuantizeVariant {
+  readonly storage: QuantizedStorage;
+  readonly relaxed: boolean;
+}
+
+export function quantizeName({ storage, relaxed }: QuantizeVariant): string {
+  return `activation-quantize-${storage}-${relaxed ? "relaxed" : "simd"}`;
 }
 
 /** Writes float32 min and max at `result`. */
@@ -112,10 +121,11 @@ function emitHorizontal(
   f.get(all);
 }
 
-/** Adds the quantize pass for one storage. */
-export function emitQuantize(module: ModuleBuilder, storage: QuantizedStorage): void {
+/** Adds the quantize pass of a variant. */
+export function emitQuantize(module: ModuleBuilder, variant: QuantizeVariant): void {
+  const { storage, relaxed } = variant;
   const params = ["i32", "i32", "i32", "f32", "f32", "f32", "i32"] as const;
-  const f = module.function(params, [], quantizeName(storage));
+  const f = module.function(params, [], quantizeName(variant));
   const [source, count, target] = [f.param(0), f.param(1), f.param(2)];
   const [inverse, low, high] = [3, 4, 5].map((index) => emitSplat(f, f.param(index)));
   const bytes = storedBytes(storage);
@@ -126,8 +136,11 @@ export function emitQuantize(module: ModuleBuilder, storage: QuantizedStorage): 
     parts.forEach((part, index) => {
       load(f, source, 16 * index, part);
       emitScaled(f, part, inverse as Local);
-      emitRoundFast(f, part);
+      emitHalfAway(f, part);
       emitClamp(f, part, bounds);
+      f.get(part);
+      f.op(relaxed ? "i32x4.relaxed_trunc_f32x4_s" : "i32x4.trunc_sat_f32x4_s");
+      f.set(part);
     });
     emitStore(f, storage, target, parts, zeroPoint);
     emitAddTo(f, source, 4 * GROUP);
@@ -174,12 +187,11 @@ function emitScaled(f: FunctionBuilder, value: Local, inverse: Local): void {
   f.set(value);
 }
 
-/** x = trunc(f32(x + copysign(0.5, x))) */
-function emitRoundFast(f: FunctionBuilder, x: Local): void {
+/** x = f32(x + copysign(0.5, x)), which is truncated once it is clamped: the bounds are integers. */
+function emitHalfAway(f: FunctionBuilder, x: Local): void {
   f.get(x);
   emitHalfWithSignOf(f, x);
   f.op("f32x4.add");
-  f.op("f32x4.trunc");
   f.set(x);
 }
 
@@ -215,8 +227,9 @@ function emitClamp(
   x: Local,
   { low, high }: { readonly low: Local; readonly high: Local },
 ): void {
-  f.get(x);
+  // In this order NaN becomes the lower bound.
   f.get(low);
+  f.get(x);
   f.op("f32x4.pmax");
   f.get(high);
   f.op("f32x4.pmin");
@@ -243,15 +256,13 @@ function emitStore(
     parts.forEach((part, index) => {
       f.get(target);
       f.get(part);
+      f.op("f32x4.convert_i32x4_s");
       f.mem("v128.store", 16 * index, 2);
     });
     return;
   }
   f.get(target);
-  for (const part of parts) {
-    f.get(part);
-    f.op("i32x4.trunc_sat_f32x4_s");
-  }
+  for (const part of parts) f.get(part);
   f.op("i16x8.narrow_i32x4_s");
   if (storage === "int16") {
     f.mem("v128.store", 0, 1);

@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { ModuleBuilder } from "../../../wasm/module-builder.ts";
+import { probeFeatures } from "../probe.ts";
 import {
   emitQuantize,
   emitRange,
@@ -18,14 +19,14 @@ const STORED = {
   uint8: Uint8Array,
 } as const;
 
-async function instance() {
+async function instance(relaxed = false) {
   const module = new ModuleBuilder();
   module.importMemory("env", "memory", { initial: 1 });
   emitRange(module);
-  emitQuantize(module, "int16");
-  emitQuantize(module, "float32");
-  emitQuantize(module, "int8");
-  emitQuantize(module, "uint8");
+  emitQuantize(module, { storage: "int16", relaxed });
+  emitQuantize(module, { storage: "float32", relaxed });
+  emitQuantize(module, { storage: "int8", relaxed });
+  emitQuantize(module, { storage: "uint8", relaxed });
   const memory = new WebAssembly.Memory({ initial: 1 });
   const { instance } = await WebAssembly.instantiate(module.finish(), { env: { memory } });
   return { memory, exports: instance.exports };
@@ -52,13 +53,18 @@ const SERIES: readonly (readonly [string, readonly number[]])[] = [
 ];
 
 describe("activation quantization", () => {
-  it.each(SERIES)("follows the law in all storages: %s", async (_, values) => {
-    const { memory, exports } = await instance();
+  const relaxations = probeFeatures()?.relaxed ? [false, true] : [false];
+  const series = relaxations.flatMap((relaxed) =>
+    SERIES.map(([title, values]) => [title, relaxed, values] as const),
+  );
+
+  it.each(series)("follows the law in all storages: %s, relaxed %s", async (_, relaxed, values) => {
+    const { memory, exports } = await instance(relaxed);
     new Float32Array(memory.buffer, 64, values.length).set(values);
     for (const inverse of [1, f(1.7)]) {
       const expected = define(values, inverse, -130, 125);
       for (const storage of ["int16", "float32", "int8", "uint8"] as const) {
-        const quantize = exports[quantizeName(storage)] as unknown as QuantizeFunction;
+        const quantize = exports[quantizeName({ storage, relaxed })] as unknown as QuantizeFunction;
         const zeroPoint = storage === "uint8" ? 130 : storage === "int8" ? 2 : 0;
         quantize(64, values.length, 4096, inverse, -130, 125, zeroPoint);
         const out = new STORED[storage](memory.buffer, 4096, values.length);

@@ -1,7 +1,10 @@
 /** How a multiplication is cut into calls. */
 
-/** Bytes of A that should stay in the first-level cache beside a panel of weights. */
-const BLOCK_BYTES = 16 * 1024;
+/**
+ * Bytes of A that all panels of weights go over. Measured on MobileNetV2: larger than a first-level cache, because fewer
+ * and longer sweeps over the weights are worth more than rows that stay in it (16 KB was 5 % slower, 128 KB no faster).
+ */
+const BLOCK_BYTES = 64 * 1024;
 
 /** Rows per block: a multiple of mr, at least one tile, at most what is there. */
 export function blockRows(rows: number, rowBytes: number, mr: number): number {

@@ -29,7 +29,7 @@ import {
   type WideStorage,
   widenName,
 } from "../activations/emit-widen.ts";
-import type { EmittedFunction, FastPlace } from "../fast-kernel.ts";
+import type { EmittedFunction, FastFeatures, FastPlace } from "../fast-kernel.ts";
 
 /** What prepared activations are: real = scale × (stored − zeroPoint). */
 export interface PreparedActivations {
@@ -56,20 +56,25 @@ export interface ActivationPass {
 export const PASS_SCRATCH_BYTES = 8;
 
 /** Quantizes floats on the fly. */
-export function quantizingPass(storage: QuantizedStorage, asymmetric: boolean): ActivationPass {
+export function quantizingPass(
+  storage: QuantizedStorage,
+  asymmetric: boolean,
+  { relaxed }: Pick<FastFeatures, "relaxed"> = { relaxed: false },
+): ActivationPass {
   const stored = storedZeroPoint(storage);
-  const rowVariant = { storage, asymmetric, storedZero: stored };
+  const variant = { storage, relaxed };
+  const rowVariant = { ...variant, asymmetric, storedZero: stored };
   const rowsName = quantizeRowsName(rowVariant);
   return {
     functions: [
       { name: RANGE_NAME, emit: emitRange },
-      { name: quantizeName(storage), emit: (module) => emitQuantize(module, storage) },
+      { name: quantizeName(variant), emit: (module) => emitQuantize(module, variant) },
       { name: rowsName, emit: (module) => emitQuantizeRows(module, rowVariant) },
     ],
     storedBytes: storedBytes(storage),
     bind(place, scratch) {
       const range = place.call<RangeFunction>(RANGE_NAME);
-      const quantize = place.call<QuantizeFunction>(quantizeName(storage));
+      const quantize = place.call<QuantizeFunction>(quantizeName(variant));
       const extremes = new Float32Array(place.memory.buffer, scratch, 2);
       const parametersOf = asymmetric ? asymmetricParameters : symmetricParameters;
       return (source, count, target) => {

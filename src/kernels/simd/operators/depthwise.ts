@@ -122,7 +122,7 @@ export const fastDepthwise: FastKernel = (request) => {
 };
 
 function kindOf(
-  { node, known }: FastRequest,
+  { node, known, features }: FastRequest,
   channels: number,
   activation: ActivationFunctionType,
 ): DepthwiseKind | undefined {
@@ -142,7 +142,7 @@ function kindOf(
     }
     if (filter.dtype !== "int8" && filter.dtype !== "int4") return undefined;
     const columns = [channelScales(node, filter, channels), floatBias];
-    const pass = quantizingPass("float32", true);
+    const pass = quantizingPass("float32", true, features);
     return { data: "qd8", weights: hybridWeights(filter), columns, pass, ...clamp };
   }
   if (input.dtype !== "int8" && input.dtype !== "uint8") return undefined;

@@ -56,7 +56,7 @@ export function hybridKind(
     smallSums: false,
     weights: () => hybridWeights(filter),
     columns,
-    pass: quantizingPass(dot ?? "int16", asymmetric),
+    pass: quantizingPass(dot ?? "int16", asymmetric, features),
     zeroPoint: 0,
     elementBytes: 4,
     bindStage: ([scales = 0, bias = 0, sums = 0], rows) => {
