@@ -11,7 +11,7 @@
  */
 import type { FunctionBuilder, Local } from "../../../wasm/function-builder.ts";
 import type { ModuleBuilder } from "../../../wasm/module-builder.ts";
-import { emitAddTo, emitCountdown, emitSplat } from "../emit-basics.ts";
+import { emitAddTo, emitCountdown, emitSplat, emitSplatConstant } from "../emit-basics.ts";
 
 export type QuantizedStorage = "int16" | "float32" | ByteType;
 export type ByteType = "int8" | "uint8";
@@ -130,13 +130,14 @@ export function emitQuantize(module: ModuleBuilder, variant: QuantizeVariant): v
   const [inverse, low, high] = [3, 4, 5].map((index) => emitSplat(f, f.param(index)));
   const bytes = storedBytes(storage);
   const zeroPoint = emitZeroPointSplat(f);
+  const halves = emitHalves(f);
   const parts = [f.local("v128"), f.local("v128")];
   const bounds = { low: low as Local, high: high as Local };
   emitCountdown(f, count, GROUP, () => {
     parts.forEach((part, index) => {
       load(f, source, 16 * index, part);
       emitScaled(f, part, inverse as Local);
-      emitHalfAway(f, part);
+      emitHalfAway(f, part, halves);
       emitClamp(f, part, bounds);
       f.get(part);
       f.op(relaxed ? "i32x4.relaxed_trunc_f32x4_s" : "i32x4.trunc_sat_f32x4_s");
@@ -187,10 +188,29 @@ function emitScaled(f: FunctionBuilder, value: Local, inverse: Local): void {
   f.set(value);
 }
 
+/** 0.5 and the sign bit in all lanes, set once: engines pair operations only on one and the same vector. */
+interface Halves {
+  readonly half: Local;
+  readonly sign: Local;
+}
+
+function emitHalves(f: FunctionBuilder): Halves {
+  const [half, sign] = [f.local("v128"), f.local("v128")];
+  emitSplatConstant(f, 0.5);
+  f.set(half);
+  emitSplatConstant(f, -0);
+  f.set(sign);
+  return { half, sign };
+}
+
 /** x = f32(x + copysign(0.5, x)), which is truncated once it is clamped: the bounds are integers. */
-function emitHalfAway(f: FunctionBuilder, x: Local): void {
+function emitHalfAway(f: FunctionBuilder, x: Local, { half, sign }: Halves): void {
   f.get(x);
-  emitHalfWithSignOf(f, x);
+  f.get(half);
+  f.get(x);
+  f.get(sign);
+  f.op("v128.and");
+  f.op("v128.or");
   f.op("f32x4.add");
   f.set(x);
 }
@@ -210,16 +230,6 @@ function emitRoundExact(f: FunctionBuilder, x: Local): void {
   f.op("f32x4.trunc");
   f.op("f32x4.add");
   f.set(x);
-}
-
-function emitHalfWithSignOf(f: FunctionBuilder, x: Local): void {
-  f.f32(0.5);
-  f.op("f32x4.splat");
-  f.get(x);
-  f.f32(-0);
-  f.op("f32x4.splat");
-  f.op("v128.and");
-  f.op("v128.or");
 }
 
 function emitClamp(
