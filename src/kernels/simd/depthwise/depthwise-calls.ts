@@ -1,6 +1,6 @@
 /**
  * Cuts a depthwise convolution of one image into calls of the emitted functions: for every output row its inner pixels
- * and its border pixels. Pure arithmetic on addresses, done once; row pointers go to a table in linear memory.
+ * and its border pixels. Pure arithmetic on addresses; row pointers go to a table in linear memory.
  */
 import { type ColumnGeometry, planColumns } from "./plan-columns.ts";
 
@@ -34,8 +34,17 @@ export interface DepthwiseOperands {
 
 /** Calls of the two functions; all may run at the same time. */
 export interface DepthwiseCalls {
-  readonly inner: readonly (readonly number[])[];
-  readonly edge: readonly (readonly number[])[];
+  readonly inner: readonly number[][];
+  readonly edge: readonly number[][];
+}
+
+/** Where the stage's parameter stands among the arguments. */
+const PARAMETER = 5;
+
+/** Sets the stage's parameter in all calls: all that changes from run to run. */
+export function setParameter({ inner, edge }: DepthwiseCalls, parameter: number): void {
+  for (const args of inner) args[PARAMETER] = parameter;
+  for (const args of edge) args[PARAMETER] = parameter;
 }
 
 /** Bytes of the row pointers of all calls. */
@@ -45,13 +54,12 @@ export function rowTableBytes(shape: DepthwiseShape): number {
 }
 
 /**
- * Lists the calls for [outputHeight, outputWidth, channels] of one image and writes their row pointers to the table.
- * `parameter` is that of the stage.
+ * Lists the calls for [outputHeight, outputWidth, channels] of one image and writes their row pointers to the table. The
+ * stage's parameter is 0 until `setParameter`.
  */
 export function depthwiseCalls(
   shape: DepthwiseShape,
   at: DepthwiseOperands,
-  parameter: number,
   heap: Int32Array,
 ): DepthwiseCalls {
   const columns = planColumns(shape);
@@ -71,7 +79,7 @@ export function depthwiseCalls(
       }
       const weights = at.weights + first * pixelBytes;
       const out = at.output + (y * shape.outputWidth + x) * outputPixel;
-      list.push([table, weights, at.columns, out, count, parameter, at.low, at.high]);
+      list.push([table, weights, at.columns, out, count, 0, at.low, at.high]);
       table += shape.kernelHeight * 4;
     };
     for (const { x, first, count } of columns.edges) add(calls.edge, x, first, count);

@@ -7,7 +7,12 @@ import {
 } from "../../reference/fixed-point.ts";
 import { doubleFactors } from "../operators/requantization.ts";
 import { probeFeatures } from "../probe.ts";
-import { type DepthwiseShape, depthwiseCalls, rowTableBytes } from "./depthwise-calls.ts";
+import {
+  type DepthwiseShape,
+  depthwiseCalls,
+  rowTableBytes,
+  setParameter,
+} from "./depthwise-calls.ts";
 import { columnBytes } from "./depthwise-stage.ts";
 import {
   type DepthwiseData,
@@ -196,7 +201,8 @@ async function run(
   const Result = { f32: Float32Array, qd8: Float32Array, qs8: Int8Array, qu8: Uint8Array }[g.data];
   const result = new Result(memory.buffer, at.output, outLength + 1).fill(77);
   const parameter = isInteger ? ZERO_POINT : INPUT_SCALE;
-  const calls = depthwiseCalls(s, at, parameter, new Int32Array(memory.buffer));
+  const calls = depthwiseCalls(s, at, new Int32Array(memory.buffer));
+  setParameter(calls, parameter);
   const call = (name: string, args: readonly number[]) =>
     (instance.exports[name] as (...args: readonly number[]) => void)(...args);
   for (const args of calls.edge) call(edgeName(g), args);

@@ -10,9 +10,12 @@ import { channelScales, finiteRange } from "../../reference/output-stage.ts";
 import { centeredWeights, hybridWeights } from "../../reference/weights.ts";
 import { inputAt, perTensorQuantization } from "../../require.ts";
 import {
+  type DepthwiseCalls,
+  type DepthwiseOperands,
   type DepthwiseShape,
   depthwiseCalls,
   rowTableBytes,
+  setParameter,
 } from "../depthwise/depthwise-calls.ts";
 import { columnBytes } from "../depthwise/depthwise-stage.ts";
 import {
@@ -64,10 +67,10 @@ export const fastDepthwise: FastKernel = (request) => {
     weights: region.take(taps * channels * 4),
     columns: region.take(kind.columns.length * columnBytes(channels) * (smallSums ? 2 : 1)),
     zeroRow: region.take(columns.inputSize * channels * 4),
+    rowTable: region.take(rowTableBytes(shape) * geometry.batch),
   });
   const layScratch = (region: Region) => ({
     pass: region.take(PASS_SCRATCH_BYTES),
-    rowTable: region.take(rowTableBytes(shape)),
     prepared: region.take(kind.pass === undefined ? 0 : geometry.imageElements * 4),
     repeated: region.take(multiplier === 1 ? 0 : geometry.imageElements * multiplier * 4),
   });
@@ -85,7 +88,7 @@ export const fastDepthwise: FastKernel = (request) => {
     scratchBytes: scratch.byteLength,
     bind(place) {
       const { buffer } = place.memory;
-      const { zeroRow, ...constants } = layConstants(new Region(place.persistent));
+      const { rowTable, ...constants } = layConstants(new Region(place.persistent));
       new Float32Array(buffer, constants.weights, taps * channels).set(kind.weights);
       for (const [index, values] of kind.columns.entries()) {
         const bytes = columnBytes(channels) * (values.BYTES_PER_ELEMENT / 4);
@@ -95,11 +98,11 @@ export const fastDepthwise: FastKernel = (request) => {
         else new Int32Array(buffer, at, channels).set(values);
       }
       const at = layScratch(new Region(place.scratch));
-      const heap = new Int32Array(buffer);
+      const callsFor = rememberedCalls(shape, new Int32Array(buffer));
       const pass = kind.pass?.bind(place, at.pass);
       const repeat = multiplier === 1 ? undefined : place.call<RepeatFunction>(REPEAT_NAME);
       const { low, high, elementBytes: outputBytes } = kind;
-      const fixed = { ...constants, zeroRow, rowTable: at.rowTable, outputBytes, low, high };
+      const fixed = { ...constants, outputBytes, low, high };
       return ([input], [output]) => {
         for (let b = 0; b < geometry.batch; b++) {
           const source = addressOf(input) + b * geometry.imageElements * kind.elementBytes;
@@ -111,8 +114,9 @@ export const fastDepthwise: FastKernel = (request) => {
           }
           const target = addressOf(output) + b * geometry.outElements * kind.elementBytes;
           const parameter = kind.data === "qd8" ? scale : kind.zeroPoint;
-          const operands = { ...fixed, input: image, output: target };
-          const calls = depthwiseCalls(shape, operands, parameter, heap);
+          const table = rowTable + b * rowTableBytes(shape);
+          const calls = callsFor(b, { ...fixed, rowTable: table, input: image, output: target });
+          setParameter(calls, parameter);
           place.callAll(name, calls.inner, geometry.outElements * taps);
           place.callAll(edgeName(code), calls.edge, calls.edge.length * channels * taps);
         }
@@ -120,6 +124,21 @@ export const fastDepthwise: FastKernel = (request) => {
     },
   };
 };
+
+/** Lists the calls of an image of the batch; the list of the last run serves again where addresses are the same. */
+function rememberedCalls(
+  shape: DepthwiseShape,
+  heap: Int32Array,
+): (image: number, at: DepthwiseOperands) => DepthwiseCalls {
+  const remembered: (DepthwiseOperands & { readonly calls: DepthwiseCalls })[] = [];
+  return (image, at) => {
+    const last = remembered[image];
+    if (last?.input === at.input && last.output === at.output) return last.calls;
+    const calls = depthwiseCalls(shape, at, heap);
+    remembered[image] = { ...at, calls };
+    return calls;
+  };
+}
 
 function kindOf(
   { node, known, features }: FastRequest,
