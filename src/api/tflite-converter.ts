@@ -73,6 +73,11 @@ export class TFLiteConverter {
   targetSpec: TargetSpec = { supportedTypes: [] };
   /** Says directly what becomes of the weights and overrides `optimizations` and `targetSpec`. */
   mode: ConverterMode | undefined;
+  /**
+   * Most steps of a loop that is written out step after step instead of as a WHILE, for runtimes without control flow. 0,
+   * the default, keeps loops. Counts for the first call of `convert` only, like everything that concerns operators.
+   */
+  unroll = 0;
   /** Details of the quantization, such as thresholds and exclusions. */
   quantizeOptions: Omit<QuantizeOptions, "mode"> = {};
 
@@ -255,7 +260,7 @@ export class TFLiteConverter {
   async #floatModel(): Promise<Model> {
     if (this.#stage.kind === "model") return this.#stage.model;
     const { convertGraph } = await import("../convert/pipeline.ts");
-    const { model, report } = convertGraph(this.#stage.graph);
+    const { model, report } = convertGraph(this.#stage.graph, { unroll: this.unroll });
     this.#stage = { kind: "model", model, conversion: report };
     return model;
   }

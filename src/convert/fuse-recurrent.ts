@@ -39,7 +39,7 @@ interface MatchedCell {
 function matchCells(loop: SequenceLoop, build: GraphBuilder): MatchedCell[] | undefined {
   const outside = new Matcher(build);
   const knowsBatch = loop.inputs.every(({ outside: x }) => (build.shape(x)?.[1] ?? -1) >= 0);
-  if (loop.states.length === 0 || !knowsBatch) return undefined;
+  if (loop.states.length === 0 || loop.invariants.length > 0 || !knowsBatch) return undefined;
   if (!loop.states.every(({ initial }) => isZero(initial, outside))) return undefined;
   let open: LoopState[] = [...loop.states];
   let sources = loop.inputs.map(({ element }) => element);

@@ -42,10 +42,16 @@ import { simplifyArithmetic } from "./simplify-arithmetic.ts";
 import { simplifyMovement } from "./simplify-movement.ts";
 import { sinkTransposes } from "./sink-transposes.ts";
 import { toChannelsLast } from "./to-channels-last.ts";
+import { unrollLoops } from "./unroll-loops.ts";
 
 export interface ConvertOptions {
   /** Remarks of the importer, carried into the report. */
   readonly diagnostics?: readonly Diagnostic[];
+  /**
+   * Most steps of a loop that is put in place step after step, where its number of steps is known; 0, the default,
+   * leaves loops as they are. Loops that are fused operators count no steps.
+   */
+  readonly unroll?: number;
   /** Called with every intermediate graph, for tests that verify each step. */
   readonly onGraph?: (pass: string, graph: Graph) => void;
 }
@@ -53,7 +59,11 @@ export interface ConvertOptions {
 /** Passes that guess or change behaviour say so through `note`. */
 type GraphPass = readonly [
   name: string,
-  run: (graph: Graph, note: (diagnostic: Diagnostic) => void) => Graph,
+  run: (
+    graph: Graph,
+    note: (diagnostic: Diagnostic) => void,
+    options: Pick<ConvertOptions, "unroll">,
+  ) => Graph,
 ];
 type DraftPass = readonly [name: string, run: (draft: Draft) => Draft];
 
@@ -70,6 +80,7 @@ const GRAPH_PASSES: readonly GraphPass[] = [
   ["merge equal nodes", mergeEqual],
   ["simplify arithmetic", simplifyArithmetic],
   ["fuse recurrent", fuseRecurrent],
+  ["unroll loops", (graph, _, { unroll = 0 }) => (unroll > 0 ? unrollLoops(graph, unroll) : graph)],
   ["simplify arithmetic", simplifyArithmetic],
   ["recognize patterns", recognizePatterns],
   ["decompose", decompose],
@@ -117,7 +128,7 @@ export function convertGraph(
   for (const [pass, run] of GRAPH_PASSES) {
     const next = everywhere(
       current,
-      (each) => run(each, (remark) => diagnostics.push(remark)),
+      (each) => run(each, (remark) => diagnostics.push(remark), options),
       WHOLE_GRAPH.has(run),
     );
     note(reportPass(pass, nodesOf(current), nodesOf(next)));

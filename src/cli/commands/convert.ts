@@ -5,7 +5,7 @@ import { UsageError } from "../../base/errors.ts";
 import type { Shape } from "../../base/shape.ts";
 import type { GraphDefOptions } from "../../import/graph-def.ts";
 import type { ShapeOptions } from "../../import/input-shapes.ts";
-import { checkNames, inputShape, type Named, nameList } from "../arguments.ts";
+import { checkNames, inputShape, type Named, nameList, wholeNumber } from "../arguments.ts";
 import {
   addQuantizeOptions,
   MODES_HELP,
@@ -24,6 +24,7 @@ interface ConvertFlags extends QuantizeFlags {
   readonly keepDynamicBatch?: true;
   readonly inputs?: readonly string[];
   readonly outputs?: readonly string[];
+  readonly unroll?: number;
   readonly report?: string;
   readonly json?: true;
 }
@@ -76,6 +77,11 @@ export function defineConvert(program: Command, terminal: Terminal): void {
       "output tensors of a frozen graph or TF.js graph model, separated by commas",
       nameList,
     )
+    .option(
+      "--unroll <steps>",
+      "write loops of at most so many steps out, for runtimes without WHILE (0: keep loops)",
+      wholeNumber(0),
+    )
     .option("--report <file>", "write a report of what was done, as JSON")
     .option("--json", "print the report as JSON instead of a summary")
     .addHelpText("after", EXAMPLES)
@@ -89,6 +95,7 @@ async function convert(path: string, flags: ConvertFlags, terminal: Terminal): P
   const converter = await openConverter(await locateSource(path), flags);
   converter.mode = mode;
   converter.quantizeOptions = quantizeOptions;
+  converter.unroll = flags.unroll ?? 0;
   await writeConverted(converter, path, flags, terminal);
 }
 
@@ -152,6 +159,7 @@ const READ_BY: Readonly<Record<string, readonly SourceKind[]>> = {
   outputs: ["frozen_graph", "tfjs"],
   inputShape: GRAPHS,
   keepDynamicBatch: GRAPHS,
+  unroll: GRAPHS,
 };
 
 /** An option that would have no effect is a mistake. */

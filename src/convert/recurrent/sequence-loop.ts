@@ -29,10 +29,18 @@ export interface LoopState {
   readonly after: ValueRef;
 }
 
+/** A variable that no step changes, used otherwise than step by step. */
+export interface LoopInvariant {
+  readonly outside: ValueRef;
+  readonly before: ValueRef;
+}
+
 export interface SequenceLoop {
   readonly steps: number;
+  readonly counter: { readonly index: number; readonly before: ValueRef };
   readonly body: Matcher;
   readonly inputs: readonly SequenceInput[];
+  readonly invariants: readonly LoopInvariant[];
   readonly outputs: readonly SequenceOutput[];
   readonly states: readonly LoopState[];
 }
@@ -86,8 +94,9 @@ class BodyReader {
     return step?.c === 1 && sameRef(step.x, this.#argument(index));
   }
 
-  read(node: GraphNode): SequenceLoop | undefined {
+  read(node: GraphNode): SequenceLoop {
     const inputs: SequenceInput[] = [];
+    const invariants: LoopInvariant[] = [];
     const outputs: SequenceOutput[] = [];
     const states: LoopState[] = [];
     for (const [index, { value }] of this.#body.outputs.entries()) {
@@ -96,15 +105,24 @@ class BodyReader {
       const before = this.#argument(index);
       if (sameRef(value, before)) {
         const elements = this.#elementsOf(before);
-        if (elements === undefined) return undefined;
-        inputs.push(...elements.map((element) => ({ outside, element })));
+        if (elements === undefined) invariants.push({ outside, before });
+        else inputs.push(...elements.map((element) => ({ outside, element })));
         continue;
       }
       const output = this.#outputOf(index, value);
       if (output !== undefined) outputs.push(output);
       else states.push({ index, initial: outside, before, after: value });
     }
-    return { steps: this.#steps, body: this.#match, inputs, outputs, states };
+    const counter = { index: this.#counterIndex, before: this.#counter };
+    return {
+      steps: this.#steps,
+      counter,
+      body: this.#match,
+      inputs,
+      invariants,
+      outputs,
+      states,
+    };
   }
 
   #argument(index: number): ValueRef {
