@@ -18,7 +18,7 @@ import { fuseActivations } from "./fuse-activations.ts";
 import { fuseBidirectional } from "./fuse-bidirectional.ts";
 import { fuseRecurrent } from "./fuse-recurrent.ts";
 import { hoistElementwise } from "./hoist-elementwise.ts";
-import { initializeVariables } from "./initialize-variables.ts";
+import { initializeResources } from "./initialize-resources.ts";
 import { inlineCalls } from "./inline-calls.ts";
 import { legalize } from "./legalize.ts";
 import { lowerLoops } from "./lower-loops.ts";
@@ -135,7 +135,7 @@ export function convertGraph(
     options.onGraph?.(pass, next);
     current = next;
   }
-  let drafts = initializeVariables(legalize(current), current);
+  let drafts = initializeResources(legalize(current), current);
   for (const [pass, run] of DRAFT_PASSES) {
     const next = drafts.map(run);
     note(reportPass(pass, operatorsOf(drafts), operatorsOf(next)));

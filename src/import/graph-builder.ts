@@ -29,7 +29,9 @@ import {
 import { isVariable, type NodeValue, type Value } from "./resolver.ts";
 import { type Scope, whereIs } from "./scope.ts";
 import type { Access } from "./state.ts";
+import { isTable } from "./tables.ts";
 import { rewriteVariableUse, writeParts } from "./variable-uses.ts";
+import type { VocabularyFormat } from "./vocabulary.ts";
 
 /** Most nodes that inlining may make. */
 const MAX_NODES = 1_000_000;
@@ -175,6 +177,10 @@ export class GraphBuilder implements NodeEmitter {
       this.#emitVariable(scope, node, name);
       return;
     }
+    if (isTable(node)) {
+      this.#emitTable(scope, node, name);
+      return;
+    }
     if (PLACEHOLDERS.has(node.op)) {
       this.#emitUnfed(scope, node, name);
       return;
@@ -224,6 +230,46 @@ export class GraphBuilder implements NodeEmitter {
       },
     });
     this.add({ name, op: isMutable ? node.op : "Const", inputs: [], attrs, outputCount: 1 });
+  }
+
+  /** A table with its keys and values as inputs; without them where the model does not say what is in it. */
+  #emitTable(scope: Scope, node: NodeDef, name: string): void {
+    const source = this.context.tableSource(node);
+    const attrs = this.attrsOf(scope, node);
+    attrs.set("table_id", { kind: "int", value: this.context.tableId(node) });
+    const inputs =
+      source?.kind === "tensors"
+        ? [this.refTo(source.keys), this.refTo(source.values)]
+        : source?.kind === "file"
+          ? this.#pendingEntries(node, name, source.path, source.format)
+          : [];
+    this.add({ name, op: "HashTableV2", inputs, attrs, outputCount: 1 });
+  }
+
+  /** Two constants that are filled when the file has been read. */
+  #pendingEntries(
+    table: NodeDef,
+    name: string,
+    path: string,
+    format: VocabularyFormat,
+  ): ValueRef[] {
+    const attrs = [new Map<string, Attr>(), new Map<string, Attr>()] as const;
+    this.context.pendingTables.push({
+      table,
+      path,
+      format,
+      fill(...entries) {
+        for (const [i, value] of entries.entries()) {
+          attrs[i]?.set("dtype", { kind: "type", value: value.dtype });
+          attrs[i]?.set("value", { kind: "tensor", value });
+        }
+      },
+    });
+    return attrs.map((each, i) => {
+      const unique = this.#uniqueName(`${name}/${i === 0 ? "keys" : "values"}`);
+      this.add({ name: unique, op: "Const", inputs: [], attrs: each, outputCount: 1 });
+      return { node: unique, output: 0 };
+    });
   }
 
   /** What each access must come after: the last write, and for a write also the reads since then. */

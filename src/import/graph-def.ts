@@ -11,12 +11,13 @@ import { parseMessage } from "../formats/tensorflow/wire.ts";
 import type { Attr, Graph, PartialShape } from "../graph/ir.ts";
 import { outputType } from "../graph/output-types.ts";
 import { GraphBuilder } from "./graph-builder.ts";
-import type { BuildContext, InputPlan, OutputPlan } from "./graph-plan.ts";
+import { type BuildContext, buildContext, type InputPlan, type OutputPlan } from "./graph-plan.ts";
 import { decideShapes, type ShapeOptions } from "./input-shapes.ts";
 import { OpSignatures } from "./op-signatures.ts";
 import { isVariable, type Program, Resolver } from "./resolver.ts";
 import { mainScope, parseInput, type Scope } from "./scope.ts";
 import { cutsOf, placeholderName } from "./signature-plan.ts";
+import { graphTables } from "./tables.ts";
 
 /** How a frozen graph is read. */
 export interface GraphDefOptions extends ShapeOptions {
@@ -100,7 +101,7 @@ export function importGraphRecords(
   const inputNames = options.inputs ?? guessInputs(program, outputNames, diagnostics, where);
   const inputs = planInputs(program, inputNames, options, diagnostics, where);
   const resolver = new Resolver({ ...program, cuts: cutsOf(inputs) });
-  const context: BuildContext = { resolver, pending: [], nodeCount: 0 };
+  const context = buildContext(resolver, () => graphTables(resolver));
   const { keys } = options;
   const outputs = outputNames.map((name, i) => planOutput(resolver, name, keys?.outputs[i], where));
   const graph = new GraphBuilder(context).build(inputs, outputs);

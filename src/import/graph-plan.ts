@@ -7,11 +7,21 @@ import type { NodeDef } from "../formats/tensorflow/graph-messages.ts";
 import type { Attr, GraphNode, PartialShape, TensorValue, ValueRef } from "../graph/ir.ts";
 import type { Resolver, Value } from "./resolver.ts";
 import { type Scope, whereIs } from "./scope.ts";
+import type { TableSource, TableSources } from "./tables.ts";
+import type { VocabularyFormat } from "./vocabulary.ts";
 
 /** A constant whose value is still to be read. */
 export interface PendingConstant {
   readonly variable: NodeDef;
   fill(value: TensorValue): void;
+}
+
+/** A hash table whose entries are in a file that is still to be read. */
+export interface PendingTable {
+  readonly table: NodeDef;
+  readonly path: string;
+  readonly format: VocabularyFormat;
+  fill(keys: TensorValue, values: TensorValue): void;
 }
 
 /** An input of the graph to build. */
@@ -36,7 +46,33 @@ export interface OutputPlan {
 export interface BuildContext {
   readonly resolver: Resolver;
   readonly pending: PendingConstant[];
+  readonly pendingTables: PendingTable[];
+  /** What fills a hash table; undefined where the model does not say. */
+  tableSource(table: NodeDef): TableSource | undefined;
+  /** The number of a hash table, the same in all functions that use it. */
+  tableId(table: NodeDef): number;
   nodeCount: number;
+}
+
+/** A context without anything in it yet. The tables' sources are looked for when the first table is met. */
+export function buildContext(resolver: Resolver, findTables: () => TableSources): BuildContext {
+  let sources: TableSources | undefined;
+  const tables = new Map<NodeDef, number>();
+  return {
+    resolver,
+    pending: [],
+    pendingTables: [],
+    tableSource(table) {
+      sources ??= findTables();
+      return sources.get(table);
+    },
+    tableId(table) {
+      const id = tables.get(table) ?? tables.size;
+      tables.set(table, id);
+      return id;
+    },
+    nodeCount: 0,
+  };
 }
 
 /** The builder as rewrites of single nodes see it. */

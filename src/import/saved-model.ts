@@ -17,7 +17,13 @@ import type { Graph } from "../graph/ir.ts";
 import type { FileTree } from "../io/byte-source.ts";
 import { MODEL_FILE_LIMIT, readWhole } from "../io/read-whole.ts";
 import { GraphBuilder } from "./graph-builder.ts";
-import type { BuildContext, InputPlan, PendingConstant } from "./graph-plan.ts";
+import {
+  type BuildContext,
+  buildContext,
+  type InputPlan,
+  type PendingConstant,
+  type PendingTable,
+} from "./graph-plan.ts";
 import type { ShapeOptions } from "./input-shapes.ts";
 import { chooseMetaGraph, chooseSignature } from "./meta-graph.ts";
 import { OpSignatures } from "./op-signatures.ts";
@@ -25,7 +31,9 @@ import { type Program, Resolver } from "./resolver.ts";
 import { mainScope } from "./scope.ts";
 import { cutsOf, planInputs, planOutputs } from "./signature-plan.ts";
 import { findState } from "./state.ts";
+import { savedModelTables } from "./tables.ts";
 import { followRestore, VariableReader } from "./variables.ts";
+import { readVocabulary } from "./vocabulary.ts";
 
 const MODEL_FILE = "saved_model.pb";
 const VARIABLES_PREFIX = "variables/variables";
@@ -70,10 +78,11 @@ export async function importSavedModel(
   const outputNames = [...signature.outputs.values()].map(({ name }) => name);
   const accesses = findState(resolver, outputNames, diagnostics);
   resolver.keepVariables(accesses.map(({ variable }) => variable));
-  const context: BuildContext = { resolver, pending: [], nodeCount: 0 };
+  const context = buildContext(resolver, () => savedModelTables(resolver, metaGraph));
   const outputs = planOutputs(signature, convention, resolver, place);
   const graph = new GraphBuilder(context).build(inputs, outputs, accesses);
   await fillVariables(tree, metaGraph, context);
+  for (const table of context.pendingTables) await fillTable(tree, table);
   return { graph: { signatureKey: key, ...graph }, diagnostics };
 }
 
@@ -162,6 +171,30 @@ async function fillFrom(
   if (missing.length > 0) {
     const found = `no values for the variables ${missing.join(", ")}`;
     throw malformed(where, found, "a value for each variable");
+  }
+}
+
+async function fillTable(
+  tree: FileTree,
+  { table, path, format, fill }: PendingTable,
+): Promise<void> {
+  const where = `${tree.name}/${path}`;
+  const source = await tree.open(path);
+  if (source === undefined) {
+    throw new IoError({
+      where,
+      found: "no such file",
+      expected: `the entries of the table "${table.name}"`,
+      remedy: "Copy the assets folder whole",
+      path: where,
+    });
+  }
+  try {
+    const bytes = await source.read(0, source.byteLength);
+    const { keys, values } = readVocabulary(bytes, format, where);
+    fill(keys, values);
+  } finally {
+    await source.close?.();
   }
 }
 
