@@ -38,6 +38,11 @@ export type Optimize = (typeof Optimize)[keyof typeof Optimize];
 export interface TargetSpec {
   /** `["float16"]` together with any optimization stores weights as half floats instead of 8-bit integers. */
   supportedTypes: readonly ("float32" | "float16")[];
+  /**
+   * `"SELECT_TF_OPS"` besides `"TFLITE_BUILTINS"` writes operations that TensorFlow Lite lacks for TensorFlow's own
+   * kernels ("Flex" operators), which runtimes with the Flex delegate have. Builtins alone by default.
+   */
+  supportedOps?: readonly ("TFLITE_BUILTINS" | "SELECT_TF_OPS")[];
 }
 
 /** What becomes of the weights: they stay float32, or one of the modes of the quantizer. */
@@ -73,6 +78,11 @@ export class TFLiteConverter {
   targetSpec: TargetSpec = { supportedTypes: [] };
   /** Says directly what becomes of the weights and overrides `optimizations` and `targetSpec`. */
   mode: ConverterMode | undefined;
+  /**
+   * Writes operations that TensorFlow Lite has no operator for as custom operators under their TensorFlow names, instead
+   * of refusing the model. Octavo's interpreter cannot run them.
+   */
+  allowCustomOps = false;
   /**
    * Most steps of a loop that is written out step after step instead of as a WHILE, for runtimes without control flow. 0,
    * the default, keeps loops. Counts for the first call of `convert` only, like everything that concerns operators.
@@ -260,7 +270,11 @@ export class TFLiteConverter {
   async #floatModel(): Promise<Model> {
     if (this.#stage.kind === "model") return this.#stage.model;
     const { convertGraph } = await import("../convert/pipeline.ts");
-    const { model, report } = convertGraph(this.#stage.graph, { unroll: this.unroll });
+    const { model, report } = convertGraph(this.#stage.graph, {
+      unroll: this.unroll,
+      allowCustomOps: this.allowCustomOps,
+      selectTfOps: this.targetSpec.supportedOps?.includes("SELECT_TF_OPS") ?? false,
+    });
     this.#stage = { kind: "model", model, conversion: report };
     return model;
   }

@@ -4,17 +4,26 @@
  */
 import { UnsupportedError } from "../base/errors.ts";
 import type { Graph, GraphNode, ValueRef } from "../graph/ir.ts";
+import { opDefinition } from "../graph/op-table.ts";
 import type { Draft } from "./draft.ts";
 import { GraphBuilder } from "./graph-builder.ts";
-import { type DraftParts, describe, Lowering, NotLowered } from "./legalize/lowering.ts";
+import { type FallbackOptions, fallbackRow } from "./legalize/custom.ts";
+import {
+  type DraftParts,
+  describe,
+  type LegalizationRow,
+  Lowering,
+  NotLowered,
+} from "./legalize/lowering.ts";
 import { LEGALIZATION_ROWS } from "./legalize/table.ts";
 
 /** Subgraph 0 is the graph itself, the others are the functions in the order in which they are met. */
-export function legalize(graph: Graph): readonly Draft[] {
+export function legalize(graph: Graph, fallback: FallbackOptions = {}): readonly Draft[] {
   const drafts: Draft[] = [];
   const indexOf = new Map<string, number>();
   const queue: { readonly name: string; readonly graph: Graph }[] = [{ name: "main", graph }];
   const missing: string[] = [];
+  const shared = { fallback, missing };
   const subgraphOf = (name: string): number => {
     const known = indexOf.get(name);
     if (known !== undefined) return known;
@@ -26,17 +35,23 @@ export function legalize(graph: Graph): readonly Draft[] {
   };
   for (let at = 0; at < queue.length; at++) {
     const next = queue[at];
-    if (next !== undefined) drafts.push(lowerGraph(next.name, next.graph, subgraphOf, missing));
+    if (next !== undefined) drafts.push(lowerGraph(next.name, next.graph, subgraphOf, shared));
   }
   if (missing.length > 0) throw unsupported(missing);
   return drafts;
+}
+
+interface SharedByGraphs {
+  readonly fallback: FallbackOptions;
+  /** What has no lowering, in words. */
+  readonly missing: string[];
 }
 
 function lowerGraph(
   name: string,
   graph: Graph,
   subgraphOf: DraftParts["subgraphOf"],
-  missing: string[],
+  { fallback, missing }: SharedByGraphs,
 ): Draft {
   const build = new GraphBuilder(graph.functions);
   const parts: DraftParts = { tensors: [], operators: [], places: new Map(), subgraphOf };
@@ -45,7 +60,7 @@ function lowerGraph(
     build.addNode(node);
     const tensorName = keys.get(node.name);
     if (tensorName !== undefined) place({ node: node.name, output: 0 }, tensorName, build, parts);
-    const problem = lowerNode(node, build, parts);
+    const problem = lowerNode(node, build, parts, fallback);
     if (problem !== undefined) missing.push(problem);
   }
   const inputs = graph.inputs.map(({ node, tensorName }) =>
@@ -71,15 +86,36 @@ function place(ref: ValueRef, tensorName: string, build: GraphBuilder, parts: Dr
   return index;
 }
 
-function lowerNode(node: GraphNode, build: GraphBuilder, parts: DraftParts): string | undefined {
+/** Lowers a node, if need be in the form that `fallback` allows; returns what is wrong where that fails too. */
+function lowerNode(
+  node: GraphNode,
+  build: GraphBuilder,
+  parts: DraftParts,
+  fallback: FallbackOptions,
+): string | undefined {
   if (node.op === "Placeholder" || node.op === "Const" || node.op === "NoOp") return undefined;
   const row = LEGALIZATION_ROWS.get(node.op);
-  if (row === undefined) return `${node.op} (node ${node.name})`;
+  const problem = row === undefined ? "" : attempt(row, node, build, parts);
+  if (problem === undefined) return undefined;
+  // Operators that only this converter knows are no operations that anybody else could run.
+  const isTheirs = row === undefined || opDefinition(node.op) !== undefined;
+  const other = isTheirs ? fallbackRow(node, fallback) : undefined;
+  const reason = other === undefined ? problem : attempt(other, node, build, parts);
+  if (reason === undefined) return undefined;
+  return `${node.op}${reason === "" ? "" : ` with ${reason}`} (node ${node.name})`;
+}
+
+function attempt(
+  row: LegalizationRow,
+  node: GraphNode,
+  build: GraphBuilder,
+  parts: DraftParts,
+): string | undefined {
   try {
     row(new Lowering(node, build, parts));
     return undefined;
   } catch (error) {
-    if (error instanceof NotLowered) return `${node.op} with ${error.message} (node ${node.name})`;
+    if (error instanceof NotLowered) return error.message;
     throw error;
   }
 }
@@ -89,7 +125,7 @@ function unsupported(missing: readonly string[]): UnsupportedError {
     where: "conversion",
     found: `${missing.length === 1 ? "an operation" : `${missing.length} operations`} that TensorFlow Lite has no operator for: ${missing.join("; ")}`,
     remedy:
-      "Cut the graph before them with inputs and outputs, or replace them in the source model",
+      "Cut the graph before them with inputs and outputs, replace them in the source model, or allow custom operators",
     features: missing,
   });
 }

@@ -20,6 +20,7 @@ import { fuseRecurrent } from "./fuse-recurrent.ts";
 import { hoistElementwise } from "./hoist-elementwise.ts";
 import { initializeResources } from "./initialize-resources.ts";
 import { inlineCalls } from "./inline-calls.ts";
+import { customRemarks, type FallbackOptions } from "./legalize/custom.ts";
 import { legalize } from "./legalize.ts";
 import { lowerLoops } from "./lower-loops.ts";
 import { mergeDense } from "./merge-dense.ts";
@@ -44,7 +45,7 @@ import { sinkTransposes } from "./sink-transposes.ts";
 import { toChannelsLast } from "./to-channels-last.ts";
 import { unrollLoops } from "./unroll-loops.ts";
 
-export interface ConvertOptions {
+export interface ConvertOptions extends FallbackOptions {
   /** Remarks of the importer, carried into the report. */
   readonly diagnostics?: readonly Diagnostic[];
   /**
@@ -135,7 +136,9 @@ export function convertGraph(
     options.onGraph?.(pass, next);
     current = next;
   }
-  let drafts = initializeResources(legalize(current), current);
+  const lowered = legalize(current, options);
+  diagnostics.push(...customRemarks(lowered));
+  let drafts = initializeResources(lowered, current);
   for (const [pass, run] of DRAFT_PASSES) {
     const next = drafts.map(run);
     note(reportPass(pass, operatorsOf(drafts), operatorsOf(next)));

@@ -25,6 +25,8 @@ interface ConvertFlags extends QuantizeFlags {
   readonly inputs?: readonly string[];
   readonly outputs?: readonly string[];
   readonly unroll?: number;
+  readonly allowCustomOps?: true;
+  readonly selectTfOps?: true;
   readonly report?: string;
   readonly json?: true;
 }
@@ -82,6 +84,14 @@ export function defineConvert(program: Command, terminal: Terminal): void {
       "write loops of at most so many steps out, for runtimes without WHILE (0: keep loops)",
       wholeNumber(0),
     )
+    .option(
+      "--allow-custom-ops",
+      "write operations that TensorFlow Lite lacks as custom operators instead of refusing them",
+    )
+    .option(
+      "--select-tf-ops",
+      "write them for runtimes with TensorFlow's own kernels (Flex delegate)",
+    )
     .option("--report <file>", "write a report of what was done, as JSON")
     .option("--json", "print the report as JSON instead of a summary")
     .addHelpText("after", EXAMPLES)
@@ -96,6 +106,10 @@ async function convert(path: string, flags: ConvertFlags, terminal: Terminal): P
   converter.mode = mode;
   converter.quantizeOptions = quantizeOptions;
   converter.unroll = flags.unroll ?? 0;
+  converter.allowCustomOps = flags.allowCustomOps ?? false;
+  if (flags.selectTfOps === true) {
+    converter.targetSpec.supportedOps = ["TFLITE_BUILTINS", "SELECT_TF_OPS"];
+  }
   await writeConverted(converter, path, flags, terminal);
 }
 
@@ -160,6 +174,8 @@ const READ_BY: Readonly<Record<string, readonly SourceKind[]>> = {
   inputShape: GRAPHS,
   keepDynamicBatch: GRAPHS,
   unroll: GRAPHS,
+  allowCustomOps: GRAPHS,
+  selectTfOps: GRAPHS,
 };
 
 /** An option that would have no effect is a mistake. */

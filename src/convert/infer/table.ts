@@ -1,6 +1,7 @@
 /** Type inference: one rule per TensorFlow op, and a cautious fallback for the ops that have none. */
 import type { DType } from "../../base/dtype.ts";
 import type { GraphNode } from "../../graph/ir.ts";
+import { outputType } from "../../graph/output-types.ts";
 import { CONTROL_FLOW_TYPES } from "./control-flow.ts";
 import { DATA_MOVEMENT_TYPES } from "./data-movement.ts";
 import { ELEMENTWISE_TYPES } from "./elementwise.ts";
@@ -22,7 +23,10 @@ export function inferTypes(typed: TypedNode): readonly ValueType[] {
   const rule = RULES.get(node.op);
   if (rule !== undefined) return rule(typed);
   const dtype = declaredType(node) ?? typed.inputs[0]?.dtype ?? "float32";
-  return Array.from({ length: node.outputCount }, () => ({ dtype, shape: undefined }));
+  return Array.from({ length: node.outputCount }, (_, output) => ({
+    dtype: outputType(node, output) ?? dtype,
+    shape: undefined,
+  }));
 }
 
 function declaredType(node: GraphNode): DType | undefined {

@@ -57,6 +57,15 @@ export function toDType(dataType: number, where: string): DType {
   });
 }
 
+/** Numbers of quantized types, which only carry an integer type. */
+const QUANTIZED: ReadonlySet<number> = new Set([11, 12, 13, 15, 16]);
+
+/** The DataType number of an element type; undefined for those that TensorFlow does not have. */
+export function dataTypeOf(dtype: DType): number | undefined {
+  const found = DTYPES.findIndex((each, number) => each === dtype && !QUANTIZED.has(number));
+  return found < 0 ? undefined : found;
+}
+
 /** True where the number names a type at all; 0 means that the file does not say. */
 export function isDataType(dataType: number): boolean {
   return DTYPES[dataType > REFERENCE ? dataType - REFERENCE : dataType] !== undefined;

@@ -1,0 +1,128 @@
+/**
+ * Whole models held to TensorFlow: which operators recurrent networks, loops and tables become, and that they compute
+ * what TensorFlow computes.
+ */
+import { describe, expect, it } from "vitest";
+import { convertFixture, countsOf, errorOf } from "./fixtures.ts";
+
+const TOLERANCE = 1e-5;
+
+describe("recurrent networks that have a fused operator", () => {
+  it.each([
+    ["tagged_lstm", { UNIDIRECTIONAL_SEQUENCE_LSTM: 1, STRIDED_SLICE: 1 }],
+    ["tagged_lstm_backward", { REVERSE_V2: 1, UNIDIRECTIONAL_SEQUENCE_LSTM: 1, STRIDED_SLICE: 1 }],
+    ["tagged_lstm_time_major", { UNIDIRECTIONAL_SEQUENCE_LSTM: 1, STRIDED_SLICE: 1 }],
+    ["bidirectional_lstm", { BIDIRECTIONAL_SEQUENCE_LSTM: 1 }],
+    // The official kernel misplaces merged outputs of a batch.
+    ["bidirectional_lstm_batch", { BIDIRECTIONAL_SEQUENCE_LSTM: 1, CONCATENATION: 1 }],
+    ["bidirectional_lstm_time_major", { BIDIRECTIONAL_SEQUENCE_LSTM: 1 }],
+    ["bidirectional_lstm_apart", { BIDIRECTIONAL_SEQUENCE_LSTM: 1 }],
+    ["bidirectional_rnn", { BIDIRECTIONAL_SEQUENCE_RNN: 1 }],
+    // The official kernel runs over a time-major sequence once for every step.
+    [
+      "bidirectional_rnn_time_major",
+      { REVERSE_V2: 2, UNIDIRECTIONAL_SEQUENCE_RNN: 2, CONCATENATION: 1 },
+    ],
+    ["rnn_relu", { UNIDIRECTIONAL_SEQUENCE_RNN: 1 }],
+    ["lstm_stacked", { UNIDIRECTIONAL_SEQUENCE_LSTM: 2 }],
+  ])("%s becomes it and says that it keeps its state", async (name, operators) => {
+    const { model, diagnostics } = await convertFixture(name);
+    expect(countsOf(model)).toEqual(operators);
+    expect(diagnostics.map(({ id }) => id)).toContain("recurrent-state");
+    expect(await errorOf(name, model)).toBeLessThan(TOLERANCE);
+  });
+});
+
+describe("recurrent networks that the fused operator cannot say", () => {
+  it.each([
+    ["tagged_lstm_cell_state", "TANH"],
+    ["tagged_lstm_start", "TANH"],
+    ["lstm_lengths", "WHILE"],
+    ["gru", "WHILE"],
+  ])("%s computes the same without it", async (name, operator) => {
+    const { model, diagnostics } = await convertFixture(name);
+    expect(Object.keys(countsOf(model))).toContain(operator);
+    expect(Object.keys(countsOf(model)).filter((op) => op.includes("SEQUENCE"))).toEqual([]);
+    expect(diagnostics).toEqual([]);
+    expect(await errorOf(name, model)).toBeLessThan(TOLERANCE);
+  });
+});
+
+describe("loops", () => {
+  it("inside loops keep their functions apart", async () => {
+    const { model } = await convertFixture("nested_loops");
+    expect(countsOf(model)).toMatchObject({ WHILE: 2, IF: 1 });
+    expect(await errorOf("nested_loops", model)).toBeLessThan(TOLERANCE);
+  });
+
+  it.each(["gru", "lstm_lengths", "nested_loops"])(
+    "of %s are written out on request",
+    async (name) => {
+      const { model } = await convertFixture(name, { unroll: 5 });
+      expect(Object.keys(countsOf(model))).not.toContain("WHILE");
+      expect(await errorOf(name, model)).toBeLessThan(TOLERANCE);
+    },
+  );
+
+  it("of more steps than asked for stay loops", async () => {
+    const { model } = await convertFixture("gru", { unroll: 4 });
+    expect(countsOf(model)).toMatchObject({ WHILE: 1 });
+  });
+});
+
+describe("hash tables", () => {
+  it.each([
+    ["tables", { CALL_ONCE: 1, HASHTABLE: 4, HASHTABLE_IMPORT: 2, HASHTABLE_FIND: 2, ADD: 1 }],
+    ["table_files", { CALL_ONCE: 1, HASHTABLE: 4, HASHTABLE_IMPORT: 2, HASHTABLE_FIND: 2 }],
+  ])("%s are filled once and looked up, their size is a constant", async (name, operators) => {
+    const { model } = await convertFixture(name);
+    expect(countsOf(model)).toMatchObject(operators);
+    expect(await errorOf(name, model)).toBe(0);
+  });
+
+  it("of types without a kernel are refused", async () => {
+    await expect(convertFixture("table_of_numbers")).rejects.toThrow(
+      /HashTableV2 with int64 keys and int64 values/,
+    );
+  });
+});
+
+describe("operations without an operator", () => {
+  const missing = { ResizeBicubic: 1, ExtractImagePatches: 1 };
+
+  it("are all named when the model is refused", async () => {
+    await expect(convertFixture("custom")).rejects.toThrow(
+      /2 operations .*(ResizeBicubic.*ExtractImagePatches|ExtractImagePatches.*ResizeBicubic)/,
+    );
+  });
+
+  it("become custom operators under their names where that is allowed", async () => {
+    const { model, diagnostics } = await convertFixture("custom", { allowCustomOps: true });
+    expect(countsOf(model)).toEqual({ ...missing, RELU: 1 });
+    expect(diagnostics.map(({ id }) => id)).toEqual(["custom-operators"]);
+  });
+
+  it("become Flex operators for runtimes with TensorFlow's kernels", async () => {
+    const { model } = await convertFixture("custom", { selectTfOps: true });
+    expect(countsOf(model)).toEqual({ FlexResizeBicubic: 1, FlexExtractImagePatches: 1, RELU: 1 });
+  });
+
+  it("are written with the options of the official converter", async () => {
+    const bytesOf = async (selectTfOps: boolean) => {
+      const { model } = await convertFixture("custom", { allowCustomOps: true, selectTfOps });
+      const resize = model.subgraphs[0]?.operators.find(({ customCode }) =>
+        customCode?.endsWith("ResizeBicubic"),
+      );
+      return Buffer.from(resize?.customOptions ?? []).toString("latin1");
+    };
+    // TensorFlow 2.21's bytes; of the second, its NodeDef without debug information and with attributes in order.
+    expect(await bytesOf(false)).toBe(
+      "T\0align_corners\0half_pixel_centers\0\x03$#\x16\x03\x01\x03\0\x01\0\x04hh\x06$\x01",
+    );
+    expect(await bytesOf(true)).toBe(
+      "\rResizeBicubic\0K\x12\rResizeBicubic\x1a\0\x1a\0*\x07\n\x01T\x12\x020\x01" +
+        "*\x13\n\ralign_corners\x12\x02(\x01*\x18\n\x12half_pixel_centers\x12\x02(\0\0" +
+        "\x02\\N\x14\x14\x04(\x01",
+    );
+  });
+});
