@@ -6,6 +6,7 @@ import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { describe, expect, it } from "vitest";
 import { isOctavoError } from "../../src/base/errors.ts";
+import { randomSequence } from "../../src/evaluate/random-inputs.ts";
 import { memorySource } from "../../src/io/memory.ts";
 import type { Model } from "../../src/model/ir.ts";
 import { parseModel, readModel } from "../../src/model/read.ts";
@@ -21,17 +22,6 @@ const MAX_WORD_BYTES = 3072;
 function fixture(name: string): Uint8Array {
   const path = fileURLToPath(new URL(`../fixtures/tflite/${name}.tflite`, import.meta.url));
   return new Uint8Array(readFileSync(path));
-}
-
-/** Numbers from a seed, uniform in [0, 1): mulberry32. */
-function generator(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
-  };
 }
 
 /** The model when the bytes hold a valid one, undefined when they are refused; throws when neither happens in time. */
@@ -96,7 +86,7 @@ describe.each(["while", "cnn_dynamic_range", "unusual"])("%s.tflite", (name) => 
 describe("a small .tflite file with one bit flipped", () => {
   it(`is refused or read, writable when it is read, ${FLIPS} times`, async () => {
     const files = ["while", "cnn_dynamic_range"].map(fixture);
-    const random = generator(20240521);
+    const random = randomSequence(20240521);
     let refused = 0;
     for (let flip = 0; flip < FLIPS; flip++) {
       const bytes = files[flip % files.length]!.slice();

@@ -3,6 +3,7 @@
  * result, to which TensorFlow's own (an estimate by the processor, refined) comes within one unit in the last place.
  */
 import type { DType } from "../../base/dtype.ts";
+import { roundHalfEven } from "../../base/rounding.ts";
 import { elementCount, type Shape } from "../../base/shape.ts";
 import { typeAttr } from "../../graph/attrs.ts";
 import type { TensorValue } from "../../graph/ir.ts";
@@ -12,10 +13,6 @@ import { type Evaluator, numbersOf, takeElements, valueFrom } from "./values.ts"
 
 /** x mod y with the sign of y, as Python and TensorFlow's FloorMod. */
 const floorMod = (x: number, y: number): number => x - Math.floor(x / y) * y;
-const roundHalfEven = (x: number): number => {
-  const rounded = Math.round(x);
-  return Math.abs(x % 1) === 0.5 && rounded % 2 !== 0 ? rounded - 1 : rounded;
-};
 const sigmoid = (x: number): number => 1 / (1 + Math.exp(-x));
 
 const UNARY: Readonly<Record<string, (x: number) => number>> = {
