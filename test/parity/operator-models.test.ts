@@ -81,9 +81,9 @@ async function stepsFromTwin(recorded: RecordedModel): Promise<number> {
 
 describe("recorded twins", () => {
   it.each(readModels(TWINS).map((recorded) => [recorded.name, recorded] as const))(
-    "%s stays within a few steps of float arithmetic",
+    "%s stays within a step of float arithmetic",
     async (_, recorded) => {
-      expect(await stepsFromTwin(recorded)).toBeLessThan(4);
+      expect(await stepsFromTwin(recorded)).toBeLessThan(1);
     },
   );
 });
