@@ -57,6 +57,7 @@ export type {
 export {
   Interpreter,
   type InterpreterOptions,
+  type InvokeOptions,
   type TensorDetails,
   type TensorKey,
 } from "./runtime/interpreter.ts";

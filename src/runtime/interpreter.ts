@@ -63,6 +63,15 @@ export interface InterpreterOptions {
   readonly observe?: (event: OperatorEvent) => void;
 }
 
+/** How a model is run. */
+export interface InvokeOptions {
+  /**
+   * Stops the run after this many milliseconds, before the next operator; Infinity by default. For models of others,
+   * whose loops may never end.
+   */
+  readonly timeLimitMs?: number;
+}
+
 /** What is known of a tensor. */
 export interface TensorDetails {
   /** What `setTensor`, `getTensor` and `resizeInput` take; the tensor's index in its subgraph. */
@@ -210,14 +219,18 @@ export class Interpreter {
   }
 
   /**
-   * Runs the subgraph.
+   * Runs the subgraph. When it throws, outputs have no values until the next run, variables keep what they held when it
+   * stopped, and everything else is as before.
    *
    * @throws {ExecutionError} for values that an operator cannot work with.
    * @throws {ShapeError} for input shapes that do not fit the operators.
+   * @throws {LimitError} after `timeLimitMs`.
    */
-  async invoke(): Promise<void> {
+  async invoke({ timeLimitMs = Infinity }: InvokeOptions = {}): Promise<void> {
+    checkTimeLimit(timeLimitMs);
     this.#live().#prepare();
-    this.#session.execute();
+    this.#hasRun = false;
+    this.#program.deadline.during(timeLimitMs, () => this.#session.execute());
     this.#hasRun = true;
   }
 
@@ -351,6 +364,16 @@ function checkThreads(threads: number | undefined): void {
     found: `threads ${threads}`,
     expected: "a whole number of at least 1",
     option: "threads",
+  });
+}
+
+function checkTimeLimit(timeLimitMs: number): void {
+  if (timeLimitMs > 0) return;
+  throw new UsageError({
+    where: "Interpreter.invoke",
+    found: `timeLimitMs ${timeLimitMs}`,
+    expected: "a number of milliseconds above 0",
+    option: "timeLimitMs",
   });
 }
 

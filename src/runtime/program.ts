@@ -1,6 +1,7 @@
 /** All subgraphs of one model with what they share: resources, and each other. */
 import { GraphError, LimitError } from "../base/errors.ts";
 import type { ResourceStore } from "../kernels/kernel.ts";
+import { Deadline } from "./deadline.ts";
 import { MAX_CALL_DEPTH } from "./limits.ts";
 import type { LoadedSubgraph } from "./load.ts";
 import { createResourceStore } from "./resources.ts";
@@ -12,6 +13,8 @@ export class Program {
   readonly #options: Pick<SessionHost, "preserveAll" | "observe" | "remark" | "fast">;
   readonly #sessions = new Map<number, SubgraphSession>();
   readonly #resources: ResourceStore & { clear(): void };
+  /** Limits the time of whatever session runs. */
+  readonly deadline: Deadline = new Deadline();
 
   constructor(
     graphs: readonly LoadedSubgraph[],
@@ -52,6 +55,7 @@ export class Program {
     const session = new SubgraphSession(graph, {
       ...this.#options,
       resources: this.#resources,
+      deadline: this.deadline,
       callable: (callee) => this.session(callee, depth + 1),
     });
     this.#sessions.set(index, session);

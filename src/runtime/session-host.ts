@@ -1,6 +1,7 @@
 /** What a session asks of its surroundings, and what it tells them. */
 import type { Diagnostic } from "../base/errors.ts";
 import type { CallableSubgraph, ResourceStore, TensorView } from "../kernels/kernel.ts";
+import type { Deadline } from "./deadline.ts";
 import type { FastChoice } from "./linear-memory.ts";
 
 /** One executed operator, told to an observer right after it ran. */
@@ -24,6 +25,8 @@ export interface SessionHost {
   /** Emitted kernels; absent where the reference serves everything. */
   readonly fast?: FastChoice;
   readonly observe?: (event: OperatorEvent) => void;
+  /** When the run must end. */
+  readonly deadline: Deadline;
   /** Takes what a caller should know about how the session runs. */
   readonly remark?: (remark: Diagnostic) => void;
   callable(subgraph: number): CallableSubgraph;

@@ -110,8 +110,12 @@ export class SubgraphSession implements CallableSubgraph {
   /** Runs all steps on what the inputs hold. */
   execute(): void {
     this.prepare();
+    const { deadline } = this.#host;
     this.#exclusively(() => {
+      // Here too, as a subgraph without operators can be called for ever.
+      deadline.check(`subgraph ${this.#graph.index}`);
       for (const step of this.#steps) {
+        deadline.check(this.#operator(step.operator).node.where);
         if ("dynamic" in step) this.#runDynamic(step);
         else this.#run(step.operator, step.run, step.inputs, step.outputs);
       }
