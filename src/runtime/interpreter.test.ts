@@ -154,6 +154,10 @@ describe("Interpreter", () => {
       "CONCAT_EMBEDDINGS",
       "custom operator FlexErf",
     ]);
+    expect(error).toHaveProperty(
+      "message",
+      expect.stringContaining("Flex operators need TensorFlow"),
+    );
   });
 
   it("runs custom operators that were registered", async () => {

@@ -54,12 +54,19 @@ export async function loadModel(model: Model, findKernel: KernelFinder): Promise
       where: "model",
       found: `operators that this version does not run: ${features.join("; ")}`,
       expected: "operators with a kernel",
-      remedy:
-        "Register a kernel for custom operators, or convert the model without these operators",
+      remedy: remedyFor(features),
       features,
     });
   }
   return loaded;
+}
+
+/** Flex operators are TensorFlow's own: no kernel table has them. */
+function remedyFor(features: readonly string[]): string {
+  const isFlex = features.some((feature) => feature.startsWith("custom operator Flex"));
+  return isFlex
+    ? "Flex operators need TensorFlow itself: convert the model without Select TF ops, or register a kernel for each"
+    : "Register a kernel for custom operators, or convert the model without these operators";
 }
 
 async function loadSubgraph(
