@@ -3,21 +3,51 @@
 // the converter and the commands stay files of their own, loaded when they are used.
 // usage: node scripts/bundle.mjs      (after `tsc -b`; `npm run build` does both)
 import { readFileSync, rmSync } from "node:fs";
+import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { rolldown } from "rolldown";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
-const { dependencies } = JSON.parse(readFileSync(`${root}package.json`, "utf8"));
+const compiled = (path) => join(root, "dist", path);
+const { dependencies } = JSON.parse(readFileSync(join(root, "package.json"), "utf8"));
+
+/** All files that a compiled file needs before its first line runs, itself included. */
+function staticImports(file, seen = new Set()) {
+  if (seen.has(file)) return seen;
+  seen.add(file);
+  const code = readFileSync(file, "utf8");
+  for (const [, path] of code.matchAll(/^(?:import|export)\s(?:[^"';]*?\sfrom\s)?"(\.[^"]+)";/gm)) {
+    staticImports(join(dirname(file), path), seen);
+  }
+  return seen;
+}
+
+const worker = staticImports(compiled("runtime/kernel-worker.js"));
+const runtime = staticImports(compiled("runtime/index.js"));
+worker.delete(compiled("runtime/kernel-worker.js"));
+runtime.delete(compiled("runtime/index.js"));
 
 const build = await rolldown({
   input: {
-    index: `${root}dist/index.js`,
-    runtime: `${root}dist/runtime/index.js`,
-    "kernel-worker": `${root}dist/runtime/kernel-worker.js`,
-    cli: `${root}dist/cli/main.js`,
+    index: compiled("index.js"),
+    runtime: compiled("runtime/index.js"),
+    "kernel-worker": compiled("runtime/kernel-worker.js"),
+    cli: compiled("cli/main.js"),
   },
   external: [/^node:/, ...Object.keys(dependencies)],
   platform: "neutral",
 });
-rmSync(`${root}dist/bundle`, { recursive: true, force: true });
-await build.write({ dir: `${root}dist/bundle`, format: "es", chunkFileNames: "[name].js" });
+rmSync(compiled("bundle"), { recursive: true, force: true });
+await build.write({
+  dir: compiled("bundle"),
+  format: "es",
+  chunkFileNames: "[name].js",
+  comments: { jsdoc: false }, // the .d.ts files have them
+  // What running a model needs are two files, however commands and importers share their modules.
+  codeSplitting: {
+    groups: [
+      { name: "base", test: (file) => worker.has(file), priority: 2 },
+      { name: "engine", test: (file) => runtime.has(file), priority: 1 },
+    ],
+  },
+});

@@ -31,7 +31,12 @@ export class ByteWriter {
 
   /** Signed LEB128 of an int32. */
   s32(value: number): void {
-    this.s64(BigInt(value | 0));
+    let rest = value | 0;
+    while (rest < -0x40 || rest >= 0x40) {
+      this.byte((rest & 0x7f) | 0x80);
+      rest >>= 7;
+    }
+    this.byte(rest & 0x7f);
   }
 
   /** Signed LEB128 of an int64. */

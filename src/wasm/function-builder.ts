@@ -8,7 +8,6 @@ import { ByteWriter } from "./byte-writer.ts";
 import {
   type LaneRow,
   type MemoryLaneRow,
-  spellTypes,
   VALUE_TYPE_CODE,
   type ValueType,
 } from "./instruction-row.ts";
@@ -78,8 +77,8 @@ export class FunctionBuilder implements Callable {
 
   param(index: number): Local {
     const type = this.params[index];
-    assert(type !== undefined, `parameter ${index} of a function with ${this.params.length}`);
-    return { index, type };
+    if (type !== undefined) return { index, type };
+    assert(false, `parameter ${index} of a function with ${this.params.length}`);
   }
 
   local(type: ValueType): Local {
@@ -149,29 +148,29 @@ export class FunctionBuilder implements Callable {
   /** An instruction without immediates. */
   op(name: PlainInstruction): void {
     const [prefix, opcode, operands, results] = plainRow(name);
-    this.#stack.pop(spellTypes(operands), name);
+    this.#stack.popLetters(operands, name);
     this.#opcode(prefix, opcode);
-    this.#stack.push(spellTypes(results));
+    this.#stack.pushLetters(results);
     if (name === "unreachable") this.#stack.markUnreachable(name);
   }
 
   /** Loads, stores and atomics: effective address = operand + `offset` (bytes, unsigned). */
   mem(name: MemoryInstruction, offset = 0, alignLog2?: number): void {
     const [prefix, opcode, natural, operands, results] = memoryRow(name);
-    this.#stack.pop(spellTypes(operands), name);
+    this.#stack.popLetters(operands, name);
     this.#opcode(prefix, opcode);
     this.#memarg(name, offset, alignLog2 ?? natural, natural);
-    this.#stack.push(spellTypes(results));
+    this.#stack.pushLetters(results);
   }
 
   /** extract_lane and replace_lane. */
   lane(name: LaneInstruction, lane: number): void {
     const [prefix, opcode, lanes, operands, results]: LaneRow = SIMD_LANE[name];
     assert(lane >= 0 && lane < lanes, `${name}: lane ${lane} of ${lanes}`);
-    this.#stack.pop(spellTypes(operands), name);
+    this.#stack.popLetters(operands, name);
     this.#opcode(prefix, opcode);
     this.#code.byte(lane);
-    this.#stack.push(spellTypes(results));
+    this.#stack.pushLetters(results);
   }
 
   /** Loads into and stores from one lane. */
@@ -179,11 +178,11 @@ export class FunctionBuilder implements Callable {
     const [prefix, opcode, natural, lanes, operands, results]: MemoryLaneRow =
       SIMD_MEMORY_LANE[name];
     assert(lane >= 0 && lane < lanes, `${name}: lane ${lane} of ${lanes}`);
-    this.#stack.pop(spellTypes(operands), name);
+    this.#stack.popLetters(operands, name);
     this.#opcode(prefix, opcode);
     this.#memarg(name, offset, alignLog2 ?? natural, natural);
     this.#code.byte(lane);
-    this.#stack.push(spellTypes(results));
+    this.#stack.pushLetters(results);
   }
 
   /** Picks 16 bytes out of two vectors: indices 0–15 name the first, 16–31 the second. */
@@ -397,11 +396,10 @@ export class FunctionBuilder implements Callable {
   }
 
   #memarg(name: string, offset: number, alignLog2: number, natural: number): void {
-    assert(offset >= 0 && Number.isInteger(offset), `${name}: offset ${offset}`);
-    assert(
-      alignLog2 <= natural,
-      `${name}: alignment 2^${alignLog2} above the natural 2^${natural}`,
-    );
+    if (offset < 0 || !Number.isInteger(offset)) assert(false, `${name}: offset ${offset}`);
+    if (alignLog2 > natural) {
+      assert(false, `${name}: alignment 2^${alignLog2} above the natural 2^${natural}`);
+    }
     this.#code.u32(alignLog2);
     this.#code.u32(offset);
   }

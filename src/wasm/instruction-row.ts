@@ -47,7 +47,7 @@ export const VALUE_TYPE_CODE: Readonly<Record<ValueType, number>> = {
   v128: 0x7b,
 };
 
-/** Spells out a row's types: `"iv"` → `["i32", "v128"]`. */
-export function spellTypes(letters: string): ValueType[] {
-  return [...letters].map((letter) => LETTERS[letter] as ValueType);
+/** The type that a letter of a row stands for. */
+export function typeOfLetter(letter: string): ValueType {
+  return LETTERS[letter] as ValueType;
 }

@@ -3,7 +3,7 @@ import { describe, expect, it } from "vitest";
 import wabtModule from "wabt";
 import { ATOMIC_MEMORY } from "./atomic-instructions.ts";
 import type { FunctionBuilder } from "./function-builder.ts";
-import { spellTypes, type ValueType } from "./instruction-row.ts";
+import { typeOfLetter, type ValueType } from "./instruction-row.ts";
 import type {
   LaneInstruction,
   MemoryInstruction,
@@ -22,6 +22,10 @@ interface Case {
   readonly emit: (f: FunctionBuilder) => void;
 }
 
+function spell(letters: string): ValueType[] {
+  return [...letters].map(typeOfLetter);
+}
+
 function cases(): Case[] {
   const rows: Case[] = [];
   const add = (
@@ -30,8 +34,7 @@ function cases(): Case[] {
     operands: string,
     results: string,
     emit: (f: FunctionBuilder) => void,
-  ) =>
-    rows.push({ name, text, operands: spellTypes(operands), results: spellTypes(results), emit });
+  ) => rows.push({ name, text, operands: spell(operands), results: spell(results), emit });
   for (const [name, [, , operands, results]] of Object.entries({
     ...SCALAR_PLAIN,
     ...SIMD_PLAIN,

@@ -4,7 +4,7 @@
  * refuses the module. Its failures are bugs of the emitter, hence assertions.
  */
 import { assert } from "../base/errors.ts";
-import type { ValueType } from "./instruction-row.ts";
+import { typeOfLetter, type ValueType } from "./instruction-row.ts";
 
 interface Frame {
   /** Types that a branch to this frame takes: results of a block, nothing for a loop. */
@@ -26,16 +26,30 @@ export class OperandStack {
     this.#types.push(...types);
   }
 
+  /** `push` for types written as the letters of an instruction's row. */
+  pushLetters(letters: string): void {
+    for (const letter of letters) this.#types.push(typeOfLetter(letter));
+  }
+
   /** Takes `expected` off the stack, last first. `what` names the instruction for the message. */
   pop(expected: readonly ValueType[], what: string): void {
     for (let index = expected.length - 1; index >= 0; index--) {
-      const found = this.#popAny(what);
-      const wanted = expected[index];
-      assert(
-        found === undefined || found === wanted,
-        `${what}: operand ${index} is ${found}, expected ${wanted}`,
-      );
+      this.#popOne(expected[index] as ValueType, index, what);
     }
+  }
+
+  /** `pop` for types written as the letters of an instruction's row. */
+  popLetters(letters: string, what: string): void {
+    for (let index = letters.length - 1; index >= 0; index--) {
+      this.#popOne(typeOfLetter(letters.charAt(index)), index, what);
+    }
+  }
+
+  /** Makes its message only for a failure: this runs for every operand of every instruction. */
+  #popOne(wanted: ValueType, index: number, what: string): void {
+    const found = this.#popAny(what);
+    if (found === undefined || found === wanted) return;
+    assert(false, `${what}: operand ${index} is ${found}, expected ${wanted}`);
   }
 
   /** Takes two operands of one type off and returns that type (for `select`). */
@@ -88,16 +102,14 @@ export class OperandStack {
 
   #popAny(what: string): ValueType | undefined {
     const frame = this.#frame(what);
-    if (this.#types.length === frame.height) {
-      assert(frame.unreachable, `${what}: the operand stack is empty`);
-      return undefined;
-    }
-    return this.#types.pop();
+    if (this.#types.length > frame.height) return this.#types.pop();
+    assert(frame.unreachable, `${what}: the operand stack is empty`);
+    return undefined;
   }
 
   #frame(what: string): Frame {
     const frame = this.#frames[this.#frames.length - 1];
-    assert(frame !== undefined, `${what}: after the end of the function`);
-    return frame;
+    if (frame !== undefined) return frame;
+    assert(false, `${what}: after the end of the function`);
   }
 }

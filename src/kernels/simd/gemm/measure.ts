@@ -10,7 +10,7 @@ const SHAPE = { m: 12, n: 48, k: 192 };
 /** Calls that are timed together: the clock of browsers is coarse. */
 const CALLS = 20;
 /** Time that one format may take, in milliseconds; and rounds after which no more is learnt. */
-const BUDGET_MS = 25;
+const BUDGET_MS = 4;
 const MAX_ROUNDS = 60;
 const MIN_ROUNDS = 3;
 
