@@ -4,10 +4,19 @@ import { it } from "vitest";
 import { defaultsOf } from "../../src/formats/tflite/options.ts";
 import type { BuiltinOptions } from "../../src/formats/tflite/schema.gen.ts";
 import { oneOperatorModel } from "../one-operator-model.ts";
-import { activations, biases, expectAgreement, RUNS, weights } from "./agreement.ts";
+import {
+  activation,
+  activations,
+  biases,
+  expectAgreement,
+  type Kind,
+  RUNS,
+  weights,
+} from "./agreement.ts";
 
-it("transposed convolutions of floats agree", async () => {
+it("transposed convolutions agree, with int8 weights to the bit", async () => {
   const size = fc.integer({ min: 1, max: 8 });
+  const kinds = fc.constantFrom<Kind>("float", "hybrid", "int8");
   const small = fc.integer({ min: 1, max: 4 });
   await fc.assert(
     fc.asyncProperty(
@@ -17,8 +26,8 @@ it("transposed convolutions of floats agree", async () => {
       fc.integer({ min: 1, max: 9 }),
       fc.constantFrom("SAME" as const, "VALID" as const),
       activations,
-      fc.boolean(),
-      async (shape, filter, stride, outChannels, padding, fused, hasBias) => {
+      fc.tuple(fc.boolean(), kinds),
+      async (shape, filter, stride, outChannels, padding, fused, [hasBias, kind]) => {
         const [batch, height, width, channels] = shape;
         const extent = (input: number, axis: 0 | 1) =>
           padding === "SAME"
@@ -37,15 +46,15 @@ it("transposed convolutions of floats agree", async () => {
           { type: "TransposeConvOptions", value } as BuiltinOptions,
           [
             { shape: [4], dtype: "int32", data: Int32Array.from(out) },
-            weights("float", [outChannels, ...filter, channels], outChannels, 0),
-            { shape },
-            ...(hasBias ? [biases("float", outChannels)] : []),
+            weights(kind, [outChannels, ...filter, channels], outChannels, 0),
+            activation(kind, shape, 0.02),
+            ...(hasBias ? [biases(kind, outChannels)] : []),
           ],
-          { shape: [1] },
+          activation(kind, [1], 0.07),
         );
-        await expectAgreement(model, false);
+        await expectAgreement(model, kind !== "float");
       },
     ),
-    { ...RUNS, numRuns: 100 },
+    { ...RUNS, numRuns: 150 },
   );
 });

@@ -5,6 +5,8 @@ import { fastBatchMatmul } from "./operators/batch-matmul.ts";
 import { fastConv } from "./operators/conv.ts";
 import { fastDepthwise } from "./operators/depthwise.ts";
 import { fastFullyConnected } from "./operators/fully-connected.ts";
+import { fastIntegerMatmul } from "./operators/integer-matmul.ts";
+import { fastIntegerTransposeConv } from "./operators/integer-transpose-conv.ts";
 import {
   fastConcatenation,
   fastPack,
@@ -20,15 +22,15 @@ import { RECURRENT_KERNELS } from "./operators/recurrent.ts";
 import { REDUCTION_KERNELS } from "./operators/reduction.ts";
 import { fastResizeBilinear } from "./operators/resize.ts";
 import { fastSoftmax } from "./operators/softmax.ts";
-import { fastTransposeConv } from "./operators/transpose-conv.ts";
+import { fastFloatTransposeConv } from "./operators/transpose-conv.ts";
 import { UNARY_KERNELS } from "./operators/unary.ts";
 
 const FAST_KERNELS: FastKernelTable = {
   CONV_2D: fastConv,
   DEPTHWISE_CONV_2D: fastDepthwise,
   FULLY_CONNECTED: fastFullyConnected,
-  TRANSPOSE_CONV: fastTransposeConv,
-  BATCH_MATMUL: fastBatchMatmul,
+  TRANSPOSE_CONV: (request) => fastFloatTransposeConv(request) ?? fastIntegerTransposeConv(request),
+  BATCH_MATMUL: (request) => fastBatchMatmul(request) ?? fastIntegerMatmul(request),
   AVERAGE_POOL_2D: fastAveragePool,
   MAX_POOL_2D: fastMaxPool,
   L2_POOL_2D: fastL2Pool,

@@ -11,6 +11,7 @@ import { emitAddTo, emitAdvance, emitCopy } from "../emit-basics.ts";
 import { floatStage, hybridStage } from "./float-stage.ts";
 import { integerStage } from "./integer-stage.ts";
 import { NIBBLE_BIAS, stepBytes } from "./pack.ts";
+import { sumStage } from "./sum-stage.ts";
 import type { GemmVariant } from "./variants.ts";
 
 /**
@@ -76,6 +77,9 @@ export function gemmStage({ data, isa, smallSums }: GemmVariant): GemmStage {
       return integerStage({ output: "int8", smallSums, rowTerms: false });
     case "qu16":
       return integerStage({ output: "uint8", smallSums, rowTerms: false });
+    case "qi8":
+    case "qi16":
+      return sumStage;
     case "qu8":
       return integerStage({ output: "uint8", smallSums, rowTerms: true });
   }
@@ -214,7 +218,7 @@ function emitStep(
 
 /** Whether weights of int8 become int16 as they are read. */
 function isWidened({ data, isa }: GemmVariant): boolean {
-  return isa === "simd" && (data === "qd8" || data === "qs8");
+  return isa === "simd" && (data === "qd8" || data === "qs8" || data === "qi8");
 }
 
 /** Nibbles become bytes or int16 in two column vectors: the low ones in the first, the high ones in the second. */

@@ -171,7 +171,10 @@ function loadVectors(f: FunctionBuilder, address: Local, into: readonly Local[])
 }
 
 /** Stores whole tiles as vectors, the last columns of C in halving pieces. */
-function emitStores(f: FunctionBuilder, { variant, sums, outputs, columnsLeft }: Tile): void {
+export function emitStores(
+  f: FunctionBuilder,
+  { variant, sums, outputs, columnsLeft }: Tile,
+): void {
   f.get(columnsLeft);
   f.i32(variant.nr);
   f.op("i32.ge_s");

@@ -21,11 +21,14 @@ export function packedByteLength(variant: GemmVariant, n: number, k: number): nu
   return columns * gemmSteps(variant, k) * stepBytes(variant);
 }
 
+/** Data whose weights take four bytes in a step. */
+const WIDE: readonly GemmFormat["data"][] = ["f32", "qs16", "qu16", "qi16"];
+
 /** Bytes of one column in one step. */
 export function stepBytes(format: GemmFormat): number {
   const { data } = format;
   if (data === "qd4") return stepGroup(format) / 2;
-  return data === "qs16" || data === "qu16" || data === "f32" ? 4 : stepGroup(format);
+  return WIDE.includes(data) ? 4 : stepGroup(format);
 }
 
 /**

@@ -14,8 +14,10 @@ export interface TiledProduct {
   readonly n: number;
   readonly weights: number;
   readonly out: number;
-  /** Bytes of an element of the result, whose rows follow each other. */
+  /** Bytes of an element of the result. */
   readonly elementBytes: number;
+  /** From one row of the result to the next; they follow each other by default. */
+  readonly outStride?: number;
   readonly threads: number;
 }
 
@@ -25,6 +27,7 @@ export function tileCalls(
   stage: (row: number, column: number) => readonly number[],
 ): number[][] {
   const { variant, a, aStride, rows, k, n, weights, out, elementBytes, threads } = product;
+  const { outStride = n * elementBytes } = product;
   const steps = gemmSteps(variant, k);
   const panelBytes = packedByteLength(variant, variant.nr, k);
   const block = blockRows(rows, aStride, variant.mr);
@@ -36,8 +39,8 @@ export function tileCalls(
         a + row * aStride,
         aStride,
         weights + (column / variant.nr) * panelBytes,
-        out + (row * n + column) * elementBytes,
-        n * elementBytes,
+        out + row * outStride + column * elementBytes,
+        outStride,
         Math.min(block, rows - row),
         Math.min(columns, n - column),
         steps,

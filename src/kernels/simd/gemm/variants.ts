@@ -9,13 +9,14 @@
  * - `qd4`: the same with int4 weights, which stay packed and become int16 in registers.
  * - `qs8`: quantized activations, widened to int16 the same way, × int8 weights, requantized to int8.
  * - `qs16`, `qu16`: the same with weights of int16 (those with a zero point do not fit int8), to int8 or uint8.
+ * - `qi8`, `qi16`: int16 activations × int8 or int16 weights; results are the int32 sums.
  * - `qu8`: uint8 activations × weights of uint8 − 128, whose zero point comes in as a term per row, to uint8.
  *
  * With the isa `dot`, activations keep their zero point and stay bytes, four of which are multiplied with four int8
  * weights by one instruction. The stage takes zero point × sum of weights off each column, so the sums are the same.
  */
 
-export type GemmData = "f32" | "qd8" | "qd4" | "qs8" | "qs16" | "qu16" | "qu8";
+export type GemmData = "f32" | "qd8" | "qd4" | "qs8" | "qs16" | "qu16" | "qu8" | "qi8" | "qi16";
 /**
  * `simd` is the baseline and rounds after every product; `relaxed` may fuse multiply and add; `dot` needs a relaxed dot
  * product of bytes that a probe found to be exact (`../probe.ts`).
@@ -49,7 +50,7 @@ const TILES: readonly (readonly [mr: number, nr: number])[] = [
 
 /** What the relaxed instructions can do: a fused multiply and add of floats, dot products with int8 weights. */
 const SERVED: Readonly<Record<GemmIsa, readonly GemmData[]>> = {
-  simd: ["f32", "qd8", "qd4", "qs8", "qs16", "qu16"],
+  simd: ["f32", "qd8", "qd4", "qs8", "qs16", "qu16", "qi8", "qi16"],
   relaxed: ["f32"],
   dot: ["qd8", "qd4", "qs8", "qu8"],
 };

@@ -12,6 +12,16 @@ import { weightMatrix, weightVector } from "../../reference/recurrent-product.ts
 import { float32 } from "../../views.ts";
 import type { FastKernel, FastRequest } from "../fast-kernel.ts";
 import {
+  layStack,
+  paddedUnits,
+  type StackedMatrix,
+  stackCalls,
+  stackFunction,
+  stackMatrices,
+  storeStack,
+  vectorStride,
+} from "../gemm/stacked-matrix.ts";
+import {
   emitLstmCell,
   type LstmCellFunction,
   type LstmCellVariant,
@@ -23,16 +33,6 @@ import {
   type RecurrentCell,
   type WalkPlan,
 } from "../recurrent/sequence-walk.ts";
-import {
-  layStack,
-  paddedUnits,
-  type StackedMatrix,
-  stackCalls,
-  stackFunction,
-  stackMatrices,
-  storeStack,
-  vectorStride,
-} from "../recurrent/stacked-matrix.ts";
 
 export const fastLstm: FastKernel = (request) => {
   const walks: WalkPlan[] = [];
@@ -207,12 +207,12 @@ function projectedCell(
         storeStack(place.memory.buffer, weights);
         new Float32Array(place.memory.buffer, at.bias, bias.length).set(bias);
         const inner = bindInner(place, quantize);
-        const a = stack.isHybrid ? at.quantized : at.hidden;
+        const a = stack.data === "qd8" ? at.quantized : at.hidden;
         return {
           ...inner,
           run(sums, state, b) {
             inner.run(sums, at.hidden, b);
-            if (stack.isHybrid) quantize(at.hidden, cells, at.quantized, 0, 1, at.scale);
+            if (stack.data === "qd8") quantize(at.hidden, cells, at.quantized, 0, 1, at.scale);
             const rows = { a, rows: 1, scales: at.scale, out: state, bias: at.bias };
             place.callAll(stack.variant.name, stackCalls(place, weights, rows, [-clip, clip]));
           },

@@ -1,7 +1,7 @@
 /** Factors of a full-integer product in the form that emitted stages take. */
 
 import type { ActivationFunctionType } from "../../../formats/tflite/schema.gen.ts";
-import type { KernelNode } from "../../kernel.ts";
+import type { KernelNode, TensorInfo } from "../../kernel.ts";
 import { quantizedActivationRange, quantizeMultiplier } from "../../reference/fixed-point.ts";
 import type { FactorPrecision } from "../../reference/output-stage.ts";
 import { requantizationFactors } from "../../reference/output-stage.ts";
@@ -50,11 +50,12 @@ export function requantizationOf(
   activation: ActivationFunctionType,
   channels: number,
   precision: FactorPrecision,
+  input: TensorInfo = inputAt(node, 0),
 ): Requantization | undefined {
   const output = outputAt(node, 0);
   if (output.dtype !== "int8" && output.dtype !== "uint8") return undefined;
   const operands = {
-    input: inputAt(node, 0),
+    input,
     filter: inputAt(node, 1),
     output,
     channels,

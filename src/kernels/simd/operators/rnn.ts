@@ -9,13 +9,13 @@ import { type RnnPass, rnnPasses } from "../../reference/rnn.ts";
 import { float32 } from "../../views.ts";
 import { emitUnary, type UnaryFunction, unaryName } from "../elementwise/emit-unary.ts";
 import type { FastKernel, FastRequest } from "../fast-kernel.ts";
+import { stackMatrices } from "../gemm/stacked-matrix.ts";
 import {
   chunkSteps,
   planOfWalks,
   type RecurrentCell,
   type WalkPlan,
 } from "../recurrent/sequence-walk.ts";
-import { stackMatrices } from "../recurrent/stacked-matrix.ts";
 
 export const fastRnn: FastKernel = (request) => {
   const walks: WalkPlan[] = [];

@@ -15,12 +15,12 @@ import { addressOf, type FastKernel, Region } from "../fast-kernel.ts";
 import { chooseGemm } from "../gemm/choose.ts";
 import { emitGemm, type GemmCommon } from "../gemm/emit-gemm.ts";
 import { packedByteLength, packFloat } from "../gemm/pack.ts";
-import { ADD_ROWS_NAME, type AddRowsFunction, emitAddRows } from "../moves/emit-add-rows.ts";
+import { type AddRowsFunction, addRowsName, emitAddRows } from "../moves/emit-add-rows.ts";
 import { COPY_ROWS_NAME, type CopyRowsFunction, emitCopyRows } from "../moves/emit-moves.ts";
 
 const OPERANDS = { filter: 1, input: 2, bias: 3 };
 
-export const fastTransposeConv: FastKernel = ({ node, known, features }) => {
+export const fastFloatTransposeConv: FastKernel = ({ node, known, features }) => {
   const output = outputAt(node, 0);
   const geometry = transposeGeometry(node, output.shape);
   const filter = known(OPERANDS.filter);
@@ -46,14 +46,13 @@ export const fastTransposeConv: FastKernel = ({ node, known, features }) => {
   });
   const persistent = new Region();
   lay(persistent);
-  const runs = filterRuns(geometry);
   const { fused_activation_function } = optionsOf(node, "TransposeConvOptions");
   const { min, max } = finiteRange(node, fused_activation_function);
   return {
     variant: `transposed ${variant.name}`,
     functions: [
       { name: variant.name, emit: (module) => emitGemm(module, variant) },
-      { name: ADD_ROWS_NAME, emit: emitAddRows },
+      { name: addRowsName("f32"), emit: (module) => emitAddRows(module, "f32") },
       { name: COPY_ROWS_NAME, emit: emitCopyRows },
       { name: unaryName("clamp"), emit: (module) => emitUnary(module, "clamp") },
     ],
@@ -69,12 +68,11 @@ export const fastTransposeConv: FastKernel = ({ node, known, features }) => {
         new Float32Array(buffer, at.bias, outChannels).set(bias.data);
       }
       const multiply = place.call<(...args: number[]) => void>(variant.name);
-      const addRows = place.call<AddRowsFunction>(ADD_ROWS_NAME);
+      const addLine = bindAddLine(geometry, place.call<AddRowsFunction>(addRowsName("f32")));
       const copyRows = place.call<CopyRowsFunction>(COPY_ROWS_NAME);
       const clamp = place.call<UnaryFunction>(unaryName("clamp"));
       const pixels = elementCount(output.shape) / outChannels;
       const rowBytes = inputWidth * inChannels * 4;
-      const outRowBytes = columns.inputSize * outChannels * 4;
       return (inputs, [out]) => {
         const [source, target] = [addressOf(inputs[OPERANDS.input]), addressOf(out)];
         copyRows(at.bias, 0, target, outChannels * 4, pixels, outChannels * 4);
@@ -86,41 +84,53 @@ export const fastTransposeConv: FastKernel = ({ node, known, features }) => {
             ...([inputWidth, products, inChannels] as const),
           ];
           multiply(...common, at.zeros, -Infinity, Infinity);
-          addLine(line, target);
+          addLine(line, result, target);
         }
         clamp(target, pixels * outChannels, target, min, max);
       };
-
-      /** Adds the products of one input row to the output. */
-      function addLine(line: number, target: number): void {
-        const top = (line % inputHeight) * rows.stride - rows.padBefore;
-        const [firstRow, endRow] = insideRange(rows, top);
-        const image = Math.floor(line / inputHeight) * rows.inputSize;
-        for (let ky = firstRow; ky < endRow; ky++) {
-          const outRow = target + (image + top + ky) * outRowBytes;
-          for (const { x, pixels, first, count, column } of runs) {
-            const element = ky * columns.filterSize + first;
-            addRows(
-              place.scratch + (x * products + element * outChannels) * 4,
-              products * 4,
-              outRow + column * outChannels * 4,
-              columns.stride * outChannels * 4,
-              pixels,
-              count * outChannels,
-            );
-          }
-        }
-      }
     },
   };
 };
 
+/** Makes the function that adds the products of one input row, words at `from`, to the output at `target`. */
+export function bindAddLine(
+  geometry: TransposeGeometry,
+  addRows: AddRowsFunction,
+): (line: number, from: number, target: number) => void {
+  const { rows, columns, inputHeight, outChannels } = geometry;
+  const products = rows.filterSize * columns.filterSize * outChannels;
+  const outRowBytes = columns.inputSize * outChannels * 4;
+  const runs = filterRuns(geometry);
+  return (line, from, target) => {
+    const top = (line % inputHeight) * rows.stride - rows.padBefore;
+    const [firstRow, endRow] = insideRange(rows, top);
+    const image = Math.floor(line / inputHeight) * rows.inputSize;
+    for (let ky = firstRow; ky < endRow; ky++) {
+      const outRow = target + (image + top + ky) * outRowBytes;
+      for (const { x, pixels, first, count, column } of runs) {
+        const element = ky * columns.filterSize + first;
+        addRows(
+          from + (x * products + element * outChannels) * 4,
+          products * 4,
+          outRow + column * outChannels * 4,
+          columns.stride * outChannels * 4,
+          pixels,
+          count * outChannels,
+        );
+      }
+    }
+  };
+}
+
 /** Weights [outChannels, window, inChannels] with the first two axes exchanged. */
-function byFilterElement(weights: Float32Array, geometry: TransposeGeometry): Float32Array {
+export function byFilterElement<Weights extends Float32Array | Int8Array>(
+  weights: Weights,
+  geometry: TransposeGeometry,
+): Weights {
   const { rows, columns, inChannels, outChannels } = geometry;
   const window = rows.filterSize * columns.filterSize;
   assert(weights.length === window * inChannels * outChannels, "a filter of four axes");
-  const exchanged = new Float32Array(weights.length);
+  const exchanged = weights.slice() as Weights;
   for (let c = 0; c < outChannels; c++) {
     for (let element = 0; element < window; element++) {
       const from = (c * window + element) * inChannels;

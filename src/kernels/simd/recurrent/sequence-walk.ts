@@ -15,8 +15,6 @@ import {
   type FastPlan,
   Region,
 } from "../fast-kernel.ts";
-import { COPY_ROWS_NAME, type CopyRowsFunction, emitCopyRows } from "../moves/emit-moves.ts";
-import { PASS_SCRATCH_BYTES, quantizingPass } from "../operators/activation-pass.ts";
 import {
   layStack,
   type PlacedStack,
@@ -26,7 +24,9 @@ import {
   stackFunction,
   storeStack,
   vectorStride,
-} from "./stacked-matrix.ts";
+} from "../gemm/stacked-matrix.ts";
+import { COPY_ROWS_NAME, type CopyRowsFunction, emitCopyRows } from "../moves/emit-moves.ts";
+import { PASS_SCRATCH_BYTES, quantizingPass } from "../operators/activation-pass.ts";
 
 /** Turns the complete sums of one step and batch into the new state, float32[outputs] at `state`. */
 export type RunCell = (sums: number, state: number, batch: number) => void;
@@ -163,8 +163,8 @@ function layWorkspace(region: Region, plan: WalkPlan): WalkScratch {
   const { shape, chunk, inputWeights, recurrentWeights, auxiliaryWeights, stateWidth } = plan;
   const { batch } = shape;
   const rows = (stack: StackedMatrix | undefined, count: number): PreparedRows => ({
-    rows: region.take(stack?.isHybrid ? count * vectorStride(stack) : 0),
-    scales: region.take(stack?.isHybrid ? count * 4 : 0),
+    rows: region.take(stack?.data === "qd8" ? count * vectorStride(stack) : 0),
+    scales: region.take(stack?.data === "qd8" ? count * 4 : 0),
   });
   const sumsLength = chunk * batch * inputWeights.units + paddedUnits(recurrentWeights);
   return {
@@ -274,7 +274,7 @@ function bindInput(
       const source = addressOf(inputs[plan.input]) + segment.first * shape.width * 4;
       const out = scratch.sums + segment.at * rowBytes;
       let a = source;
-      if (inputWeights.isHybrid) {
+      if (inputWeights.data === "qd8") {
         const stride = vectorStride(inputWeights);
         a = scratch.input.rows;
         quantize(source, shape.width, a, stride, segment.count, scratch.input.scales);
@@ -297,7 +297,8 @@ function bindAuxiliary(
   if (auxiliary === undefined || auxiliaryWeights === undefined) return () => undefined;
   const placed = at.auxiliary;
   assert(placed !== undefined, "auxiliary weights that were laid out");
-  const { depth, isHybrid, variant } = auxiliaryWeights;
+  const { depth, data, variant } = auxiliaryWeights;
+  const isHybrid = data === "qd8";
   const { rows, scales } = scratch.auxiliary;
   return (inputs, { first, at: sumsAt, count }) => {
     for (let row = 0; row < count; row++) {
@@ -320,7 +321,8 @@ function bindSteps(
   runCell: RunCell,
 ): (out: number, start: number, count: number) => void {
   const { shape, outputShape, offset, stateWidth, chunk, recurrentWeights } = plan;
-  const { isHybrid, units, variant } = recurrentWeights;
+  const { data, units, variant } = recurrentWeights;
+  const isHybrid = data === "qd8";
   const copy = place.call<CopyRowsFunction>(COPY_ROWS_NAME);
   const stride = vectorStride(recurrentWeights);
   const stateBytes = stateWidth * 4;

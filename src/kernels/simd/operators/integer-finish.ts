@@ -1,0 +1,75 @@
+/** The requantization of int32 sums that are complete only after their product (`finish/emit-requantize-rows.ts`). */
+import type { ActivationFunctionType } from "../../../formats/tflite/schema.gen.ts";
+import type { KernelNode, TensorInfo } from "../../kernel.ts";
+import { inputAt, outputAt } from "../../require.ts";
+import type { EmittedFunction, FastPlace, Region } from "../fast-kernel.ts";
+import {
+  emitRequantizeRows,
+  type RequantizeRowsFunction,
+  requantizeRowsName,
+} from "../finish/emit-requantize-rows.ts";
+import { type Requantization, requantizationOf } from "./requantization.ts";
+
+/** How halves are rounded: away from zero, or up in whole groups of 8 columns and away in the rest. */
+export type FinishLaw = "ties-away" | "ties-up-by-8";
+
+export interface IntegerFinish {
+  readonly functions: readonly EmittedFunction[];
+  readonly name: string;
+  readonly requantization: Requantization;
+  /** int32 per column: −1 where halves are rounded away from zero. */
+  readonly away: Int32Array;
+}
+
+/** Requantization to the int8 output of a node; undefined where some factor does not fit. */
+export function integerFinish(
+  node: KernelNode,
+  activation: ActivationFunctionType,
+  columns: number,
+  law: FinishLaw,
+  input: TensorInfo = inputAt(node, 0),
+): IntegerFinish | undefined {
+  const output = outputAt(node, 0).dtype;
+  if (output !== "int8") return undefined;
+  const precision = node.op === "BATCH_MATMUL" ? "per-tensor" : "per-channel";
+  const requantization = requantizationOf(node, activation, columns, precision, input);
+  if (requantization === undefined) return undefined;
+  const grouped = law === "ties-away" ? 0 : columns - (columns % 8);
+  const name = requantizeRowsName(output);
+  return {
+    functions: [{ name, emit: (module) => emitRequantizeRows(module, output) }],
+    name,
+    requantization,
+    away: Int32Array.from({ length: columns }, (_, column) => (column < grouped ? 0 : -1)),
+  };
+}
+
+/** Where the columns of a requantization lie. */
+interface FinishPlaces {
+  readonly multipliers: number;
+  readonly exponents: number;
+  readonly away: number;
+}
+
+export function layFinish(region: Region, { away }: IntegerFinish): FinishPlaces {
+  const take = () => region.take(away.length * 4);
+  return { multipliers: take(), exponents: take(), away: take() };
+}
+
+/** Writes the columns, and returns what requantizes rows of sums; addresses in bytes. */
+export function storeFinish(
+  place: FastPlace,
+  { name, requantization, away }: IntegerFinish,
+  at: FinishPlaces,
+): (sums: number, rows: number, columns: number, out: number) => void {
+  const { multipliers, exponents, zeroPoint, low, high } = requantization;
+  const { buffer } = place.memory;
+  new Int32Array(buffer, at.multipliers, multipliers.length).set(multipliers);
+  new Int32Array(buffer, at.exponents, exponents.length).set(exponents);
+  new Int32Array(buffer, at.away, away.length).set(away);
+  const run = place.call<RequantizeRowsFunction>(name);
+  const columnsAt = [at.multipliers, at.exponents, at.away] as const;
+  return (sums, rows, columns, out) => {
+    run(sums, rows, columns, out, ...columnsAt, zeroPoint, low, high);
+  };
+}
