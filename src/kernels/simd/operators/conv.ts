@@ -6,7 +6,6 @@
 import { optionsOf } from "../../options.ts";
 import { type ConvGeometry, convGeometry, isPerChannel } from "../../reference/conv.ts";
 import { finiteRange } from "../../reference/output-stage.ts";
-import { insideRange } from "../../reference/window.ts";
 import { inputAt } from "../../require.ts";
 import {
   addressOf,
@@ -15,9 +14,11 @@ import {
   type FastPlan,
   Region,
 } from "../fast-kernel.ts";
-import { emitGather, GATHER_NAME, type GatherFunction } from "../gather/emit-gather.ts";
+import { emitGather, GATHER_NAME } from "../gather/emit-gather.ts";
 import { blockRows } from "../gemm/blocks.ts";
 import { PASS_SCRATCH_BYTES } from "./activation-pass.ts";
+import { bindGather } from "./gather-windows.ts";
+import { fastGroupedConv } from "./grouped-conv.ts";
 import { type Multiply, type Product, planProduct } from "./product.ts";
 
 /** Strips that several threads share at a time: one alone is too little work to hand out. */
@@ -51,7 +52,7 @@ interface ConvMatrix {
 export const fastConv: FastKernel = (request) => {
   const { node } = request;
   const geometry = convGeometry(node);
-  if (geometry.groups !== 1) return undefined;
+  if (geometry.groups !== 1) return fastGroupedConv(request);
   const { rows, columns, outChannels, channels } = geometry;
   const product = planProduct(request, {
     rows: rows.outputSize * columns.outputSize,
@@ -156,7 +157,7 @@ function bindImage(
   const { rowBytes, elementBytes } = product;
   const pixels = rows.outputSize * columns.outputSize;
   if (isDirect) return (image, out) => multiply(image, rowBytes, pixels, out);
-  const gather = bindGather(place, matrix, at);
+  const gather = bindGather(place, { ...matrix, rowBytes }, at);
   const step = place.threads === 1 ? stripRows : STRIPS_PER_LIST * stripRows;
   return (image, out, padding) => {
     for (let pixel = 0; pixel < pixels; pixel += step) {
@@ -165,83 +166,4 @@ function bindImage(
       multiply(at.strip, rowBytes, count, out + pixel * outChannels * elementBytes);
     }
   };
-}
-
-/**
- * Fills the strip with the windows of `count` output pixels from `pixel` on, in row-major order of the output, and what
- * lies outside of the image with bytes of `padding`.
- */
-function bindGather(
-  place: FastPlace,
-  matrix: ConvMatrix,
-  at: ConvScratch,
-): (image: number, pixel: number, count: number, padding: number) => void {
-  const { geometry, elementBytes } = matrix;
-  const { rowBytes } = matrix.product;
-  const { rows, columns, channels } = geometry;
-  const gather = place.call<GatherFunction>(GATHER_NAME);
-  const table = new Int32Array(place.memory.buffer, at.rowTable, rows.filterSize);
-  const bytes = new Uint8Array(place.memory.buffer);
-  const pixelBytes = channels * elementBytes;
-  const lineBytes = columns.inputSize * pixelBytes;
-  const kernelRowBytes = columns.filterSize * pixelBytes;
-  const isDense = columns.dilation === 1;
-  /** Copies kernel columns [first, end) of `pixels` pixels of output row y from x on. */
-  const copy = (
-    image: number,
-    [y, x]: readonly [number, number],
-    [first, end]: readonly [number, number],
-    pixels: number,
-    target: number,
-    padding: number,
-  ) => {
-    const top = y * rows.stride - rows.padBefore;
-    const left = x * columns.stride - columns.padBefore;
-    const [firstRow, endRow] = insideRange(rows, top);
-    const column = (left + first * columns.dilation) * pixelBytes;
-    for (let k = firstRow; k < endRow; k++) {
-      table[k - firstRow] = image + (top + k * rows.dilation) * lineBytes + column;
-    }
-    if (endRow - firstRow < rows.filterSize || end - first < columns.filterSize) {
-      bytes.fill(padding, target, target + pixels * rowBytes);
-    }
-    gather(
-      target + firstRow * kernelRowBytes + first * pixelBytes,
-      rowBytes,
-      at.rowTable,
-      endRow - firstRow,
-      end > first ? pixels : 0,
-      columns.stride * pixelBytes,
-      isDense ? 1 : end - first,
-      columns.dilation * pixelBytes,
-      isDense ? (end - first) * pixelBytes : pixelBytes,
-      kernelRowBytes,
-    );
-  };
-  const inside = insideColumns(geometry);
-  return (image, pixel, count, padding) => {
-    let done = 0;
-    while (done < count) {
-      const y = Math.floor((pixel + done) / columns.outputSize);
-      const x = (pixel + done) % columns.outputSize;
-      const target = at.strip + done * rowBytes;
-      const range = insideRange(columns, x * columns.stride - columns.padBefore);
-      const whole = x >= inside.start && x < inside.end;
-      const pixels = whole ? Math.min(count - done, inside.end - x) : 1;
-      copy(image, [y, x], range, pixels, target, padding);
-      done += pixels;
-    }
-  };
-}
-
-/** Output columns [start, end) whose windows lose nothing at the left and right border. */
-function insideColumns({ columns }: ConvGeometry): {
-  readonly start: number;
-  readonly end: number;
-} {
-  const { filterSize, dilation, inputSize, stride, padBefore, outputSize } = columns;
-  const reach = (filterSize - 1) * dilation + 1;
-  const start = Math.ceil(padBefore / stride);
-  const end = Math.floor((inputSize - reach + padBefore) / stride) + 1;
-  return { start, end: Math.max(start, Math.min(end, outputSize)) };
 }
