@@ -3,7 +3,7 @@
  * integer, to int8 or to the int32 sums. The second operand is packed like weights, once where it is constant.
  */
 import { assert } from "../../../base/errors.ts";
-import type { KernelNode, TensorView } from "../../kernel.ts";
+import type { KernelNode, KernelRun, TensorView } from "../../kernel.ts";
 import { optionsOf } from "../../options.ts";
 import { type MatmulGeometry, matmulGeometry } from "../../reference/batch-matmul.ts";
 import { channelScales } from "../../reference/output-stage.ts";
@@ -11,9 +11,9 @@ import { inputAt, outputAt } from "../../require.ts";
 import { int8, present } from "../../views.ts";
 import {
   addressOf,
-  type EmittedFunction,
   type FastKernel,
   type FastPlace,
+  type FastRequest,
   Region,
 } from "../fast-kernel.ts";
 import {
@@ -51,7 +51,41 @@ function kindOf(node: KernelNode): Kind | undefined {
   }
 }
 
-export const fastIntegerMatmul: FastKernel = ({ node, known, features }) => {
+interface MatmulPlan {
+  readonly kind: Kind;
+  readonly geometry: MatmulGeometry;
+  readonly source: MatrixSource;
+  /** The second operand, where it is constant. */
+  readonly constant: TensorView | undefined;
+  /** Its matrices; without a constant one, packed anew as each is needed. */
+  readonly stacks: readonly StackedMatrix[];
+  readonly pass: ActivationPass;
+  /** Bytes from one prepared row to the next. */
+  readonly stride: number;
+  readonly finish: IntegerFinish | undefined;
+}
+
+export const fastIntegerMatmul: FastKernel = (request) => {
+  const plan = planMatmul(request);
+  if (plan === undefined) return undefined;
+  const { stacks, pass, finish } = plan;
+  const [stack] = stacks as [StackedMatrix];
+  const [persistent, scratch] = [new Region(), new Region()];
+  layMatmul(persistent, scratch, plan);
+  return {
+    variant: stack.variant.name,
+    functions: [stackFunction(stack), ...pass.functions, ...(finish?.functions ?? [])],
+    persistentBytes: persistent.byteLength,
+    scratchBytes: scratch.byteLength,
+    bind(place) {
+      const at = layMatmul(new Region(place.persistent), new Region(place.scratch), plan);
+      return bindMatmul(place, plan, at);
+    },
+  };
+};
+
+/** Undefined for what is left to the reference. */
+function planMatmul({ node, known, features }: FastRequest): MatmulPlan | undefined {
   const kind = kindOf(node);
   const geometry = matmulGeometry(node);
   const { rows, depth, columns, pairs } = geometry;
@@ -61,21 +95,22 @@ export const fastIntegerMatmul: FastKernel = ({ node, known, features }) => {
   const finish = kind === "bytes" ? integerFinish(node, "NONE", columns, "ties-away") : undefined;
   if (kind === "bytes" && finish === undefined) return undefined;
   const source = matrixSource(node, geometry, kind);
+  const { data, scales } = source;
   const constant = known(1);
   const matrices = constant === undefined ? 1 : 1 + Math.max(...pairs.map(([, y]) => y));
-  const stacks = Array.from({ length: matrices }, (_, matrix): StackedMatrix => {
+  const stacks = Array.from({ length: matrices }, (_, matrix) => {
     const values = () => source.values(present(constant), matrix);
-    return stackOf(
-      source.data,
-      { units: columns, depth, values, scales: source.scales },
-      rows,
-      features,
-    );
+    return stackOf(data, { units: columns, depth, values, scales }, rows, features);
   });
+  const stride = kind === "hybrid" ? vectorStride(stacks[0] as StackedMatrix) : depth * 2;
+  return { kind, geometry, source, constant, stacks, pass: passOf(node, kind), stride, finish };
+}
+
+function layMatmul(persistent: Region, scratch: Region, plan: MatmulPlan): MatmulPlaces {
+  const { geometry, stacks, constant, finish } = plan;
+  const { rows, columns } = geometry;
   const [stack] = stacks as [StackedMatrix];
-  const pass = passOf(node, kind);
-  const stride = kind === "hybrid" ? vectorStride(stack) : depth * 2;
-  const lay = (persistent: Region, scratch: Region): MatmulPlaces => ({
+  return {
     bias: persistent.take(paddedUnits(stack) * 4),
     finish: finish && layFinish(persistent, finish),
     stacks: stacks.map((own) => layStack(constant === undefined ? scratch : persistent, own)),
@@ -83,45 +118,38 @@ export const fastIntegerMatmul: FastKernel = ({ node, known, features }) => {
     rows: scratch.take(rows * vectorStride(stack)),
     scales: scratch.take(rows * 4),
     zeroPoints: scratch.take(rows * 4),
-    sums: scratch.take(kind === "bytes" ? rows * columns * 4 : 0),
-  });
-  const [persistent, scratch] = [new Region(), new Region()];
-  lay(persistent, scratch);
-  return {
-    variant: stack.variant.name,
-    functions: [
-      stackFunction(stack),
-      ...pass.functions,
-      ...(finish?.functions ?? []),
-    ] satisfies EmittedFunction[],
-    persistentBytes: persistent.byteLength,
-    scratchBytes: scratch.byteLength,
-    bind(place) {
-      const at = lay(new Region(place.persistent), new Region(place.scratch));
-      const prepare = bindRows(place, geometry, pass, at, stride);
-      const multiply = bindProduct(place, geometry, finish, at, stride);
-      const itemBytes = kind === "hybrid" ? 4 : 1;
-      const outBytes = kind === "bytes" ? 1 : 4;
-      if (constant !== undefined) for (const own of at.stacks) storeStack(place.memory.buffer, own);
-      return ([x, y], [output]) => {
-        let [prepared, packed] = [-1, -1];
-        for (const [batch, [left, right]] of pairs.entries()) {
-          if (constant === undefined && packed !== right) {
-            const values = () => source.values(present(y), right);
-            const [own] = at.stacks as [PlacedStack];
-            storeStack(place.memory.buffer, { ...own, stack: { ...own.stack, values } });
-            packed = right;
-          }
-          if (prepared !== left) prepare(addressOf(x) + left * rows * depth * itemBytes);
-          prepared = left;
-          const weights = at.stacks[constant === undefined ? 0 : right];
-          assert(weights !== undefined, "a matrix that was packed");
-          multiply(weights, addressOf(output) + batch * rows * columns * outBytes);
-        }
-      };
-    },
+    sums: scratch.take(finish === undefined ? 0 : rows * columns * 4),
   };
-};
+}
+
+function bindMatmul(place: FastPlace, plan: MatmulPlan, at: MatmulPlaces): KernelRun {
+  const { kind, geometry, source, constant } = plan;
+  const { rows, depth, columns, pairs } = geometry;
+  const { buffer } = place.memory;
+  const prepare = bindRows(place, plan, at);
+  const multiply = bindProduct(place, plan, at);
+  const itemBytes = kind === "hybrid" ? 4 : 1;
+  const outBytes = kind === "bytes" ? 1 : 4;
+  if (constant !== undefined) for (const own of at.stacks) storeStack(buffer, own);
+  const packedMatrix = (y: TensorView | undefined, matrix: number, isPacked: boolean) => {
+    const weights = at.stacks[constant === undefined ? 0 : matrix];
+    assert(weights !== undefined, "a matrix that was laid out");
+    if (constant === undefined && !isPacked) {
+      const values = () => source.values(present(y), matrix);
+      storeStack(buffer, { ...weights, stack: { ...weights.stack, values } });
+    }
+    return weights;
+  };
+  return ([x, y], [output]) => {
+    let [prepared, packed] = [-1, -1];
+    for (const [batch, [left, right]] of pairs.entries()) {
+      if (prepared !== left) prepare(addressOf(x) + left * rows * depth * itemBytes);
+      const weights = packedMatrix(y, right, packed === right);
+      [prepared, packed] = [left, right];
+      multiply(weights, addressOf(output) + batch * rows * columns * outBytes);
+    }
+  };
+}
 
 /** What the second operand is multiplied as. */
 interface MatrixSource {
@@ -179,10 +207,8 @@ interface MatmulPlaces {
 /** Makes the function that prepares the rows of a matrix of the first operand. */
 function bindRows(
   place: FastPlace,
-  { rows, depth }: MatmulGeometry,
-  pass: ActivationPass,
+  { geometry: { rows, depth }, pass, stride }: MatmulPlan,
   at: MatmulPlaces,
-  stride: number,
 ): (source: number) => void {
   const quantize = pass.bindRows?.(place);
   if (quantize !== undefined) {
@@ -196,10 +222,8 @@ function bindRows(
 /** Makes the function that multiplies the prepared rows with a packed matrix. */
 function bindProduct(
   place: FastPlace,
-  { rows, columns }: MatmulGeometry,
-  finish: IntegerFinish | undefined,
+  { geometry: { rows, columns }, finish, stride: aStride }: MatmulPlan,
   at: MatmulPlaces,
-  aStride: number,
 ): (weights: PlacedStack, out: number) => void {
   const requantize = finish && at.finish && storeFinish(place, finish, at.finish);
   const { rows: a, scales, bias } = at;
