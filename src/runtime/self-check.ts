@@ -60,6 +60,9 @@ function outputsOf({ run, inputs, outputs }: CheckedStep): readonly TensorData[]
   return outputs.map(({ data }) => data.slice());
 }
 
+/** Elements that differ; their number is a prime, so that repeats do not line up with rows of a tensor. */
+const PATTERN_LENGTH = 8191;
+
 /** Floats around zero, bytes of any value, zeros for everything else: it may be indices. */
 function fillInputs({ inputs }: CheckedStep, seed: number): void {
   let state = seed + 1;
@@ -70,14 +73,19 @@ function fillInputs({ inputs }: CheckedStep, seed: number): void {
   for (const slot of inputs) {
     if (slot === undefined || slot.isConstant || slot.isVariable) continue;
     const { data } = slot;
-    if (data instanceof Float32Array) {
-      for (let i = 0; i < data.length; i++) data[i] = (next() / 2 ** 32 - 0.5) * 8;
-    } else if (data instanceof Int8Array || data instanceof Uint8Array) {
-      if (slot.dtype === "bool") data.fill(0);
-      else for (let i = 0; i < data.length; i++) data[i] = next() >>> 24;
-    } else {
-      bytesOf(data).fill(0);
-    }
+    if (data instanceof Float32Array) fillWith(data, () => (next() / 2 ** 32 - 0.5) * 8);
+    else if (data instanceof Int8Array || (data instanceof Uint8Array && slot.dtype === "uint8"))
+      fillWith(data, () => next() >>> 24);
+    else bytesOf(data).fill(0);
+  }
+}
+
+/** Makes the first elements and repeats them. */
+function fillWith(data: Float32Array | Int8Array | Uint8Array, next: () => number): void {
+  const made = Math.min(data.length, PATTERN_LENGTH);
+  for (let i = 0; i < made; i++) data[i] = next();
+  for (let filled = made; filled > 0 && filled < data.length; filled *= 2) {
+    data.copyWithin(filled, 0, Math.min(filled, data.length - filled));
   }
 }
 

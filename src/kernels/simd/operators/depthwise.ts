@@ -194,8 +194,8 @@ function kindOf(
 /** Bound of |Σ (q − zero point) · weight| for each channel of weights [taps, channels]. */
 function largestSums(weights: ArrayLike<number>, channels: number): Float64Array {
   const sums = new Float64Array(channels);
-  for (let at = 0; at < weights.length; at++) {
-    sums[at % channels] += 255 * Math.abs(weights[at] ?? 0);
+  for (let start = 0; start < weights.length; start += channels) {
+    for (let c = 0; c < channels; c++) sums[c] += 255 * Math.abs(weights[start + c]);
   }
   return sums;
 }

@@ -129,7 +129,10 @@ function dotWeights(
   const zeroPoint = filter.quantization?.zeroPoint[0] ?? 0;
   if (filter.data instanceof Uint8Array && filter.dtype === "uint8") {
     if (k % 4 !== 0) return undefined;
-    return { weights: Int8Array.from(filter.data, (w) => w - 128), zeroPoint: zeroPoint - 128 };
+    const { buffer, byteOffset, length } = filter.data;
+    // As int8, w − 128 is w with its highest bit turned over.
+    const weights = new Int8Array(buffer, byteOffset, length).map((byte) => byte ^ -128);
+    return { weights, zeroPoint: zeroPoint - 128 };
   }
   const weights = centeredWeights(filter);
   return weights instanceof Int8Array ? { weights, zeroPoint: 0 } : undefined;
@@ -137,7 +140,9 @@ function dotWeights(
 
 /** Σ over k of |w| of each column of integers [n, k]. */
 function columnMagnitudes(weights: Int8Array | Int16Array, n: number, k: number): Float64Array {
-  const sums = new Float64Array(n);
-  for (let at = 0; at < n * k; at++) sums[Math.floor(at / k)] += Math.abs(weights[at] ?? 0);
-  return sums;
+  return Float64Array.from({ length: n }, (_, column) => {
+    let sum = 0;
+    for (let at = column * k; at < (column + 1) * k; at++) sum += Math.abs(weights[at]);
+    return sum;
+  });
 }
