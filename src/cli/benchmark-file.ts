@@ -44,6 +44,8 @@ function benchmarkText({
   runMs,
   runs,
   memory,
+  threads,
+  wide,
   profile,
 }: BenchmarkResult): string {
   const blocks = [
@@ -55,7 +57,8 @@ function benchmarkText({
       ["p90", numberText(runMs.p90)],
       ["min", numberText(runMs.min)],
     ]),
-    `${runs} runs; activations take ${byteText(memory.arenaBytes)}.`,
+    `${runs} runs, threads: ${threads}${wide ? ", 256-bit kernels" : ""}; ` +
+      `activations take ${byteText(memory.arenaBytes)}.`,
   ];
   if (profile !== undefined) blocks.push(opTable(profile), operatorTable(profile));
   return blocks.join("\n\n");

@@ -47,6 +47,9 @@ export interface BenchmarkResult {
   readonly firstRunMs: number;
   readonly runMs: TimeSummary;
   readonly memory: SessionMemory;
+  readonly threads: number;
+  /** Whether kernels were compiled with 256-bit vectors. */
+  readonly wide: boolean;
   /** What the interpreter says about how it runs. */
   readonly remarks: readonly Diagnostic[];
   /** In the order in which operators run. */
@@ -80,6 +83,8 @@ export async function benchmarkModel(
       firstRunMs,
       runMs: summarizeTimes(times),
       memory: interpreter.memory(),
+      threads: interpreter.threads,
+      wide: interpreter.wide,
       remarks: interpreter.diagnostics,
       ...(profile ? { profile: await profileOperators(model, runs, options, step) } : {}),
     };

@@ -109,6 +109,7 @@ export class Interpreter {
   readonly threads: number;
   /** Remarks on how the model was opened: what was asked for and is not so. */
   readonly diagnostics: readonly Diagnostic[];
+  readonly #triesWide: boolean;
   /** Inputs that were set while there was no plan. */
   readonly #waiting = new Map<number, TensorView>();
   #hasRun = false;
@@ -118,9 +119,10 @@ export class Interpreter {
     model: Model,
     program: Program,
     subgraphIndex: number,
-    { threads, diagnostics }: Threads,
+    { threads, diagnostics, triesWide }: Threads & { readonly triesWide: boolean },
     signature?: Signature,
   ) {
+    this.#triesWide = triesWide;
     this.threads = threads;
     this.diagnostics = diagnostics;
     this.#program = program;
@@ -164,10 +166,16 @@ export class Interpreter {
       ...(options.observe === undefined ? {} : { observe: options.observe }),
       remark: (remark) => remarks.push(remark),
     });
-    const opened = { threads, diagnostics: remarks };
+    const triesWide = fast?.compileWide !== undefined;
+    const opened = { threads, diagnostics: remarks, triesWide };
     const interpreter = new Interpreter(parsed, program, index, opened, signature);
     if (!interpreter.#awaitsShapes()) interpreter.#session.prepare();
     return interpreter;
+  }
+
+  /** Whether emitted kernels work with 256-bit vectors where the engine found pairs. */
+  get wide(): boolean {
+    return this.#triesWide && this.diagnostics.every(({ id }) => id !== "wide-refused");
   }
 
   /** The inputs of the subgraph, in order. */
