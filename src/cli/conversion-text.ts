@@ -32,7 +32,7 @@ function portsText({ inputs, outputs }: ConversionReport): string {
     kind,
     shortName(name),
     dtype,
-    formatShape(shape),
+    shapeText(shape),
     note,
   ];
   return textTable([
@@ -43,11 +43,13 @@ function portsText({ inputs, outputs }: ConversionReport): string {
 }
 
 /** Says where the file's shape is not the source's. */
-function sourceNote(shape: Shape, sourceShape: Shape | null): string {
-  if (sourceShape === null) return "unknown in the source";
-  const text = formatShape(sourceShape);
-  return text === formatShape(shape) ? "" : `${text} in the source`;
+function sourceNote(shape: Shape | null, sourceShape: Shape | null): string {
+  const text = shapeText(sourceShape);
+  return text === shapeText(shape) ? "" : `${text} in the source`;
 }
+
+const shapeText = (shape: Shape | null): string =>
+  shape === null ? "unknown" : formatShape(shape);
 
 /** `15 CONV_2D, 1 SOFTMAX`, the most frequent first. */
 function listText(counts: OpCounts): string {

@@ -27,8 +27,8 @@ export interface PortReport {
   /** Name of the tensor in the file. */
   readonly tensor: string;
   readonly dtype: DType;
-  /** -1 where a dimension may be resized. */
-  readonly shape: Shape;
+  /** -1 where a dimension may be resized; null for an unknown rank. */
+  readonly shape: Shape | null;
 }
 
 export interface InputReport extends PortReport {
@@ -99,8 +99,8 @@ export function reportPorts(
   const port = (key: string, index: number | undefined): PortReport[] => {
     const tensor = main?.tensors[index ?? -1];
     if (tensor === undefined) return [];
-    const { name, dtype, shapeSignature: shape = tensor.shape } = tensor;
-    return [{ name: key, tensor: name, dtype, shape }];
+    const { name, dtype, hasRank, shapeSignature = tensor.shape } = tensor;
+    return [{ name: key, tensor: name, dtype, shape: hasRank ? shapeSignature : null }];
   };
   return {
     inputs: inputs.flatMap(({ key, signatureShape: sourceShape = null }, i) =>

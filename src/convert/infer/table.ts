@@ -2,6 +2,7 @@
 import type { DType } from "../../base/dtype.ts";
 import type { GraphNode } from "../../graph/ir.ts";
 import { outputType } from "../../graph/output-types.ts";
+import { AUDIO_TYPES } from "./audio.ts";
 import { CONTROL_FLOW_TYPES } from "./control-flow.ts";
 import { DATA_MOVEMENT_TYPES } from "./data-movement.ts";
 import { ELEMENTWISE_TYPES } from "./elementwise.ts";
@@ -15,6 +16,7 @@ const RULES: ReadonlyMap<string, TypeRule> = new Map([
   ...DATA_MOVEMENT_TYPES,
   ...REDUCTION_TYPES,
   ...CONTROL_FLOW_TYPES,
+  ...AUDIO_TYPES,
 ]);
 
 /** Types of a node's outputs. Throws ShapeError when the inputs do not fit the op. */
