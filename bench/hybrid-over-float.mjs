@@ -2,15 +2,8 @@
 // Runs of both alternate, so that a busy machine slows both. Weights are random: only speed is looked at.
 // usage: node bench/hybrid-over-float.mjs [NAME]...      (Node 24, after `npm run build`)
 import { loadavg } from "node:os";
-import { Interpreter } from "../dist/index.js";
-import { quantizeModel } from "../dist/quantize/quantize-model.js";
-import { LayerModel, uniform } from "./layer-models.mjs";
-import { median, recordResult } from "./record.mjs";
-
-/** Wall time that one model may take. */
-const BUDGET_MS = 12_000;
-const MIN_PAIRS = 7;
-const MAX_PAIRS = 60;
+import { measureAgainstFloat } from "./paired.mjs";
+import { recordResult } from "./record.mjs";
 
 const MODELS = {
   fully_connected_4x4096: (net) => {
@@ -92,69 +85,12 @@ const MODELS = {
   },
 };
 
-async function open(model) {
-  const interpreter = await Interpreter.create(model, { threads: 1 });
-  const next = uniform(7);
-  for (const { index, shape, dtype } of interpreter.getInputDetails()) {
-    const length = shape.reduce((product, size) => product * size, 1);
-    const data =
-      dtype === "int32" ? Int32Array.of(17) : Float32Array.from({ length }, () => next());
-    interpreter.setTensor(index, data);
-  }
-  await interpreter.invoke();
-  await interpreter.invoke();
-  return interpreter;
-}
-
-async function timeOf(interpreter) {
-  const startedAt = performance.now();
-  await interpreter.invoke();
-  return performance.now() - startedAt;
-}
-
-function weightBytes(model) {
-  const [{ tensors }] = model.subgraphs;
-  const elements = (shape) => shape.reduce((product, size) => product * size, 1);
-  const floats = tensors.filter((tensor) => tensor.buffer !== 0 && tensor.dtype === "float32");
-  return floats.reduce((sum, { shape }) => sum + 4 * elements(shape), 0);
-}
-
-const quantile = (values, share) =>
-  [...values].sort((a, b) => a - b)[Math.round((values.length - 1) * share)];
-const round = (value) => Number(value.toFixed(3));
-
-async function measure(make) {
-  const net = new LayerModel();
-  const model = net.build(make(net));
-  const { model: quantized } = await quantizeModel(model, { mode: "dynamic_range" });
-  const [float, hybrid] = [await open(model), await open(quantized)];
-  const samples = [];
-  const startedAt = performance.now();
-  while (samples.length < MAX_PAIRS) {
-    const isOver = performance.now() - startedAt > BUDGET_MS;
-    if (isOver && samples.length >= MIN_PAIRS) break;
-    const first = await timeOf(float);
-    samples.push([first, await timeOf(hybrid)]);
-  }
-  for (const interpreter of [float, hybrid]) interpreter.dispose();
-  const ratios = samples.map(([a, b]) => a / b);
-  return {
-    floatWeightBytes: weightBytes(model),
-    pairs: samples.length,
-    floatMsMedian: round(median(samples.map(([a]) => a))),
-    hybridMsMedian: round(median(samples.map(([, b]) => b))),
-    ratioMedian: round(median(ratios)),
-    ratioLowerQuartile: round(quantile(ratios, 0.25)),
-    ratioUpperQuartile: round(quantile(ratios, 0.75)),
-  };
-}
-
 const names = process.argv.slice(2);
 const wanted = names.length === 0 ? Object.keys(MODELS) : names;
 const [loadAverage] = loadavg();
 const models = {};
 for (const name of wanted) {
-  models[name] = await measure(MODELS[name]);
+  models[name] = await measureAgainstFloat(MODELS[name], { mode: "dynamic_range" });
   console.log(name, JSON.stringify(models[name]));
 }
 if (names.length === 0) console.log(recordResult("hybrid-over-float", { models, loadAverage }));

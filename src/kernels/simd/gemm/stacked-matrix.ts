@@ -4,10 +4,18 @@
  * recurrent step are.
  */
 import type { WeightMatrix } from "../../reference/recurrent-product.ts";
+import type { QuantizedStorage } from "../activations/emit-quantize.ts";
 import type { EmittedFunction, FastFeatures, FastPlace, Region } from "../fast-kernel.ts";
-import { chooseGemm } from "./choose.ts";
+import { chooseGemm, gemmIsa } from "./choose.ts";
 import { emitGemm } from "./emit-gemm.ts";
-import { gemmSteps, packedByteLength, packFloat, packGroups, stepGroup } from "./pack.ts";
+import {
+  columnSums,
+  gemmSteps,
+  packedByteLength,
+  packFloat,
+  packGroups,
+  stepGroup,
+} from "./pack.ts";
 import { tileCalls } from "./tile-calls.ts";
 import type { GemmVariant } from "./variants.ts";
 
@@ -22,6 +30,8 @@ export interface StackedMatrix {
   readonly values: Values;
   /** float32[units], for hybrid products. */
   readonly scales: Float32Array | undefined;
+  /** What vectors of hybrid products are quantized to. */
+  readonly storage: QuantizedStorage;
 }
 
 /** Where a stacked matrix lies. */
@@ -29,9 +39,11 @@ export interface PlacedStack {
   readonly stack: StackedMatrix;
   readonly weights: number;
   readonly scales: number;
+  /** int32[units], sums of the columns, for products of bytes. */
+  readonly sums: number;
 }
 
-/** Vectors that meet a stacked matrix: floats or int16, and where the results go. Addresses and strides in bytes. */
+/** Vectors that meet a stacked matrix: floats, int16 or bytes, and where the results go. Addresses and strides in bytes. */
 export interface StackRows {
   readonly a: number;
   /** From one vector to the next; `vectorStride` by default. What follows a vector in its last step is not counted. */
@@ -40,6 +52,8 @@ export interface StackRows {
   /** float32 scale of each row, for hybrid products; `scaleStride` is 4, or 0 where all rows share one. */
   readonly scales?: number;
   readonly scaleStride?: 0 | 4;
+  /** int32 zero point of each row, for bytes, as far apart as the scales. */
+  readonly zeroPoints?: number;
   readonly out: number;
   /** From one row of results to the next; they follow each other by default. */
   readonly outStride?: number;
@@ -47,7 +61,7 @@ export interface StackRows {
   readonly bias: number;
 }
 
-/** A matrix for products of `rows` vectors at a time. */
+/** A matrix for products of `rows` vectors at a time, which are floats or int16. */
 export function stackOf(
   data: StackedMatrix["data"],
   { units, depth, values, scales }: Pick<StackedMatrix, "units" | "depth" | "values" | "scales">,
@@ -55,7 +69,7 @@ export function stackOf(
   features: FastFeatures,
 ): StackedMatrix {
   const variant = chooseGemm(data, { rows, n: units }, withoutDot(features));
-  return { data, variant, units, depth, values, scales };
+  return { data, variant, units, depth, values, scales, storage: "int16" };
 }
 
 /** Stacks matrices for products of `rows` vectors at a time; undefined where floats and integers are mixed. */
@@ -80,12 +94,17 @@ export function stackMatrices(
   const scales = Float32Array.from(
     matrices.flatMap(({ scale, units: own }) => new Array<number>(own).fill(scale ?? 1)),
   );
-  return stackOf(
-    hybrid > 0 ? "qd8" : "f32",
-    { units, depth, values, scales: hybrid > 0 ? scales : undefined },
-    rows,
-    features,
-  );
+  const data = hybrid > 0 ? "qd8" : "f32";
+  return {
+    ...{ data, units, depth, values, scales: hybrid > 0 ? scales : undefined },
+    variant: chooseGemm(data, { rows, n: units }, features),
+    storage: vectorStorage(features),
+  };
+}
+
+/** What the vectors of stacked hybrid matrices are quantized to: bytes where an exact dot product of them is there. */
+export function vectorStorage(features: FastFeatures): QuantizedStorage {
+  return gemmIsa("qd8", features) === "dot" ? (features.dot ?? "int16") : "int16";
 }
 
 /** Vectors are int16, without a zero point that each column would have to correct. */
@@ -108,16 +127,23 @@ export function paddedUnits({ units, variant }: StackedMatrix): number {
   return Math.ceil(units / variant.nr) * variant.nr;
 }
 
+/** Whether vectors are bytes that keep their zero points. */
+function isDot({ variant }: StackedMatrix): boolean {
+  return variant.isa === "dot";
+}
+
 export function layStack(region: Region, stack: StackedMatrix): PlacedStack {
   return {
     stack,
     weights: region.take(packedByteLength(stack.variant, stack.units, stack.depth)),
     scales: stack.scales === undefined ? 0 : region.take(paddedUnits(stack) * 4),
+    sums: isDot(stack) ? region.take(paddedUnits(stack) * 4) : 0,
   };
 }
 
 /** Packs the weights, and writes the scales. */
-export function storeStack(buffer: ArrayBufferLike, { stack, weights, scales }: PlacedStack): void {
+export function storeStack(buffer: ArrayBufferLike, placed: PlacedStack): void {
+  const { stack, weights, scales, sums } = placed;
   const { variant, units, depth } = stack;
   const byteLength = packedByteLength(variant, units, depth);
   const values = stack.values();
@@ -131,18 +157,21 @@ export function storeStack(buffer: ArrayBufferLike, { stack, weights, scales }: 
     packGroups(values, units, depth, shape, new Int8Array(buffer, weights, byteLength));
   }
   if (stack.scales !== undefined) new Float32Array(buffer, scales, units).set(stack.scales);
+  if (isDot(stack) && !(values instanceof Float32Array)) {
+    new Int32Array(buffer, sums, units).set(columnSums(values, units, depth));
+  }
 }
 
 /** Calls that compute out[r] = stack · a[r] + bias; the limits are for floats. */
 export function stackCalls(
   { threads }: FastPlace,
-  { stack, weights, scales }: PlacedStack,
+  { stack, weights, scales, sums }: PlacedStack,
   vectors: StackRows,
   [low, high]: readonly [low: number, high: number] = [-Infinity, Infinity],
 ): number[][] {
   const { data, variant, units: n, depth: k } = stack;
   const { a, aStride = vectorStride(stack), rows, out, outStride, bias } = vectors;
-  const { scales: rowScales = 0, scaleStride = 4 } = vectors;
+  const { scales: rowScales = 0, scaleStride = 4, zeroPoints = 0 } = vectors;
   const product = { variant, a, aStride, rows, k, n, weights, out, elementBytes: 4, threads };
   const strided = outStride === undefined ? product : { ...product, outStride };
   return tileCalls(strided, (row, column) => {
@@ -150,6 +179,7 @@ export function stackCalls(
     if (data === "f32") return [columnBias, low, high];
     if (data !== "qd8") return [columnBias];
     const ownScale = rowScales + row * scaleStride;
-    return [scales + column * 4, ownScale, scaleStride, columnBias, low, high];
+    const common = [scales + column * 4, ownScale, scaleStride, columnBias, low, high];
+    return isDot(stack) ? [...common, sums + column * 4, zeroPoints - rowScales] : common;
   });
 }

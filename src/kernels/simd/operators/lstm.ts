@@ -19,6 +19,7 @@ import {
   stackFunction,
   stackMatrices,
   storeStack,
+  vectorStorage,
   vectorStride,
 } from "../gemm/stacked-matrix.ts";
 import {
@@ -33,6 +34,7 @@ import {
   type RecurrentCell,
   type WalkPlan,
 } from "../recurrent/sequence-walk.ts";
+import { quantizingPass } from "./activation-pass.ts";
 
 export const fastLstm: FastKernel = (request) => {
   const walks: WalkPlan[] = [];
@@ -79,11 +81,12 @@ function planWalk(request: FastRequest, pass: LstmPass): WalkPlan | undefined {
   const bias = Float32Array.from(biases.flatMap((view) => [...float32(view)]));
   if (recurrentWeights.units !== units || bias.length !== units) return undefined;
   return {
-    ...{ shape, backward, chunk, asymmetric: options.asymmetric, cell, bias },
+    ...{ shape, backward, chunk, cell, bias },
     ...{ input: pass.input, auxiliary: pass.auxiliary },
     ...{ state: layout.outputState, stateWidth: sizes.outputs },
     ...{ output: pass.output, outputShape: pass.outputShape, offset: pass.offset },
     ...{ inputWeights, recurrentWeights, auxiliaryWeights },
+    quantization: quantizingPass(vectorStorage(features), options.asymmetric, features),
   };
 }
 
@@ -200,6 +203,7 @@ function projectedCell(
         hidden: scratch.take(cells * 4),
         quantized: scratch.take(vectorStride(stack)),
         scale: scratch.take(4),
+        zeroPoint: scratch.take(4),
         bias: biasAt,
       };
       const bindInner = cell.lay(persistent, scratch);
@@ -212,8 +216,17 @@ function projectedCell(
           ...inner,
           run(sums, state, b) {
             inner.run(sums, at.hidden, b);
-            if (stack.data === "qd8") quantize(at.hidden, cells, at.quantized, 0, 1, at.scale);
-            const rows = { a, rows: 1, scales: at.scale, out: state, bias: at.bias };
+            if (stack.data === "qd8") {
+              quantize(at.hidden, cells, at.quantized, 0, 1, at.scale, at.zeroPoint);
+            }
+            const rows = {
+              a,
+              rows: 1,
+              scales: at.scale,
+              zeroPoints: at.zeroPoint,
+              out: state,
+              bias: at.bias,
+            };
             place.callAll(stack.variant.name, stackCalls(place, weights, rows, [-clip, clip]));
           },
         };

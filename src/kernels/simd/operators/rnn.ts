@@ -9,13 +9,14 @@ import { type RnnPass, rnnPasses } from "../../reference/rnn.ts";
 import { float32 } from "../../views.ts";
 import { emitUnary, type UnaryFunction, unaryName } from "../elementwise/emit-unary.ts";
 import type { FastKernel, FastRequest } from "../fast-kernel.ts";
-import { stackMatrices } from "../gemm/stacked-matrix.ts";
+import { stackMatrices, vectorStorage } from "../gemm/stacked-matrix.ts";
 import {
   chunkSteps,
   planOfWalks,
   type RecurrentCell,
   type WalkPlan,
 } from "../recurrent/sequence-walk.ts";
+import { quantizingPass } from "./activation-pass.ts";
 
 export const fastRnn: FastKernel = (request) => {
   const walks: WalkPlan[] = [];
@@ -44,11 +45,12 @@ function planWalk({ node, known, features }: FastRequest, pass: RnnPass): WalkPl
   if (inputWeights === undefined || recurrentWeights === undefined) return undefined;
   if (bias === undefined || (hasAuxiliary && auxiliaryWeights === undefined)) return undefined;
   return {
-    ...{ shape, backward, chunk, asymmetric, bias: float32(bias) },
+    ...{ shape, backward, chunk, bias: float32(bias) },
     ...{ input: pass.input, auxiliary: pass.auxiliary },
     ...{ state: layout.state, stateWidth: units },
     ...{ output: pass.output, outputShape: pass.outputShape, offset: pass.offset },
     ...{ inputWeights, recurrentWeights, auxiliaryWeights },
+    quantization: quantizingPass(vectorStorage(features), asymmetric, features),
     cell: cellOf(node, units, fusedActivation),
   };
 }

@@ -26,7 +26,7 @@ import {
   vectorStride,
 } from "../gemm/stacked-matrix.ts";
 import { COPY_ROWS_NAME, type CopyRowsFunction, emitCopyRows } from "../moves/emit-moves.ts";
-import { PASS_SCRATCH_BYTES, quantizingPass } from "../operators/activation-pass.ts";
+import { type ActivationPass, PASS_SCRATCH_BYTES } from "../operators/activation-pass.ts";
 
 /** Turns the complete sums of one step and batch into the new state, float32[outputs] at `state`. */
 export type RunCell = (sums: number, state: number, batch: number) => void;
@@ -45,7 +45,10 @@ export interface BoundCell {
   readonly run: RunCell;
 }
 
-/** Quantizes rows of `count` floats to int16, `stride` bytes apart, and writes their scales, float32[rows]. */
+/**
+ * Quantizes rows of `count` floats, `stride` bytes apart, and writes their scales, float32[rows], and the zero points that
+ * they keep, int32[rows].
+ */
 export type QuantizeRows = (
   source: number,
   count: number,
@@ -53,12 +56,14 @@ export type QuantizeRows = (
   stride: number,
   rows: number,
   scales: number,
+  zeroPoints: number,
 ) => void;
 
 export interface WalkPlan {
   readonly shape: SequenceShape;
   readonly backward: boolean;
-  readonly asymmetric: boolean;
+  /** How vectors are quantized, where weights are int8. */
+  readonly quantization: ActivationPass;
   /** Operands: the sequence, and the auxiliary one (undefined without). */
   readonly input: number;
   readonly auxiliary: number | undefined;
@@ -119,7 +124,7 @@ function walkFunctions(plan: WalkPlan): EmittedFunction[] {
   const stacks = [plan.inputWeights, plan.recurrentWeights, plan.auxiliaryWeights];
   return [
     ...stacks.flatMap((stack) => (stack === undefined ? [] : [stackFunction(stack)])),
-    ...quantizingPass("int16", plan.asymmetric).functions,
+    ...plan.quantization.functions,
     { name: COPY_ROWS_NAME, emit: emitCopyRows },
     ...plan.cell.functions,
   ];
@@ -147,11 +152,11 @@ function layConstants(region: Region, plan: WalkPlan): WalkConstants {
 interface PreparedRows {
   readonly rows: number;
   readonly scales: number;
+  readonly zeroPoints: number;
 }
 
 interface WalkScratch {
   readonly pass: number;
-  readonly zeroPoints: number;
   readonly sums: number;
   readonly input: PreparedRows;
   readonly auxiliary: PreparedRows;
@@ -165,11 +170,11 @@ function layWorkspace(region: Region, plan: WalkPlan): WalkScratch {
   const rows = (stack: StackedMatrix | undefined, count: number): PreparedRows => ({
     rows: region.take(stack?.data === "qd8" ? count * vectorStride(stack) : 0),
     scales: region.take(stack?.data === "qd8" ? count * 4 : 0),
+    zeroPoints: region.take(stack?.data === "qd8" ? count * 4 : 0),
   });
   const sumsLength = chunk * batch * inputWeights.units + paddedUnits(recurrentWeights);
   return {
     pass: region.take(PASS_SCRATCH_BYTES),
-    zeroPoints: region.take(chunk * batch * 4),
     sums: region.take(sumsLength * 4),
     input: rows(inputWeights, chunk * batch),
     auxiliary: rows(auxiliaryWeights, 1),
@@ -246,15 +251,14 @@ function bindWalk(
   };
 }
 
-/** Makes the function that quantizes vectors. They keep no zero point; what is written for it is not read. */
 function bindQuantize(
   place: FastPlace,
-  { asymmetric }: WalkPlan,
-  { pass, zeroPoints }: WalkScratch,
+  { quantization }: WalkPlan,
+  { pass }: WalkScratch,
 ): QuantizeRows {
-  const run = quantizingPass("int16", asymmetric).bindRows?.(place);
+  const run = quantization.bindRows?.(place);
   assert(run !== undefined, "vectors with scales of their own");
-  return (source, count, target, stride, rows, scales) =>
+  return (source, count, target, stride, rows, scales, zeroPoints) =>
     run(source, count, target, stride, rows, scales, zeroPoints, pass);
 }
 
@@ -268,6 +272,7 @@ function bindInput(
 ): (inputs: readonly (TensorView | undefined)[], start: number, count: number) => void {
   const { shape, inputWeights } = plan;
   const rowBytes = inputWeights.units * 4;
+  const { scales, zeroPoints } = scratch.input;
   const addAuxiliary = bindAuxiliary(place, plan, at, scratch, quantize);
   return (inputs, start, count) => {
     for (const segment of segmentsOf(plan, start, count)) {
@@ -277,9 +282,9 @@ function bindInput(
       if (inputWeights.data === "qd8") {
         const stride = vectorStride(inputWeights);
         a = scratch.input.rows;
-        quantize(source, shape.width, a, stride, segment.count, scratch.input.scales);
+        quantize(source, shape.width, a, stride, segment.count, scales, zeroPoints);
       }
-      const rows = { a, rows: segment.count, scales: scratch.input.scales, out, bias: at.bias };
+      const rows = { a, rows: segment.count, scales, zeroPoints, out, bias: at.bias };
       place.callAll(inputWeights.variant.name, stackCalls(place, at.input, rows));
       addAuxiliary(inputs, segment);
     }
@@ -299,13 +304,14 @@ function bindAuxiliary(
   assert(placed !== undefined, "auxiliary weights that were laid out");
   const { depth, data, variant } = auxiliaryWeights;
   const isHybrid = data === "qd8";
-  const { rows, scales } = scratch.auxiliary;
+  const { rows, scales, zeroPoints } = scratch.auxiliary;
   return (inputs, { first, at: sumsAt, count }) => {
     for (let row = 0; row < count; row++) {
       const source = addressOf(inputs[auxiliary]) + (first + row) * depth * 4;
-      if (isHybrid) quantize(source, depth, rows, 0, 1, scales);
+      if (isHybrid) quantize(source, depth, rows, 0, 1, scales, zeroPoints);
       const out = scratch.sums + (sumsAt + row) * inputWeights.units * 4;
-      const vector = { a: isHybrid ? rows : source, rows: 1, scales, out, bias: out };
+      const a = isHybrid ? rows : source;
+      const vector = { a, rows: 1, scales, zeroPoints, out, bias: out };
       place.callAll(variant.name, stackCalls(place, placed, vector));
     }
   };
@@ -334,7 +340,8 @@ function bindSteps(
     const a = isHybrid ? scratch.state.rows + b * stride : stateAt(b);
     const out = sumsAt(row);
     const scales = scratch.state.scales + b * 4;
-    return stackCalls(place, at.recurrent, { a, rows: 1, scales, out, bias: out });
+    const zeroPoints = scratch.state.zeroPoints + b * 4;
+    return stackCalls(place, at.recurrent, { a, rows: 1, scales, zeroPoints, out, bias: out });
   });
   return (out, start, count) => {
     for (const step of stepOrder(count, plan.backward)) {
@@ -343,7 +350,8 @@ function bindSteps(
         const state = stateAt(b);
         if (isHybrid) {
           const target = scratch.state.rows + b * stride;
-          quantize(state, stateWidth, target, 0, 1, scratch.state.scales + b * 4);
+          const { scales, zeroPoints } = scratch.state;
+          quantize(state, stateWidth, target, 0, 1, scales + b * 4, zeroPoints + b * 4);
         }
         place.callAll(variant.name, products[row] ?? []);
         runCell(sumsAt(row), state, b);
