@@ -9,6 +9,7 @@ import type { KernelTable, TensorView } from "../kernels/kernel.ts";
 import type { Model, Quantization, Signature, Subgraph } from "../model/ir.ts";
 import { parseModel } from "../model/read.ts";
 import { verifyModel } from "../model/verify.ts";
+import { checkThreads, checkTimeLimit, findSignature } from "./check-options.ts";
 import {
   fastChoice,
   type KernelChoice,
@@ -22,6 +23,7 @@ import { loadModel } from "./load.ts";
 import { type ModelSource, readModelSource } from "./model-source.ts";
 import { Program } from "./program.ts";
 import type { OperatorEvent, SessionMemory } from "./session-host.ts";
+import { StartingWorkers } from "./starting-workers.ts";
 import type { SubgraphSession } from "./subgraph-session.ts";
 import { allocateData } from "./tensor-data.ts";
 import { copyOf, type InputData, toTensorData } from "./tensor-exchange.ts";
@@ -89,6 +91,12 @@ export interface TensorDetails {
 /** A tensor by index, by name, or by its name in a signature of the model. */
 export type TensorKey = number | string;
 
+/** What the choices at opening have come to. */
+interface Opened extends Threads {
+  readonly triesWide: boolean;
+  readonly starting: StartingWorkers;
+}
+
 /**
  * Runs one subgraph of a model.
  *
@@ -112,6 +120,7 @@ export class Interpreter {
   readonly #triesWide: boolean;
   /** Inputs that were set while there was no plan. */
   readonly #waiting = new Map<number, TensorView>();
+  readonly #starting: StartingWorkers;
   #hasRun = false;
   #disposed = false;
 
@@ -119,12 +128,13 @@ export class Interpreter {
     model: Model,
     program: Program,
     subgraphIndex: number,
-    { threads, diagnostics, triesWide }: Threads & { readonly triesWide: boolean },
+    { threads, diagnostics, triesWide, starting }: Opened,
     signature?: Signature,
   ) {
     this.#triesWide = triesWide;
     this.threads = threads;
     this.diagnostics = diagnostics;
+    this.#starting = starting;
     this.#program = program;
     this.#session = program.session(subgraphIndex);
     this.#subgraph = model.subgraphs[subgraphIndex]!;
@@ -158,18 +168,20 @@ export class Interpreter {
     }
     const finder = kernelFinder(options.customOperators);
     const fast = fastChoice(options.kernels ?? "auto", options);
+    const starting = new StartingWorkers();
     const { threads, diagnostics } = threadsOf(fast, options.threads);
     const remarks = [...diagnostics, ...wideRemarks(fast, options.wide)];
     const program = new Program(await loadModel(parsed, finder), {
       preserveAll: options.preserveAllTensors ?? false,
-      ...(fast === undefined ? {} : { fast }),
+      ...(fast === undefined ? {} : { fast: starting.watch(fast) }),
       ...(options.observe === undefined ? {} : { observe: options.observe }),
       remark: (remark) => remarks.push(remark),
     });
     const triesWide = fast?.compileWide !== undefined;
-    const opened = { threads, diagnostics: remarks, triesWide };
+    const opened = { threads, diagnostics: remarks, triesWide, starting };
     const interpreter = new Interpreter(parsed, program, index, opened, signature);
     if (!interpreter.#awaitsShapes()) interpreter.#session.prepare();
+    await starting.settled();
     return interpreter;
   }
 
@@ -237,6 +249,8 @@ export class Interpreter {
   async invoke({ timeLimitMs = Infinity }: InvokeOptions = {}): Promise<void> {
     checkTimeLimit(timeLimitMs);
     this.#live().#prepare();
+    const starting = this.#starting.settled();
+    if (starting !== undefined) await starting.then(() => this.#live());
     this.#hasRun = false;
     this.#program.deadline.during(timeLimitMs, () => this.#session.execute());
     this.#hasRun = true;
@@ -363,37 +377,4 @@ export class Interpreter {
     const where = `tensor ${index} ${JSON.stringify(this.#subgraph.tensors[index]?.name)}`;
     return new UsageError({ where, found, expected: "elements to read", remedy });
   }
-}
-
-function checkThreads(threads: number | undefined): void {
-  if (threads === undefined || (Number.isInteger(threads) && threads >= 1)) return;
-  throw new UsageError({
-    where: "Interpreter.create",
-    found: `threads ${threads}`,
-    expected: "a whole number of at least 1",
-    option: "threads",
-  });
-}
-
-function checkTimeLimit(timeLimitMs: number): void {
-  if (timeLimitMs > 0) return;
-  throw new UsageError({
-    where: "Interpreter.invoke",
-    found: `timeLimitMs ${timeLimitMs}`,
-    expected: "a number of milliseconds above 0",
-    option: "timeLimitMs",
-  });
-}
-
-function findSignature(model: Model, key: string | undefined): Signature | undefined {
-  if (key === undefined) return undefined;
-  const signature = model.signatures.find((entry) => entry.key === key);
-  if (signature !== undefined) return signature;
-  const keys = model.signatures.map((entry) => entry.key).join(", ");
-  throw new UsageError({
-    where: "Interpreter.create",
-    found: `signature ${JSON.stringify(key)}`,
-    expected: keys === "" ? "none, as the model has none" : `one of ${keys}`,
-    option: "signature",
-  });
 }

@@ -16,7 +16,12 @@ function serve({ module, memory, queue, functions }: WorkerStart): void {
   }
 }
 
+/** The web's workers tell that they have started. */
+function serveOnMessage({ data }: MessageEvent<WorkerStart>): void {
+  postMessage("started");
+  serve(data);
+}
+
 const threads = workerThreads();
 if (threads?.workerData) serve(threads.workerData as WorkerStart);
-else
-  globalThis.addEventListener("message", ({ data }) => serve(data as WorkerStart), { once: true });
+else globalThis.addEventListener("message", serveOnMessage, { once: true });

@@ -15,6 +15,8 @@ export interface WorkerStart {
 
 /** A worker that has been started. */
 export interface WorkerHandle {
+  /** Resolves when it takes calls, or has died. Absent where it starts whatever the calling thread does meanwhile. */
+  readonly started?: Promise<void>;
   terminate(): void;
 }
 
@@ -23,7 +25,10 @@ export type WorkerHost = (start: WorkerStart, onDeath: (reason: unknown) => void
 
 /** The little of the web's `Worker` that is needed here. */
 export interface WebWorker {
-  addEventListener(type: "error" | "messageerror", listener: (event: object) => void): void;
+  addEventListener(
+    type: "message" | "error" | "messageerror",
+    listener: (event: object) => void,
+  ): void;
   postMessage(message: unknown): void;
   terminate(): void;
 }
@@ -80,16 +85,23 @@ export function findWorkerHost(): WorkerHost | undefined {
 export function webWorkerHost(create: () => WebWorker): WorkerHost {
   return (start, onDeath) => {
     const worker = create();
-    worker.addEventListener("error", (event) => {
-      const { message } = event as { readonly message?: unknown };
-      const isText = typeof message === "string" && message !== "";
-      onDeath(new Error(isText ? message : "the worker's script could not be loaded"));
-    });
-    worker.addEventListener("messageerror", () => {
-      onDeath(new Error("the worker could not receive the shared memory"));
+    const started = new Promise<void>((resolve) => {
+      const die = (reason: string): void => {
+        onDeath(new Error(reason));
+        resolve();
+      };
+      worker.addEventListener("message", () => resolve()); // the worker's only message
+      worker.addEventListener("error", (event) => {
+        const { message } = event as { readonly message?: unknown };
+        const isText = typeof message === "string" && message !== "";
+        die(isText ? message : "the worker's script could not be loaded");
+      });
+      worker.addEventListener("messageerror", () => {
+        die("the worker could not receive the shared memory");
+      });
     });
     worker.postMessage(start);
-    return worker;
+    return { started, terminate: () => worker.terminate() };
   };
 }
 
