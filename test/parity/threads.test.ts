@@ -99,6 +99,25 @@ const SHARED: Readonly<Record<string, () => Model>> = {
       { shape: [1] },
     );
   },
+  "hybrid convolution": () => {
+    const value = { ...defaultsOf("Conv2DOptions"), stride_h: 1, stride_w: 1 };
+    const weights = Int8Array.from({ length: 33 * 24 }, (_, index) => ((index * 37) % 255) - 127);
+    return oneOperatorModel(
+      "CONV_2D",
+      { type: "Conv2DOptions", value },
+      [
+        { shape: IMAGE },
+        {
+          shape: [33, 1, 1, 24],
+          dtype: "int8",
+          data: weights,
+          scale: ramp(33).map((scale) => Math.abs(scale) / 50 + 0.01),
+        },
+        { shape: [33], data: ramp(33) },
+      ],
+      { shape: [1] },
+    );
+  },
   "bilinear resize": () => {
     const size = { shape: [2], dtype: "int32", data: Int32Array.of(53, 61) } as const;
     const value = { align_corners: false, half_pixel_centers: true };

@@ -2,13 +2,22 @@
 
 /**
  * Bytes of A that all panels of weights go over. Measured on MobileNetV2: larger than a first-level cache, because fewer
- * and longer sweeps over the weights are worth more than rows that stay in it (16 KB was 5 % slower, 128 KB no faster).
+ * and longer sweeps over the weights are worth more than rows that stay in it (16 KB was 5 % slower). Where the weights
+ * are large, every block reads them from a slow cache, and blocks grow with them (12 % faster for 49 rows).
  */
-const BLOCK_BYTES = 64 * 1024;
+const LEAST_BLOCK_BYTES = 64 * 1024;
+const MOST_BLOCK_BYTES = 512 * 1024;
+
+/** Bytes of a row of A and of all packed weights. */
+export interface BlockedBytes {
+  readonly row: number;
+  readonly weights: number;
+}
 
 /** Rows per block: a multiple of mr, at least one tile, at most what is there. */
-export function blockRows(rows: number, rowBytes: number, mr: number): number {
-  const fitting = Math.floor(BLOCK_BYTES / Math.max(rowBytes, 1) / mr) * mr;
+export function blockRows(rows: number, bytes: BlockedBytes, mr: number): number {
+  const blockBytes = Math.min(Math.max(bytes.weights / 2, LEAST_BLOCK_BYTES), MOST_BLOCK_BYTES);
+  const fitting = Math.floor(blockBytes / Math.max(bytes.row, 1) / mr) * mr;
   return Math.min(Math.max(fitting, mr), Math.ceil(rows / mr) * mr);
 }
 

@@ -21,6 +21,12 @@ export interface TiledProduct {
   readonly threads: number;
 }
 
+/** Rows per call. */
+export function rowBlock({ variant, aStride, rows, k, n }: TiledProduct): number {
+  const bytes = { row: aStride, weights: packedByteLength(variant, n, k) };
+  return blockRows(rows, bytes, variant.mr);
+}
+
 /** The calls; `stage` gives the arguments behind the common ones for rows from `row` and columns from `column` on. */
 export function tileCalls(
   product: TiledProduct,
@@ -30,7 +36,7 @@ export function tileCalls(
   const { outStride = n * elementBytes } = product;
   const steps = gemmSteps(variant, k);
   const panelBytes = packedByteLength(variant, variant.nr, k);
-  const block = blockRows(rows, aStride, variant.mr);
+  const block = rowBlock(product);
   const columns = blockColumns(n, variant.nr, Math.ceil(rows / block), threads);
   const calls: number[][] = [];
   for (let column = 0; column < n; column += columns) {

@@ -52,8 +52,14 @@ export interface ActivationPass {
   readonly bindRows?: (place: FastPlace) => QuantizeRowsFunction;
 }
 
-/** Room for a range: two floats. */
-export const PASS_SCRATCH_BYTES = 8;
+/** Parts that several threads share out, each a multiple of the group that rounding is defined for. */
+const MAX_PARTS = 16;
+const PART_MULTIPLE = 64;
+/** Elements that are too few to share out. */
+const MIN_SHARED = 32768;
+
+/** Room for a range of each part: two floats. */
+export const PASS_SCRATCH_BYTES: number = 8 * MAX_PARTS;
 
 /** Quantizes floats on the fly. */
 export function quantizingPass(
@@ -73,20 +79,65 @@ export function quantizingPass(
     ],
     storedBytes: storedBytes(storage),
     bind(place, scratch) {
-      const range = place.call<RangeFunction>(RANGE_NAME);
+      const rangeOf = bindRange(place, scratch);
       const quantize = place.call<QuantizeFunction>(quantizeName(variant));
-      const extremes = new Float32Array(place.memory.buffer, scratch, 2);
       const parametersOf = asymmetric ? asymmetricParameters : symmetricParameters;
+      const bytes = storedBytes(storage);
       return (source, count, target) => {
-        range(source, count, scratch);
-        const parameters = parametersOf(extremes[0], extremes[1]);
+        const parts = partsOf(count, place.threads);
+        const parameters = parametersOf(...rangeOf(source, parts));
         const { scale, inverse, low, high } = parameters;
         const zeroPoint = stored === undefined ? 0 : parameters.zeroPoint + stored;
-        quantize(source, count, target, inverse, low, high, zeroPoint);
+        if (parts.length === 1) quantize(source, count, target, inverse, low, high, zeroPoint);
+        else {
+          const calls = parts.map(({ first, length }) => {
+            const from = source + first * 4;
+            return [from, length, target + first * bytes, inverse, low, high, zeroPoint];
+          });
+          place.callAll(quantizeName(variant), calls);
+        }
         return { scale, zeroPoint };
       };
     },
     bindRows: (place) => place.call<QuantizeRowsFunction>(rowsName),
+  };
+}
+
+interface Part {
+  readonly first: number;
+  readonly length: number;
+}
+
+/** Cuts `count` elements into parts for several threads. */
+function partsOf(count: number, threads: number): readonly Part[] {
+  if (threads === 1 || count < MIN_SHARED) return [{ first: 0, length: count }];
+  const wanted = Math.min(MAX_PARTS, 2 * threads);
+  const length = Math.ceil(count / wanted / PART_MULTIPLE) * PART_MULTIPLE;
+  return Array.from({ length: Math.ceil(count / length) }, (_, index) => ({
+    first: index * length,
+    length: Math.min(length, count - index * length),
+  }));
+}
+
+/** Makes the function that finds minimum and maximum, 0 among them, of floats at an address. */
+function bindRange(
+  place: FastPlace,
+  scratch: number,
+): (source: number, parts: readonly Part[]) => readonly [min: number, max: number] {
+  const range = place.call<RangeFunction>(RANGE_NAME);
+  const extremes = new Float32Array(place.memory.buffer, scratch, 2 * MAX_PARTS);
+  return (source, parts) => {
+    const [whole] = parts;
+    if (parts.length === 1 && whole !== undefined) {
+      range(source, whole.length, scratch);
+      return [extremes[0], extremes[1]];
+    }
+    const calls = parts.map(({ first, length }, index) => {
+      return [source + first * 4, length, scratch + 8 * index];
+    });
+    place.callAll(RANGE_NAME, calls);
+    const ofParts = extremes.subarray(0, 2 * parts.length);
+    return [Math.min(...ofParts), Math.max(...ofParts)];
   };
 }
 

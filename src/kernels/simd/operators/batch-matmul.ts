@@ -9,10 +9,10 @@ import { finiteRange } from "../../reference/output-stage.ts";
 import { inputAt } from "../../require.ts";
 import { float32 } from "../../views.ts";
 import { addressOf, type FastKernel, type FastPlace, Region } from "../fast-kernel.ts";
-import { blockColumns, blockRows } from "../gemm/blocks.ts";
 import { chooseGemm } from "../gemm/choose.ts";
-import { emitGemm, type GemmCommon } from "../gemm/emit-gemm.ts";
+import { emitGemm } from "../gemm/emit-gemm.ts";
 import { packedByteLength, packFloat } from "../gemm/pack.ts";
+import { tileCalls } from "../gemm/tile-calls.ts";
 import type { GemmVariant } from "../gemm/variants.ts";
 import { COPY_ROWS_NAME, type CopyRowsFunction, emitCopyRows } from "../moves/emit-moves.ts";
 
@@ -128,27 +128,20 @@ function multiplier(
   variant: GemmVariant,
   [bias, low, high]: readonly [bias: number, low: number, high: number],
 ): (x: number, weights: number, out: number) => void {
-  const panelBytes = packedByteLength(variant, variant.nr, depth);
-  const rowBytes = depth * 4;
-  const block = blockRows(rows, rowBytes, variant.mr);
-  const width = blockColumns(columns, variant.nr, Math.ceil(rows / block), place.threads);
   return (x, weights, out) => {
-    const calls: number[][] = [];
-    for (let column = 0; column < columns; column += width) {
-      for (let row = 0; row < rows; row += block) {
-        const common: GemmCommon = [
-          x + row * rowBytes,
-          rowBytes,
-          weights + (column / variant.nr) * panelBytes,
-          out + (row * columns + column) * 4,
-          columns * 4,
-          Math.min(block, rows - row),
-          Math.min(width, columns - column),
-          depth,
-        ];
-        calls.push([...common, bias, low, high]);
-      }
-    }
+    const product = {
+      variant,
+      a: x,
+      aStride: depth * 4,
+      rows,
+      k: depth,
+      n: columns,
+      weights,
+      out,
+      elementBytes: 4,
+      threads: place.threads,
+    };
+    const calls = tileCalls(product, () => [bias, low, high]);
     place.callAll(variant.name, calls, rows * columns * depth);
   };
 }

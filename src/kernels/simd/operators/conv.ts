@@ -87,7 +87,7 @@ function matrixOf(geometry: ConvGeometry, product: Product): ConvMatrix {
     geometry,
     product,
     elementBytes,
-    stripRows: blockRows(pixels, product.rowBytes, product.variant.mr),
+    stripRows: blockRows(pixels, product.blockedBytes, product.variant.mr),
     isDirect: isPointwise && channels * elementBytes === product.rowBytes,
   };
 }

@@ -6,9 +6,9 @@ import { assert } from "../../../base/errors.ts";
 import { elementCount } from "../../../base/shape.ts";
 import { inputAt } from "../../require.ts";
 import { type EmittedFunction, type FastPlace, type FastRequest, Region } from "../fast-kernel.ts";
-import { blockColumns, blockRows } from "../gemm/blocks.ts";
+import type { BlockedBytes } from "../gemm/blocks.ts";
 import { chooseGemm } from "../gemm/choose.ts";
-import { emitGemm, type GemmCommon } from "../gemm/emit-gemm.ts";
+import { emitGemm } from "../gemm/emit-gemm.ts";
 import {
   gemmSteps,
   packedByteLength,
@@ -18,6 +18,7 @@ import {
   stepBytes,
   stepGroup,
 } from "../gemm/pack.ts";
+import { rowBlock, tileCalls } from "../gemm/tile-calls.ts";
 import type { GemmVariant } from "../gemm/variants.ts";
 import type { ActivationPass } from "./activation-pass.ts";
 import { floatKind, hybridKind } from "./float-product.ts";
@@ -36,6 +37,7 @@ export interface Product {
   readonly elementBytes: number;
   /** Bytes of a row of A. */
   readonly rowBytes: number;
+  readonly blockedBytes: BlockedBytes;
   /** What stands for 0 in activations that no pass prepares. */
   readonly zeroPoint: number;
   readonly persistentBytes: number;
@@ -70,6 +72,7 @@ export function planProduct(fast: FastRequest, request: ProductRequest): Product
     elementBytes: kind.elementBytes,
     zeroPoint: kind.zeroPoint ?? 0,
     rowBytes: steps * 4,
+    blockedBytes: { row: steps * 4, weights: packedByteLength(variant, n, k) },
     persistentBytes: measured.byteLength,
     bind(place, parameters) {
       const at = lay(new Region(place.persistent));
@@ -78,33 +81,16 @@ export function planProduct(fast: FastRequest, request: ProductRequest): Product
         storeColumn(place.memory.buffer, values, at.columns[index] ?? 0);
       }
       const stage = kind.bindStage(at.columns, { ...parameters, terms: at.rowTerms });
-      const panelBytes = packedByteLength(variant, variant.nr, k);
-      const cStride = n * kind.elementBytes;
+      const { elementBytes } = kind;
+      const { threads } = place;
+      const { weights } = at;
       return (a, aStride, rows, out) => {
-        const block = blockRows(rows, aStride, variant.mr);
-        const columns = blockColumns(n, variant.nr, Math.ceil(rows / block), place.threads);
+        const product = { variant, a, aStride, rows, k, n, weights, out, elementBytes, threads };
         if (rowSums !== undefined) {
-          const matrix = { a, aStride, rows, block, count: k, out: at.rowTerms };
+          const matrix = { a, aStride, rows, block: rowBlock(product), count: k, out: at.rowTerms };
           place.callAll(rowSums.function.name, rowSumCalls(matrix, rowSums.factor));
         }
-        const calls: number[][] = [];
-        for (let column = 0; column < n; column += columns) {
-          const weights = at.weights + (column / variant.nr) * panelBytes;
-          for (let row = 0; row < rows; row += block) {
-            const common: GemmCommon = [
-              a + row * aStride,
-              aStride,
-              weights,
-              out + row * cStride + column * kind.elementBytes,
-              cStride,
-              Math.min(block, rows - row),
-              Math.min(columns, n - column),
-              steps,
-            ];
-            calls.push([...common, ...stage(row, column)]);
-          }
-        }
-        place.callAll(variant.name, calls, rows * n * k);
+        place.callAll(variant.name, tileCalls(product, stage), rows * n * k);
       };
     },
   };
