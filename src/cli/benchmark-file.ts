@@ -86,10 +86,11 @@ function opTable(profile: readonly OperatorTime[]): string {
 /** One by one, in the order in which they run. */
 function operatorTable(profile: readonly OperatorTime[]): string {
   return textTable([
-    ["operator", "tensor", "ms", "share"],
-    ...profile.map(({ op, tensor, medianMs, share }) => [
+    ["operator", "tensor", "kernel", "ms", "share"],
+    ...profile.map(({ op, tensor, kernel, medianMs, share }) => [
       op,
       shortName(tensor),
+      kernel ?? "reference",
       numberText(medianMs),
       percentText(share),
     ]),

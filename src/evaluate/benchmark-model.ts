@@ -33,6 +33,8 @@ export interface OperatorTime {
   readonly op: string;
   /** Name of its first output. */
   readonly tensor: string;
+  /** The emitted kernel that ran it, `kind-tile-instructions`; absent where the reference kernel did. */
+  readonly kernel?: string;
   /** Milliseconds in one run of the model: the median over all profiled runs, all calls in a run added up. */
   readonly medianMs: number;
   /** Of the sum over all operators, from 0 to 1. */
@@ -122,11 +124,12 @@ async function profileOperators(
   let run = -1;
   const interpreter = await Interpreter.create(model, {
     ...options,
-    observe({ subgraph, operator, op, milliseconds, outputs }) {
+    observe({ subgraph, operator, op, variant, milliseconds, outputs }) {
       if (run < 0) return;
       const key = `${subgraph}/${operator}`;
       const tensor = outputs[0]?.name ?? "";
-      const entry = operators.get(key) ?? { subgraph, operator, op, tensor, times: [] };
+      const kernel = variant === undefined ? {} : { kernel: variant };
+      const entry = operators.get(key) ?? { subgraph, operator, op, tensor, ...kernel, times: [] };
       entry.times[run] = (entry.times[run] ?? 0) + milliseconds;
       operators.set(key, entry);
     },
