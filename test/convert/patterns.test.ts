@@ -119,6 +119,14 @@ describe("functions written out", () => {
     expect(operatorsOf(convert(write).model)).toEqual([operator]);
   });
 
+  it.each<[string, string, (y: ValueRef, w: NodeWriter) => ValueRef]>([
+    ["(y·relu6(y + 3))·⅙", "HARD_SWISH", (y, w) => w.mul(w.mul(y, relu6(y, w)), 1 / 6)],
+    ["y·(relu6(y + 3) / 6)", "HARD_SWISH", (y, w) => w.mul(y, w.div(relu6(y, w), 6))],
+  ])("%s of y = 2·α·x is one %s behind the products", (_, operator, write) => {
+    const scaled: Write = (x, w) => write(w.mul(w.mul(x, slope(w)), 2), w);
+    expect(operatorsOf(convert(scaled).model)).toEqual(["MUL", operator]);
+  });
+
   it.each(LOOKALIKES)("%s is no %s", (_, operator, write) => {
     expect(operatorsOf(convert(write).model)).not.toContain(operator);
   });

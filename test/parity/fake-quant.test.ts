@@ -7,7 +7,7 @@ import { quantizeModel } from "../../src/quantize/quantize-model.ts";
 import { Interpreter } from "../../src/runtime/interpreter.ts";
 
 const fixture = (name: string) =>
-  readFileSync(new URL(`../fixtures/import/${name}`, import.meta.url));
+  readFileSync(new URL(`../fixtures/quantization-aware/${name}`, import.meta.url));
 
 const expected = JSON.parse(fixture("fake_quant.json").toString()) as {
   readonly input: readonly number[];

@@ -15,7 +15,7 @@ interface Expected {
   readonly outputs: readonly (readonly number[])[];
 }
 
-it.each(["vision.keras", "vision.h5", "sequence.keras", "sequence.h5"])(
+it.each(["vision", "sequence", "scales"].flatMap((name) => [`${name}.keras`, `${name}.h5`]))(
   "%s gives what Keras gives",
   async (name) => {
     const json = readFileSync(fixture(name.replace(/\.\w+$/, ".json")), "utf8");

@@ -14,22 +14,40 @@ const product: Pattern = (node, match) => {
   return hardSwish(node, match) ?? gelu(node, match) ?? l2ByRsqrt(node, match);
 };
 
-/** Factors of the node's product, seen from its inputs. */
-function factorsOf(node: GraphNode, match: Matcher): { constant: number; values: ValueRef[] } {
-  const parts = node.inputs.map((input) => match.factors(input, 3));
-  return {
-    constant: parts.reduce((all, { constant }) => all * constant, 1),
-    values: parts.flatMap(({ values }) => values),
-  };
+/** A product of a gate, the value that is let through, and a constant. */
+interface Gated {
+  readonly constant: number;
+  readonly gate: ValueRef;
+  readonly x: ValueRef;
 }
 
-/** x · relu6(x + 3) / 6, in any association. */
+/**
+ * The ways to see a product of `node.inputs` like that, in any association. What is let through may be a product itself,
+ * as behind a convolution with a scale: then it is not to be taken apart.
+ */
+function gatedProducts(node: GraphNode, match: Matcher): Gated[] {
+  const [a, b] = node.inputs;
+  if (a === undefined || b === undefined) return [];
+  const found: Gated[] = [];
+  const consider = (constant: number, values: readonly ValueRef[]): void => {
+    const [one, other] = values;
+    if (one === undefined || other === undefined || values.length > 2) return;
+    found.push({ constant, gate: one, x: other }, { constant, gate: other, x: one });
+  };
+  const [left, right] = [match.factors(a, 3), match.factors(b, 3)];
+  consider(left.constant * right.constant, [...left.values, ...right.values]);
+  consider(left.constant, [...left.values, b]);
+  consider(right.constant, [a, ...right.values]);
+  consider(match.scalar(a) ?? Number.NaN, match.inputs(b, "Mul") ?? []);
+  consider(match.scalar(b) ?? Number.NaN, match.inputs(a, "Mul") ?? []);
+  return found;
+}
+
+/** x · relu6(x + 3) / 6. */
 function hardSwish(node: GraphNode, match: Matcher): ValueRef | undefined {
-  const { constant, values } = factorsOf(node, match);
-  if (values.length !== 2 || Math.abs(constant - 1 / 6) > 1e-6) return undefined;
-  for (const [gate, x] of [values, values.toReversed()]) {
+  for (const { constant, gate, x } of gatedProducts(node, match)) {
     const shifted = match.withScalar(match.operand(gate, "Relu6"), "Add");
-    if (x !== undefined && shifted?.c === 3 && sameRef(shifted.x, x)) {
+    if (shifted?.c === 3 && sameRef(shifted.x, x) && Math.abs(constant - 1 / 6) < 1e-6) {
       return match.build.add(node.name, "HardSwish", [x]);
     }
   }
@@ -38,10 +56,8 @@ function hardSwish(node: GraphNode, match: Matcher): ValueRef | undefined {
 
 /** ½·x·(1 + erf(x/√2)), ½·x·erfc(−x/√2), or ½·x·(1 + tanh(√(2/π)·(x + 0.044715·x³))). */
 function gelu(node: GraphNode, match: Matcher): ValueRef | undefined {
-  const { constant, values } = factorsOf(node, match);
-  if (values.length !== 2 || Math.abs(constant - 0.5) > 1e-6) return undefined;
-  for (const [gate, x] of [values, values.toReversed()]) {
-    if (gate === undefined || x === undefined) continue;
+  for (const { constant, gate, x } of gatedProducts(node, match)) {
+    if (Math.abs(constant - 0.5) > 1e-6) continue;
     const approximate = tanhGate(gate, x, match);
     if (approximate || erfGate(gate, x, match)) {
       return match.build.add(node.name, "Gelu", [x], { approximate: attr.bool(approximate) });

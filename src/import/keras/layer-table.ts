@@ -29,6 +29,7 @@ import {
   embedding,
   geluLayer,
   identity,
+  layerScale,
   leakyReluLayer,
   masking,
   prelu,
@@ -36,7 +37,7 @@ import {
   rescaling,
   softmaxLayer,
 } from "./layers/core.ts";
-import { average, chain, concatenate, dot, subtract } from "./layers/merge.ts";
+import { average, chain, concatenate, customScale, dot, subtract } from "./layers/merge.ts";
 import {
   batchNormalization,
   groupNormalization,
@@ -77,6 +78,7 @@ const LAYERS: ReadonlyMap<string, Translate> = new Map(
     Conv2DTranspose: conv2dTranspose,
     Conv3D: conv3d,
     Convolution2D: conv2d,
+    CustomScaleLayer: customScale,
     Cropping1D: cropping(1),
     Cropping2D: cropping(2),
     Cropping3D: cropping(3),
@@ -101,6 +103,7 @@ const LAYERS: ReadonlyMap<string, Translate> = new Map(
     Identity: identity,
     LSTM: recurrent,
     LSTMV2: recurrent,
+    LayerScale: layerScale,
     LayerNormalization: layerNormalization,
     LeakyReLU: leakyReluLayer,
     Masking: masking,
@@ -126,6 +129,7 @@ const LAYERS: ReadonlyMap<string, Translate> = new Map(
     SpatialDropout1D: identity,
     SpatialDropout2D: identity,
     SpatialDropout3D: identity,
+    StochasticDepth: identity,
     Subtract: subtract,
     UnifiedGRU: recurrent,
     UnifiedLSTM: recurrent,

@@ -120,6 +120,10 @@ export const prelu: Translate = (call) => {
   return writer.binary(`${path}/add`, "AddV2", positive, scaled);
 };
 
+/** Of ConvNeXt: a factor for each channel. */
+export const layerScale: Translate = (call) =>
+  call.writer.binary(`${call.path}/mul`, "Mul", inputOf(call), weightOf(call, "gamma", 0, 1));
+
 export const softmaxLayer: Translate = (call) => {
   const { config, writer, path } = call;
   const axis = config.get("axis") ?? -1;

@@ -20,6 +20,15 @@ export const subtract: Translate = (call) => {
   return call.writer.binary(`${call.path}/sub`, "Sub", a!, b!);
 };
 
+/** Of Inception-ResNet: a + scale · b. */
+export const customScale: Translate = (call) => {
+  const { writer, path, config } = call;
+  const [a, b, ...rest] = several(call);
+  if (rest.length > 0) throw config.wrong(`${rest.length + 2} inputs`, "two");
+  const scale = writer.float(`${path}/scale`, config.number("scale"));
+  return writer.binary(`${path}/add`, "AddV2", a!, writer.binary(`${path}/mul`, "Mul", b!, scale));
+};
+
 export const average: Translate = (call) => {
   const { writer, path } = call;
   const inputs = several(call);
