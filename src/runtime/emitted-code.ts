@@ -1,7 +1,7 @@
 /**
  * The emitted functions of one subgraph: compiled, instantiated on its memory, and handed to workers. Where code is
  * compiled wide there are two instances on the same memory, and kernels go through a table, so that the wide code can be
- * compared with the plain code before it is trusted (`self-check.ts`).
+ * compared with the plain code before it is trusted (`self-check.ts`). Kernels are bound anew to what was settled on.
  */
 import { assert } from "../base/errors.ts";
 import type { EmittedFunction, FastPlace } from "../kernels/simd/fast-kernel.ts";
@@ -41,6 +41,7 @@ export class EmittedCode implements Pick<FastPlace, "call" | "callAll" | "thread
   readonly #plain: Code;
   readonly #wide: Code | undefined;
   #code: Code;
+  #isSettled = false;
   #pool: ThreadPool | undefined;
 
   constructor(
@@ -75,16 +76,17 @@ export class EmittedCode implements Pick<FastPlace, "call" | "callAll" | "thread
 
   /** Decides for one code for good, and starts the workers. */
   settle(code: "plain" | "wide"): void {
+    assert(!this.#isSettled, "code is settled once");
     this.use(code);
+    this.#isSettled = true;
     if (this.#workers === undefined) return;
-    assert(this.#pool === undefined, "code is settled once");
     const { module, exports } = this.#code;
     const start = { module, memory: this.#memory, functions: Object.keys(exports) };
     this.#pool = new ThreadPool(this.#workers.host, this.#workers.count, start, exports);
   }
 
   call<Call extends (...args: never[]) => void>(name: string): Call {
-    if (this.#wide === undefined) return this.#plain.exports[name] as Call;
+    if (this.#isSettled) return this.#code.exports[name] as Call;
     const indirect: EmittedCall = (...args) => (this.#code.exports[name] as EmittedCall)(...args);
     return indirect as unknown as Call;
   }

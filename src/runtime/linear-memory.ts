@@ -38,8 +38,11 @@ export interface LinearMemory {
   readonly arenaStart: number;
   /** Bytes beside the activations: packed weights and scratch. */
   readonly kernelBytes: number;
-  /** Binds the emitted kernel of an operator; undefined where the reference kernel serves it. */
-  bind(operator: number): KernelRun | undefined;
+  /**
+   * Binds the emitted kernel of an operator; undefined where the reference kernel serves it. `isStored`: once again, to
+   * the code that was settled on.
+   */
+  bind(operator: number, isStored?: boolean): KernelRun | undefined;
   /** Name of the emitted variant that serves an operator. */
   variantOf(operator: number): string | undefined;
   /** The emitted kernels' code; undefined where there are none. */
@@ -82,13 +85,17 @@ export function openLinearMemory(
     threads: code.threads,
     call: (name) => code.call(name),
     callAll: (name, calls, work) => code.callAll(name, calls, work),
-  } satisfies Omit<FastPlace, "persistent">;
+  } satisfies Omit<FastPlace, "persistent" | "isStored">;
   return {
     buffer: memory.buffer,
     arenaStart,
     kernelBytes: totalBytes - plan.arenaByteLength,
-    bind: (operator) =>
-      fast.get(operator)?.bind({ ...place, persistent: persistent.get(operator) ?? 0 }),
+    bind: (operator, isStored = false) =>
+      fast.get(operator)?.bind({
+        ...place,
+        persistent: persistent.get(operator) ?? 0,
+        isStored,
+      }),
     variantOf: (operator) => fast.get(operator)?.variant,
     code,
   };

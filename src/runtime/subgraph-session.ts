@@ -207,13 +207,18 @@ export class SubgraphSession implements CallableSubgraph {
   }
 
   /** Decides whether wide code is trusted, where there is some. */
-  #settle({ code, variantOf }: LinearMemory): void {
+  #settle(memory: LinearMemory): void {
+    const { code, variantOf } = memory;
     if (code === undefined || !code.hasWide) return;
     const checked = this.#steps.filter((step) => {
       return !("dynamic" in step) && variantOf(step.operator) !== undefined;
     }) as StaticStep[];
     const agree = codesAgree(checked, (which) => code.use(which));
     code.settle(agree ? "wide" : "plain");
+    this.#steps = this.#steps.map((step) => {
+      const run = "dynamic" in step ? undefined : memory.bind(step.operator, true);
+      return run === undefined ? step : { ...step, run };
+    });
     if (agree) return;
     const text = "256-bit kernels give other results than 128-bit ones here, and are not used";
     this.#host.remark?.({ id: "wide-refused", text });

@@ -156,6 +156,11 @@ describe("threads", () => {
     expect(await outputOf(convolution(), { threads: 5 })).toEqual(one);
   });
 
+  it("give the same result to the bit with 256-bit kernels, where there are some", async () => {
+    const one = await outputOf(convolution(), { threads: 1 });
+    expect(await outputOf(convolution(), { threads: 3, wide: true })).toEqual(one);
+  });
+
   it.each(Object.entries(SHARED))("give the same %s to the bit", async (_, build) => {
     const one = await outputOf(build(), { threads: 1 });
     expect(await outputOf(build(), { threads: 3 })).toEqual(one);

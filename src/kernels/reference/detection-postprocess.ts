@@ -6,7 +6,7 @@
  * kernels/detection_postprocess.cc.
  */
 import { formatShape } from "../../base/shape.ts";
-import type { Kernel, KernelNode, TensorInfo, TensorView } from "../kernel.ts";
+import type { Kernel, KernelNode, TensorView } from "../kernel.ts";
 import {
   badValue,
   inputAt,
@@ -21,7 +21,6 @@ import {
 import { float32, present } from "../views.ts";
 import { intersectionOverUnion } from "./box-overlap.ts";
 import { OptionMap } from "./custom-options.ts";
-import { numbersOf } from "./elements.ts";
 
 const { fround } = Math;
 
@@ -64,12 +63,15 @@ function optionsFrom(node: KernelNode): DetectionOptions {
   return options;
 }
 
-/** Elements as floats: uint8 ones dequantized in float32. */
+/** Elements as floats: uint8 ones dequantized in float32, by a table: there are as many scores as boxes times classes. */
 function realValues(node: KernelNode, view: TensorView | undefined, role: string): Float32Array {
-  const info: TensorInfo = present(view);
-  if (info.dtype === "float32") return float32(view);
+  const info = present(view);
+  if (!(info.data instanceof Uint8Array)) return float32(view);
   const { scale, zeroPoint } = perTensorQuantization(node, info, role);
-  return Float32Array.from(numbersOf(view), (q) => (q - zeroPoint) * scale);
+  const real = Float32Array.from({ length: 256 }, (_, q) => (q - zeroPoint) * scale);
+  const values = new Float32Array(info.data.length);
+  for (let i = 0; i < values.length; i++) values[i] = real[info.data[i]];
+  return values;
 }
 
 /** Corners of each box, from an offset of the anchor's center and the logarithm of its size. */
@@ -82,13 +84,16 @@ function decodeBoxes(
   const boxes = new Float32Array(anchors.length);
   const [scaleY, scaleX, scaleH, scaleW] = scales.map(fround);
   for (let box = 0; 4 * box < anchors.length; box++) {
-    const [y, x, h, w] = encodings.subarray(box * length, box * length + 4);
-    const [anchorY, anchorX, anchorH, anchorW] = anchors.subarray(4 * box, 4 * box + 4);
-    const centerY = fround((y / scaleY) * anchorH + anchorY);
-    const centerX = fround((x / scaleX) * anchorW + anchorX);
-    const halfH = fround(0.5 * Math.exp(h / scaleH) * anchorH);
-    const halfW = fround(0.5 * Math.exp(w / scaleW) * anchorW);
-    boxes.set([centerY - halfH, centerX - halfW, centerY + halfH, centerX + halfW], 4 * box);
+    const [from, to] = [box * length, 4 * box];
+    const [anchorH, anchorW] = [anchors[to + 2], anchors[to + 3]];
+    const centerY = fround((encodings[from] / scaleY) * anchorH + anchors[to]);
+    const centerX = fround((encodings[from + 1] / scaleX) * anchorW + anchors[to + 1]);
+    const halfH = fround(0.5 * Math.exp(encodings[from + 2] / scaleH) * anchorH);
+    const halfW = fround(0.5 * Math.exp(encodings[from + 3] / scaleW) * anchorW);
+    boxes[to] = centerY - halfH;
+    boxes[to + 1] = centerX - halfW;
+    boxes[to + 2] = centerY + halfH;
+    boxes[to + 3] = centerX + halfW;
   }
   return boxes;
 }
@@ -100,9 +105,11 @@ function suppress(
   most: number,
   options: DetectionOptions,
 ): number[] {
-  const candidates = Array.from(scores, (_, box) => box)
-    .filter((box) => scores[box] >= options.scoreThreshold)
-    .sort((a, b) => scores[b] - scores[a] || a - b);
+  const candidates: number[] = [];
+  for (let box = 0; box < scores.length; box++) {
+    if (scores[box] >= options.scoreThreshold) candidates.push(box);
+  }
+  candidates.sort((a, b) => scores[b] - scores[a] || a - b);
   const chosen: number[] = [];
   for (const box of candidates) {
     if (chosen.length >= most) break;
@@ -129,9 +136,11 @@ function detectFast(
   const { classCount, maxClassesPerDetection, maxDetections } = options;
   const perBox = Math.min(maxClassesPerDetection, classCount);
   const labels = Array.from({ length: classCount }, (_, label) => label);
-  const best = Array.from({ length: boxes.length / 4 }, (_, box) =>
-    labels.reduce((top, label) => Math.max(top, scoreOf(box, label)), -Infinity),
-  );
+  const best = Array.from({ length: boxes.length / 4 }, (_, box) => {
+    let top = -Infinity;
+    for (let label = 0; label < classCount; label++) top = Math.max(top, scoreOf(box, label));
+    return top;
+  });
   return suppress(boxes, best, maxDetections, options).map((box) =>
     labels
       .toSorted((a, b) => scoreOf(box, b) - scoreOf(box, a) || a - b)

@@ -27,6 +27,8 @@ export interface FastPlace {
   callAll(name: string, calls: readonly (readonly number[])[], work?: number): void;
   /** `persistentBytes` bytes of its own, kept from run to run; zero at first. 64-byte aligned. */
   readonly persistent: number;
+  /** Whether an earlier binding has written the constants there; large ones need not be packed again. */
+  readonly isStored: boolean;
   /** `scratchBytes` bytes that other kernels use too. 64-byte aligned. */
   readonly scratch: number;
 }

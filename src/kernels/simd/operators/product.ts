@@ -76,9 +76,11 @@ export function planProduct(fast: FastRequest, request: ProductRequest): Product
     persistentBytes: measured.byteLength,
     bind(place, parameters) {
       const at = lay(new Region(place.persistent));
-      storeWeights(place.memory.buffer, variant, kind.weights(), n, k, at.weights);
-      for (const [index, values] of kind.columns.entries()) {
-        storeColumn(place.memory.buffer, values, at.columns[index] ?? 0);
+      if (!place.isStored) {
+        storeWeights(place.memory.buffer, variant, kind.weights(), n, k, at.weights);
+        for (const [index, values] of kind.columns.entries()) {
+          storeColumn(place.memory.buffer, values, at.columns[index] ?? 0);
+        }
       }
       const stage = kind.bindStage(at.columns, { ...parameters, terms: at.rowTerms });
       const { elementBytes } = kind;
