@@ -12,6 +12,7 @@ const TESTS = [
   "src/kernels/simd",
   "src/runtime",
   "test/parity/fast-",
+  "test/parity/threads",
   "test/parity/wide",
 ];
 
