@@ -4,7 +4,7 @@ import { it } from "vitest";
 import { defaultsOf } from "../../src/formats/tflite/options.ts";
 import type { BuiltinOperatorName, BuiltinOptions } from "../../src/formats/tflite/schema.gen.ts";
 import { type OperandSpec, oneOperatorModel } from "../one-operator-model.ts";
-import { expectAgreement, RUNS } from "./agreement.ts";
+import { expectAgreement, RUNS, uniform } from "./agreement.ts";
 
 const shapes = fc.array(fc.integer({ min: 1, max: 11 }), { minLength: 1, maxLength: 3 });
 const scales = fc.double({ min: 0.002, max: 0.2, noNaN: true });
@@ -79,6 +79,29 @@ it("softmax of floats agrees", async () => {
       const value = { ...defaultsOf("SoftmaxOptions"), beta };
       const options: BuiltinOptions = { type: "SoftmaxOptions", value };
       await expectAgreement(oneOperatorModel("SOFTMAX", options, [{ shape }], { shape }), false);
+    }),
+    RUNS,
+  );
+});
+
+it("lookups in tables of bytes agree to the bit, with a scale for each row and for all", async () => {
+  const table = fc.tuple(fc.integer({ min: 8, max: 12 }), fc.integer({ min: 1, max: 40 }));
+  const ids = fc.integer({ min: 1, max: 5 });
+  await fc.assert(
+    fc.asyncProperty(table, ids, fc.boolean(), async ([rows, depth], count, isPerRow) => {
+      const next = uniform(depth);
+      const data = Int8Array.from({ length: rows * depth }, () => Math.round(next() * 127));
+      const scale = Float32Array.from({ length: isPerRow ? rows : 1 }, () => 0.02 + next() / 99);
+      const model = oneOperatorModel(
+        "EMBEDDING_LOOKUP",
+        undefined,
+        [
+          { shape: [count], dtype: "int32" },
+          { shape: [rows, depth], dtype: "int8", data, scale },
+        ],
+        { shape: [1] },
+      );
+      await expectAgreement(model, true);
     }),
     RUNS,
   );

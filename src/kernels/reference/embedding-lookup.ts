@@ -35,7 +35,11 @@ function rowElements(node: KernelNode): number {
 }
 
 /** Calls `use` with each id and its position, after checking that the table has such a row. */
-function eachId(node: KernelNode, ids: Int32Array, use: (id: number, at: number) => void): void {
+export function eachId(
+  node: KernelNode,
+  ids: Int32Array,
+  use: (id: number, at: number) => void,
+): void {
   const rows = inputAt(node, 1).shape[0];
   ids.forEach((id, at) => {
     if (id < 0 || id >= rows) throw badValue(node, `id ${id}`, `0 to ${rows - 1}`);

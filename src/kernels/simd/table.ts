@@ -4,6 +4,7 @@ import { ARITHMETIC_KERNELS } from "./operators/arithmetic.ts";
 import { fastBatchMatmul } from "./operators/batch-matmul.ts";
 import { fastConv } from "./operators/conv.ts";
 import { fastDepthwise } from "./operators/depthwise.ts";
+import { fastEmbeddingLookup } from "./operators/embedding.ts";
 import { fastFullyConnected } from "./operators/fully-connected.ts";
 import { fastIntegerMatmul } from "./operators/integer-matmul.ts";
 import { fastIntegerTransposeConv } from "./operators/integer-transpose-conv.ts";
@@ -31,6 +32,7 @@ const FAST_KERNELS: FastKernelTable = {
   FULLY_CONNECTED: fastFullyConnected,
   TRANSPOSE_CONV: (request) => fastFloatTransposeConv(request) ?? fastIntegerTransposeConv(request),
   BATCH_MATMUL: (request) => fastBatchMatmul(request) ?? fastIntegerMatmul(request),
+  EMBEDDING_LOOKUP: fastEmbeddingLookup,
   AVERAGE_POOL_2D: fastAveragePool,
   MAX_POOL_2D: fastMaxPool,
   L2_POOL_2D: fastL2Pool,
