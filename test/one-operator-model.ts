@@ -38,7 +38,8 @@ function quantizationOf(spec: OperandSpec): Quantization | undefined {
 
 /**
  * A model whose operands that are neither constant nor variable are its inputs, in order; undefined stands for an
- * operand that is left out. It has `outputCount` outputs like `output`, whose shapes are found at load.
+ * operand that is left out. It has `outputCount` outputs like `output`, whose shapes are found at load, and such
+ * intermediate tensors.
  */
 export function oneOperatorModel(
   op: BuiltinOperatorName,
@@ -46,29 +47,35 @@ export function oneOperatorModel(
   inputs: readonly (OperandSpec | undefined)[],
   output: OperandSpec,
   outputCount = 1,
+  intermediates: readonly OperandSpec[] = [],
 ): Model {
   const buffers: Buffer[] = [EMPTY_BUFFER];
   const present = inputs.filter((spec) => spec !== undefined);
   const outputs = Array.from({ length: outputCount }, (_, index) => present.length + index);
-  const tensors = [...present, ...outputs.map(() => output)].map((spec, index): Tensor => {
-    const quantization = quantizationOf(spec);
-    if (spec.data !== undefined) buffers.push(residentBuffer(bytesOf(spec.data)));
-    return {
-      name: `t${index}`,
-      dtype: spec.dtype ?? "float32",
-      shape: spec.shape,
-      buffer: spec.data === undefined ? 0 : buffers.length - 1,
-      isVariable: spec.isVariable ?? false,
-      hasRank: true,
-      ...(quantization === undefined ? {} : { quantization }),
-    };
-  });
+  const tensors = [...present, ...outputs.map(() => output), ...intermediates].map(
+    (spec, index): Tensor => {
+      const quantization = quantizationOf(spec);
+      if (spec.data !== undefined) buffers.push(residentBuffer(bytesOf(spec.data)));
+      return {
+        name: `t${index}`,
+        dtype: spec.dtype ?? "float32",
+        shape: spec.shape,
+        buffer: spec.data === undefined ? 0 : buffers.length - 1,
+        isVariable: spec.isVariable ?? false,
+        hasRank: true,
+        ...(quantization === undefined ? {} : { quantization }),
+      };
+    },
+  );
   const operator = {
     op,
     version: 1,
     inputs: inputs.map((spec) => (spec === undefined ? -1 : present.indexOf(spec))),
     outputs,
     ...(options === undefined ? {} : { options }),
+    ...(intermediates.length === 0
+      ? {}
+      : { intermediates: intermediates.map((_, at) => present.length + outputCount + at) }),
   };
   return {
     version: 3,

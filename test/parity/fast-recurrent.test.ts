@@ -175,6 +175,75 @@ it.each([
   await expectAgreement(model, kind === "hybrid", 2);
 });
 
+it("fully quantized LSTMs agree to the bit, with and without CIFG, projection and clipping", async () => {
+  await fc.assert(
+    fc.asyncProperty(
+      sequences,
+      fc.record({
+        cifg: fc.boolean(),
+        projection: fc.option(size, { nil: undefined }),
+        clip: fc.constantFrom(0, 0.6),
+        cellExponent: fc.constantFrom(-15, -12, -11),
+      }),
+      async (s, { cifg, projection, clip, cellExponent }) => {
+        const next = uniform(s.units + s.width);
+        const cells = s.units;
+        const outputs = projection ?? cells;
+        const quantized = (shape: readonly number[], scale: number, zeroPoint: number) =>
+          ({
+            shape,
+            dtype: "int8",
+            scale: Float32Array.of(scale),
+            zeroPoint: [zeroPoint],
+          }) as const;
+        const matrix = (units: number, depth: number): OperandSpec => {
+          const data = Int8Array.from({ length: units * depth }, () => Math.round(next() * 127));
+          return { ...quantized([units, depth], 0.004, 0), data };
+        };
+        const bias = (units: number): OperandSpec => {
+          const data = Int32Array.from({ length: units }, () => Math.round(next() * 3000));
+          return { shape: [units], dtype: "int32", data };
+        };
+        const unless = (absent: boolean, make: () => OperandSpec) => (absent ? undefined : make());
+        const gates = (make: () => OperandSpec) => [unless(cifg, make), make(), make(), make()];
+        const cellScale = Float32Array.of(2 ** cellExponent);
+        const inputs = [
+          quantized(sequenceShape(s), 0.02, 5),
+          ...gates(() => matrix(cells, s.width)),
+          ...gates(() => matrix(cells, outputs)),
+          ...new Array<undefined>(3).fill(undefined),
+          ...gates(() => bias(cells)),
+          unless(projection === undefined, () => matrix(outputs, cells)),
+          unless(projection === undefined, () => bias(outputs)),
+          { ...quantized([s.batch, outputs], 0.009, -7), isVariable: true },
+          {
+            ...{ shape: [s.batch, cells], dtype: "int16" as const, isVariable: true },
+            ...{ scale: cellScale, zeroPoint: [0] },
+          },
+        ];
+        const value = {
+          ...defaultsOf("UnidirectionalSequenceLSTMOptions"),
+          fused_activation_function: "TANH",
+          cell_clip: clip,
+          proj_clip: clip,
+          time_major: s.timeMajor,
+        } as const;
+        const gate = { shape: [0], dtype: "int16", scale: Float32Array.of(2 ** -12) } as const;
+        const model = oneOperatorModel(
+          "UNIDIRECTIONAL_SEQUENCE_LSTM",
+          { type: "UnidirectionalSequenceLSTMOptions", value },
+          inputs,
+          quantized([1], 0.009, -7),
+          1,
+          [gate, gate, gate, gate, quantized([0], 0.008, 3)],
+        );
+        await expectAgreement(model, true, RUN_COUNT);
+      },
+    ),
+    RUNS,
+  );
+});
+
 it("RNNs agree, in one direction and in both", async () => {
   const operators = fc.constantFrom(
     ["RNN", "RNNOptions"] as const,

@@ -26,8 +26,9 @@ function constant(raw: number): number {
   return saturateFixed16(Math.floor((raw + 2 ** 15) / 2 ** 16));
 }
 
-const EXP_OF_MINUS_EIGHTH = constant(1895147668);
-const THIRD = constant(715827883);
+/** e^(−1/8) and 1/3. */
+export const EXP_OF_MINUS_EIGHTH: number = constant(1895147668);
+export const THIRD: number = constant(715827883);
 
 /** e^x for x in [−1/4, 0), without integer bits: Taylor's polynomial of degree 4 around −1/8. */
 function expNearZero(x: number): number {
@@ -42,7 +43,7 @@ function expNearZero(x: number): number {
 }
 
 /** e^(−2^k) for k from −2 to 4. */
-const POWERS: readonly (readonly [exponent: number, value: number])[] = [
+export const POWERS_OF_E: readonly (readonly [exponent: number, value: number])[] = [
   [-2, constant(1672461947)],
   [-1, constant(1302514674)],
   [0, constant(790015084)],
@@ -60,7 +61,7 @@ function expOfNegative(x: number, integerBits: number): number {
   const inQuarter = (x & (quarter - 1)) - quarter;
   let result = expNearZero(saturateFixed16(inQuarter * 2 ** integerBits));
   const rest = inQuarter - x;
-  for (const [exponent, value] of POWERS) {
+  for (const [exponent, value] of POWERS_OF_E) {
     if (integerBits > exponent && (rest & (2 ** (fractionBits + exponent))) !== 0) {
       result = multiplyFixed16(result, value);
     }
@@ -73,6 +74,10 @@ function halfSum(a: number, b: number): number {
   const sum = a + b;
   return Math.trunc((sum + (sum >= 0 ? 1 : -1)) / 2);
 }
+
+/** The line that estimates 2 / (1 + x) from half the denominator: 48/17 − 32/17·d, with 2 integer bits. */
+export const NEWTON_INTERCEPT: number = constant(1515870810);
+export const NEWTON_SLOPE: number = constant(-1010580540);
 
 /** 2 / (1 + x) for x in [0, 1], with 2 integer bits: three steps of Newton's iteration from a line. */
 function twoOverOnePlus(x: number): number {

@@ -1,10 +1,12 @@
 /** The requantization of int32 sums that are complete only after their product (`finish/emit-requantize-rows.ts`). */
 import type { ActivationFunctionType } from "../../../formats/tflite/schema.gen.ts";
 import type { KernelNode, TensorInfo } from "../../kernel.ts";
+import type { QuantizedMultiplier } from "../../reference/fixed-point.ts";
 import { inputAt, outputAt } from "../../require.ts";
 import type { EmittedFunction, FastPlace, Region } from "../fast-kernel.ts";
 import {
   emitRequantizeRows,
+  type RequantizedOutput,
   type RequantizeRowsFunction,
   requantizeRowsName,
 } from "../finish/emit-requantize-rows.ts";
@@ -41,6 +43,29 @@ export function integerFinish(
     name,
     requantization,
     away: Int32Array.from({ length: columns }, (_, column) => (column < grouped ? 0 : -1)),
+  };
+}
+
+/**
+ * Requantization with a factor for each column, halves away from zero; undefined where some factor is not below 1/2 or
+ * is 0.
+ */
+export function finishOf(
+  output: RequantizedOutput,
+  factors: readonly QuantizedMultiplier[],
+  bounds: Pick<Requantization, "zeroPoint" | "low" | "high">,
+): IntegerFinish | undefined {
+  if (!factors.every(({ shift, multiplier }) => shift < 0 && multiplier > 0)) return undefined;
+  const name = requantizeRowsName(output);
+  return {
+    functions: [{ name, emit: (module) => emitRequantizeRows(module, output) }],
+    name,
+    requantization: {
+      multipliers: Int32Array.from(factors, ({ multiplier }) => multiplier),
+      exponents: Int32Array.from(factors, ({ shift }) => 2 ** (31 + shift)),
+      ...bounds,
+    },
+    away: new Int32Array(factors.length).fill(-1),
   };
 }
 

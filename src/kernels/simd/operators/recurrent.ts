@@ -1,7 +1,7 @@
 /**
  * LSTM, RNN and SVDF, float and hybrid. What `lstm.ts` and `rnn.ts` do not take keeps the reference's control; there,
- * products and activations are emitted (`recurrent-math.ts`). The basic kernel of LSTM and integer forms are left to the
- * reference.
+ * products and activations are emitted (`recurrent-math.ts`). The basic kernel of LSTM and the
+ * integer SVDF are left to the reference.
  */
 import type { KernelNode, KernelRun } from "../../kernel.ts";
 import { optionsOf } from "../../options.ts";
@@ -16,6 +16,7 @@ import type { RecurrentMath } from "../../reference/recurrent-product.ts";
 import { createFloatSvdf } from "../../reference/svdf.ts";
 import { inputAt } from "../../require.ts";
 import { type FastKernel, type FastKernelTable, Region } from "../fast-kernel.ts";
+import { fastIntegerLstm } from "./integer-lstm.ts";
 import { fastLstm } from "./lstm.ts";
 import {
   emittedMath,
@@ -73,10 +74,11 @@ const generalLstm = fastRecurrence({
       : optionsOf(node, "UnidirectionalSequenceLSTMOptions").asymmetric_quantize_inputs,
 });
 
-const fastUnidirectionalLstm: FastKernel = (request) =>
-  inputAt(request.node, 0).dtype === "float32"
-    ? (fastLstm(request) ?? generalLstm(request))
-    : undefined;
+const fastUnidirectionalLstm: FastKernel = (request) => {
+  const { dtype } = inputAt(request.node, 0);
+  if (dtype === "int8") return fastIntegerLstm(request);
+  return dtype === "float32" ? (fastLstm(request) ?? generalLstm(request)) : undefined;
+};
 
 const generalBidirectionalLstm = fastRecurrence({
   matrices: [...matrixOperands(FORWARD), ...matrixOperands(BACKWARD)],
