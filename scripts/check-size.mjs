@@ -17,14 +17,15 @@ const build = await rolldown({
 const { output } = await build.generate({ format: "es", minify: true });
 const problems = [];
 let total = 0;
-for (const { fileName, code = "", imports = [] } of output) {
+for (const { fileName, code, imports, isDynamicEntry } of output) {
   const bytes = gzipSync(code, { level: 9 }).byteLength;
-  total += bytes;
-  console.log(`${fileName}: ${Buffer.byteLength(code)} bytes, ${bytes} compressed`);
+  if (!isDynamicEntry) total += bytes;
+  const when = isDynamicEntry ? ", only for models that need it" : "";
+  console.log(`${fileName}: ${Buffer.byteLength(code)} bytes, ${bytes} compressed${when}`);
   const outside = imports.filter((name) => !output.some((file) => file.fileName === name));
   if (outside.length > 0) problems.push(`${fileName} imports ${outside}, expected no package`);
 }
-console.log(`together: ${total} bytes compressed, at most ${MAX_GZIP_BYTES} allowed`);
+console.log(`for every model: ${total} bytes compressed, at most ${MAX_GZIP_BYTES} allowed`);
 if (total > MAX_GZIP_BYTES) {
   problems.push(`${total} bytes compressed, expected at most ${MAX_GZIP_BYTES}`);
 }

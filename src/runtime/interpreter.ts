@@ -10,10 +10,10 @@ import type { Model, Quantization, Signature, Subgraph } from "../model/ir.ts";
 import { parseModel } from "../model/read.ts";
 import { verifyModel } from "../model/verify.ts";
 import { checkThreads, checkTimeLimit, findSignature } from "./check-options.ts";
+import { KernelCatalog } from "./kernel-catalog.ts";
 import {
   fastChoice,
   type KernelChoice,
-  kernelFinder,
   type Threads,
   type TileChoice,
   threadsOf,
@@ -166,12 +166,12 @@ export class Interpreter {
         option: "subgraph",
       });
     }
-    const finder = kernelFinder(options.customOperators);
-    const fast = fastChoice(options.kernels ?? "auto", options);
+    const catalog = new KernelCatalog(options.customOperators);
+    const fast = fastChoice(options.kernels ?? "auto", catalog, options);
     const starting = new StartingWorkers();
     const { threads, diagnostics } = threadsOf(fast, options.threads);
     const remarks = [...diagnostics, ...wideRemarks(fast, options.wide)];
-    const program = new Program(await loadModel(parsed, finder), {
+    const program = new Program(await loadModel(parsed, catalog), {
       preserveAll: options.preserveAllTensors ?? false,
       ...(fast === undefined ? {} : { fast: starting.watch(fast) }),
       ...(options.observe === undefined ? {} : { observe: options.observe }),

@@ -1,13 +1,10 @@
 /** Which kernel serves an operator. */
 import { type Diagnostic, UnsupportedError } from "../base/errors.ts";
-import type { KernelTable } from "../kernels/kernel.ts";
-import { referenceCustomKernel, referenceKernel } from "../kernels/reference/table.ts";
 import type { FastFeatures } from "../kernels/simd/fast-kernel.ts";
 import { probeFeatures } from "../kernels/simd/probe.ts";
-import { fastKernel } from "../kernels/simd/table.ts";
 import { findWideCompile } from "./compile.ts";
+import type { KernelCatalog } from "./kernel-catalog.ts";
 import type { FastChoice } from "./linear-memory.ts";
-import type { KernelFinder } from "./load.ts";
 import { tileSpeeds } from "./tile-speeds.ts";
 import { findWorkerHost, type WorkerHost } from "./worker-host.ts";
 
@@ -16,14 +13,6 @@ import { findWorkerHost, type WorkerHost } from "./worker-host.ts";
  * engine has no SIMD; "auto": the fastest there is.
  */
 export type KernelChoice = "auto" | "reference" | "simd";
-
-/** Makes the function that finds reference kernels by operator name. */
-export function kernelFinder(customOperators: KernelTable = {}): KernelFinder {
-  return (op, isCustom) => {
-    if (!isCustom) return referenceKernel(op);
-    return Object.hasOwn(customOperators, op) ? customOperators[op] : referenceCustomKernel(op);
-  };
-}
 
 /** How tiles of matrix products are chosen: by speeds measured at first use in the process, or by the usual ones. */
 export type TileChoice = "measured" | "usual";
@@ -46,6 +35,7 @@ export interface FastOptions {
  */
 export function fastChoice(
   choice: KernelChoice,
+  catalog: KernelCatalog,
   {
     threads = 1,
     workerHost = findWorkerHost(),
@@ -66,7 +56,7 @@ export function fastChoice(
     };
     return {
       features,
-      find: fastKernel,
+      find: (op) => catalog.fast(op),
       ...workers,
       ...(compileWide === undefined ? {} : { compileWide }),
     };

@@ -8,11 +8,9 @@ import { elementCount } from "../base/shape.ts";
 import type { Kernel, KernelNode, TensorInfo } from "../kernels/kernel.ts";
 import { resultTypes } from "../kernels/result-types.ts";
 import type { Model, Operator, Subgraph, Tensor } from "../model/ir.ts";
+import type { KernelCatalog } from "./kernel-catalog.ts";
 import { expandSparse } from "./sparse-constant.ts";
 import { constantData } from "./tensor-data.ts";
-
-/** Finds the kernel of an operator; undefined where there is none. */
-export type KernelFinder = (op: string, isCustom: boolean) => Kernel | undefined;
 
 export interface LoadedOperator {
   readonly kernel: Kernel;
@@ -42,11 +40,14 @@ export interface LoadedSubgraph {
  * @throws {UnsupportedError} that lists every operator and combination that no kernel serves.
  * @throws {GraphError} for operators that contradict themselves, and for data that does not fit its tensor.
  */
-export async function loadModel(model: Model, findKernel: KernelFinder): Promise<LoadedSubgraph[]> {
+export async function loadModel(
+  model: Model,
+  catalog: Pick<KernelCatalog, "reference">,
+): Promise<LoadedSubgraph[]> {
   const missing = new Set<string>();
   const loaded: LoadedSubgraph[] = [];
   for (const [index, subgraph] of model.subgraphs.entries()) {
-    loaded.push(await loadSubgraph(model, subgraph, index, findKernel, missing));
+    loaded.push(await loadSubgraph(model, subgraph, index, catalog, missing));
   }
   if (missing.size > 0) {
     const features = [...missing].sort();
@@ -73,14 +74,14 @@ async function loadSubgraph(
   model: Model,
   subgraph: Subgraph,
   index: number,
-  findKernel: KernelFinder,
+  catalog: Pick<KernelCatalog, "reference">,
   missing: Set<string>,
 ): Promise<LoadedSubgraph> {
   const { tensors, constants } = await loadTensors(model, subgraph, index);
   const operators: LoadedOperator[] = [];
   for (const [at, operator] of subgraph.operators.entries()) {
     const node = retyped(nodeOf(operator, at, index, tensors), operator, tensors);
-    const kernel = findKernel(node.op, operator.op === "CUSTOM");
+    const kernel = await catalog.reference(node.op, operator.op === "CUSTOM");
     if (kernel === undefined) {
       missing.add(operator.op === "CUSTOM" ? `custom operator ${node.op}` : node.op);
       continue;

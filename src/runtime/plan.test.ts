@@ -2,7 +2,7 @@ import { describe, expect, it } from "vitest";
 import { buildModel, type SubgraphSpec } from "../../test/model-builder.ts";
 import { isOctavoError } from "../base/errors.ts";
 import type { Shape } from "../base/shape.ts";
-import { kernelFinder } from "./kernel-choice.ts";
+import { KernelCatalog } from "./kernel-catalog.ts";
 import { loadModel } from "./load.ts";
 import { type Plan, planSubgraph } from "./plan.ts";
 
@@ -12,7 +12,7 @@ async function planOf(
   inputShapes: Shape[],
   preserveAll = false,
 ): Promise<Plan> {
-  const [graph] = await loadModel(buildModel([spec]), kernelFinder());
+  const [graph] = await loadModel(buildModel([spec]), new KernelCatalog());
   return planSubgraph(graph!, {
     inputShapes,
     preserveAll,

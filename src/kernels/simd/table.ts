@@ -1,60 +1,9 @@
 /** Emitted kernels by operator name. What is not here, or declines, runs as the reference defines it. */
-import type { FastKernel, FastKernelTable } from "./fast-kernel.ts";
-import { ARITHMETIC_KERNELS } from "./operators/arithmetic.ts";
-import { fastBatchMatmul } from "./operators/batch-matmul.ts";
-import { fastConv } from "./operators/conv.ts";
-import { fastDepthwise } from "./operators/depthwise.ts";
-import { fastEmbeddingLookup } from "./operators/embedding.ts";
-import { fastFullyConnected } from "./operators/fully-connected.ts";
-import { fastIntegerMatmul } from "./operators/integer-matmul.ts";
-import { fastIntegerTransposeConv } from "./operators/integer-transpose-conv.ts";
-import {
-  fastConcatenation,
-  fastPack,
-  fastSplit,
-  fastSplitV,
-  fastUnpack,
-} from "./operators/joining.ts";
-import { MOVEMENT_KERNELS } from "./operators/movement.ts";
-import { fastPad } from "./operators/pad.ts";
-import { fastAveragePool, fastL2Pool, fastMaxPool } from "./operators/pool.ts";
-import { fastDequantize, fastQuantize } from "./operators/quantize.ts";
+import { commonFastKernel } from "./common-table.ts";
+import type { FastKernel } from "./fast-kernel.ts";
 import { RECURRENT_KERNELS } from "./operators/recurrent.ts";
-import { REDUCTION_KERNELS } from "./operators/reduction.ts";
-import { fastResizeBilinear } from "./operators/resize.ts";
-import { fastSoftmax } from "./operators/softmax.ts";
-import { fastFloatTransposeConv } from "./operators/transpose-conv.ts";
-import { UNARY_KERNELS } from "./operators/unary.ts";
-
-const FAST_KERNELS: FastKernelTable = {
-  CONV_2D: fastConv,
-  DEPTHWISE_CONV_2D: fastDepthwise,
-  FULLY_CONNECTED: fastFullyConnected,
-  TRANSPOSE_CONV: (request) => fastFloatTransposeConv(request) ?? fastIntegerTransposeConv(request),
-  BATCH_MATMUL: (request) => fastBatchMatmul(request) ?? fastIntegerMatmul(request),
-  EMBEDDING_LOOKUP: fastEmbeddingLookup,
-  AVERAGE_POOL_2D: fastAveragePool,
-  MAX_POOL_2D: fastMaxPool,
-  L2_POOL_2D: fastL2Pool,
-  SOFTMAX: fastSoftmax,
-  DEQUANTIZE: fastDequantize,
-  QUANTIZE: fastQuantize,
-  RESIZE_BILINEAR: fastResizeBilinear,
-  PAD: fastPad,
-  PADV2: fastPad,
-  CONCATENATION: fastConcatenation,
-  PACK: fastPack,
-  UNPACK: fastUnpack,
-  SPLIT: fastSplit,
-  SPLIT_V: fastSplitV,
-  ...REDUCTION_KERNELS,
-  ...MOVEMENT_KERNELS,
-  ...ARITHMETIC_KERNELS,
-  ...UNARY_KERNELS,
-  ...RECURRENT_KERNELS,
-};
 
 /** The emitted kernel of a builtin operator; undefined for one that has none. */
 export function fastKernel(op: string): FastKernel | undefined {
-  return Object.hasOwn(FAST_KERNELS, op) ? FAST_KERNELS[op] : undefined;
+  return Object.hasOwn(RECURRENT_KERNELS, op) ? RECURRENT_KERNELS[op] : commonFastKernel(op);
 }

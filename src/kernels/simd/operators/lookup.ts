@@ -6,7 +6,7 @@ import { allocate, bytesOf, type TensorData, viewAs } from "../../../base/dtype.
 import { assert } from "../../../base/errors.ts";
 import { elementCount, type Shape } from "../../../base/shape.ts";
 import type { KernelContext, KernelNode, OutputView, TensorInfo } from "../../kernel.ts";
-import { referenceKernel } from "../../reference/table.ts";
+import { commonKernel } from "../../reference/common-table.ts";
 import { inputAt, outputAt } from "../../require.ts";
 import {
   type EntryBytes,
@@ -65,7 +65,7 @@ export const fastByteFunction: FastKernel = ({ node }) => planLookup(node, 1);
 
 /** What the reference makes of all bytes, as bytes, computed on tensors of `shape`, whose size divides 256. */
 export function byteTable(node: KernelNode, shape: Shape): Uint8Array {
-  const kernel = referenceKernel(node.op);
+  const kernel = commonKernel(node.op);
   assert(kernel !== undefined, `a reference kernel of ${node.op}`);
   const [input, output] = [inputAt(node, 0), outputAt(node, 0)];
   const bytes = Uint8Array.from({ length: VALUES }, (_, index) => index);

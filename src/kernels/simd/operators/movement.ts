@@ -6,7 +6,7 @@
 import { bitsOf } from "../../../base/dtype.ts";
 import { elementCount } from "../../../base/shape.ts";
 import type { KernelNode, TensorView, ValueOf } from "../../kernel.ts";
-import { referenceKernel } from "../../reference/table.ts";
+import { commonKernel } from "../../reference/common-table.ts";
 import { inputAt, outputAt } from "../../require.ts";
 import {
   addressOf,
@@ -66,7 +66,7 @@ function copiesOf(node: KernelNode, known: ValueOf): RowCopies[] | undefined {
   const { quantization: _, ...plain } = { ...input, dtype: "int32" as const };
   const { quantization: __, ...plainOutput } = { ...output, dtype: "int32" as const };
   const view: TensorView = { ...plain, data: numbers };
-  const run = referenceKernel(node.op)?.create(
+  const run = commonKernel(node.op)?.create(
     { ...node, inputs: [plain, ...node.inputs.slice(1)], outputs: [plainOutput] },
     { ...NO_CONTEXT, known },
   );
