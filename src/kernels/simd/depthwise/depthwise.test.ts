@@ -9,10 +9,10 @@ import { doubleFactors } from "../operators/requantization.ts";
 import { probeFeatures } from "../probe.ts";
 import {
   type DepthwiseShape,
-  depthwiseCalls,
-  rowTableBytes,
-  setParameter,
-} from "./depthwise-calls.ts";
+  recordsByteLength,
+  shareRecords,
+  writeRecords,
+} from "./depthwise-records.ts";
 import { columnBytes } from "./depthwise-stage.ts";
 import {
   type DepthwiseData,
@@ -149,6 +149,7 @@ async function run(
   g: DepthwiseGeometry,
   d: Data,
   [low, high]: readonly [number, number],
+  threads: number,
 ): Promise<number[]> {
   const module = new ModuleBuilder();
   module.importMemory("env", "memory", { initial: 8 });
@@ -188,25 +189,26 @@ async function run(
   const outLength = s.outputHeight * s.outputWidth * s.channels;
   const [columnsAt = 0] = columns.map(column);
   const at = {
-    columns: columnsAt,
     input: place(d.input),
     weights: place(d.weights),
     zeroRow: place(new Float32Array(s.inputWidth * s.channels)),
-    rowTable: place(new Uint8Array(rowTableBytes(s))),
+    records: place(new Uint8Array(recordsByteLength(s))),
     output: place(new Uint8Array((outLength + 1) * 4)),
     outputBytes: isInteger ? 1 : 4,
-    low,
-    high,
   };
   const Result = { f32: Float32Array, qd8: Float32Array, qs8: Int8Array, qu8: Uint8Array }[g.data];
   const result = new Result(memory.buffer, at.output, outLength + 1).fill(77);
   const parameter = isInteger ? ZERO_POINT : INPUT_SCALE;
-  const calls = depthwiseCalls(s, at, new Int32Array(memory.buffer));
-  setParameter(calls, parameter);
-  const call = (name: string, args: readonly number[]) =>
-    (instance.exports[name] as (...args: readonly number[]) => void)(...args);
-  for (const args of calls.edge) call(edgeName(g), args);
-  for (const args of calls.inner) call(depthwiseName(g), args);
+  const lists = writeRecords(s, at, new Int32Array(memory.buffer));
+  const stage = [columnsAt, parameter, low, high];
+  for (const [name, list] of [
+    [edgeName(g), lists.edge],
+    [depthwiseName(g), lists.inner],
+  ] as const) {
+    for (const args of shareRecords(list, s.kernelHeight, threads, stage)) {
+      (instance.exports[name] as (...args: readonly number[]) => void)(...args);
+    }
+  }
   return [...result];
 }
 
@@ -259,7 +261,8 @@ describe.each(KINDS)("%s depthwise, relaxed %s, small sums %s", (kind, relaxed, 
   it.each(CASES)("equals the definition exactly: %s", async (_, shape) => {
     const data = dataFor(shape, kind);
     for (const bounds of BOUNDS[kind]) {
-      const out = await run(shape, { ...shape, data: kind, relaxed, smallSums }, data, bounds);
+      const g = { ...shape, data: kind, relaxed, smallSums };
+      const out = await run(shape, g, data, bounds, bounds[0] === 0 ? 1 : 2);
       expect(out).toEqual([...define(shape, kind, data, bounds[0], f(bounds[1])), 77]);
     }
   });

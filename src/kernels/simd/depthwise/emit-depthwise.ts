@@ -9,6 +9,7 @@
 import type { FunctionBuilder, Local } from "../../../wasm/function-builder.ts";
 import type { ModuleBuilder } from "../../../wasm/module-builder.ts";
 import { emitAddTo, emitCopy, emitCountdown, emitSplat } from "../emit-basics.ts";
+import { recordBytes } from "./depthwise-records.ts";
 import { type DepthwiseStage, stageOf } from "./depthwise-stage.ts";
 
 /** f32: floats. qd8: hybrid, float results. qs8, qu8: requantized to int8, uint8. */
@@ -39,29 +40,24 @@ export function edgeName(geometry: DepthwiseGeometry): string {
   return `${depthwiseName(geometry)}-edge`;
 }
 
-/** Addresses in bytes. Computes `count` neighbouring pixels of one output row. */
+/**
+ * Works off records (`depthwise-records.ts`). For inner pixels a record is a number of neighbouring pixels of one output
+ * row: weights float32[kernelHeight, kernelWidth, channels], the output, their count, and for each kernel row the
+ * address of the first pixel's first tap. For border pixels it is one pixel; the count is that of the kernel columns
+ * inside the image, the first of which weights and rows point to.
+ */
 export type DepthwiseFunction = (
-  /** i32[kernelHeight]: for each kernel row, the address of the first pixel's first tap. */
-  rows: number,
-  /** float32[kernelHeight, kernelWidth, channels] */
-  weights: number,
+  records: number,
+  count: number,
   /** The stage's columns (`depthwise-stage.ts`), `columnBytes(channels)` bytes each. */
   columns: number,
-  out: number,
-  count: number,
   /** qd8: scale of the input; qs8, qu8: zero point of the output. */
   parameter: number,
   low: number,
   high: number,
 ) => void;
 
-/**
- * The same for one border pixel: `count` is the number of kernel columns inside the image, the first of which `rows`
- * and `weights` point to.
- */
-export type DepthwiseEdgeFunction = DepthwiseFunction;
-
-const PARAMS = ["i32", "i32", "i32", "i32", "i32", "f32", "f32", "f32"] as const;
+const PARAMS = ["i32", "i32", "i32", "f32", "f32", "f32"] as const;
 /** Pixels taken at a time: they share their weights and, at stride 1, their inputs. */
 const PIXELS = [4, 2, 1] as const;
 /** Channels per turn of the inner loop. */
@@ -70,6 +66,8 @@ const WIDE = 8;
 interface Frame {
   readonly f: FunctionBuilder;
   readonly g: DepthwiseGeometry;
+  readonly records: Local;
+  readonly recordCount: Local;
   readonly rows: readonly Local[];
   readonly weights: Local;
   readonly out: Local;
@@ -91,30 +89,28 @@ export function emitDepthwise(module: ModuleBuilder, geometry: DepthwiseGeometry
 
 function makeFrame(f: FunctionBuilder, g: DepthwiseGeometry): Frame {
   const rows = Array.from({ length: g.kernelHeight }, () => f.local("i32"));
-  rows.forEach((row, index) => {
-    f.get(f.param(0));
-    f.mem("i32.load", 4 * index);
-    f.set(row);
-  });
+  const out = f.local("i32");
   const channel = f.local("i32");
   const address = () => f.local("i32");
   const operands = {
     columns: f.param(2),
-    out: f.param(3),
+    out,
     channel,
     columnsAt: address(),
     outAt: address(),
-    parameter: emitSplat(f, f.param(5)),
-    low: emitSplat(f, f.param(6)),
-    high: emitSplat(f, f.param(7)),
+    parameter: emitSplat(f, f.param(3)),
+    low: emitSplat(f, f.param(4)),
+    high: emitSplat(f, f.param(5)),
   };
   return {
     f,
     g,
+    records: f.param(0),
+    recordCount: f.param(1),
     rows,
-    weights: f.param(1),
-    out: f.param(3),
-    count: f.param(4),
+    weights: f.local("i32"),
+    out,
+    count: f.local("i32"),
     stage: stageOf(f, g, operands),
     channel,
     channelsLeft: f.local("i32"),
@@ -123,16 +119,39 @@ function makeFrame(f: FunctionBuilder, g: DepthwiseGeometry): Frame {
   };
 }
 
+/** Reads one record after the other and runs `body` for each. */
+function emitRecords(frame: Frame, body: () => void): void {
+  const { f, g, records, recordCount, weights, out, count, rows } = frame;
+  emitCountdown(f, recordCount, 1, () => {
+    for (const [index, word] of [weights, out, count, ...rows].entries()) {
+      f.get(records);
+      f.mem("i32.load", 4 * index);
+      f.set(word);
+    }
+    body();
+    emitAddTo(f, records, recordBytes(g.kernelHeight));
+  });
+}
+
 function emitInner(frame: Frame): void {
   const { f, g, rows, out, count, stage } = frame;
-  for (const pixels of PIXELS) {
-    emitCountdown(f, count, pixels, () => {
-      emitChannelLoops(frame, (lanes) => emitPixels(frame, pixels, lanes));
-      const step = pixels * g.strideWidth * g.channels * 4;
-      for (const row of rows) emitAddTo(f, row, step);
-      emitAddTo(f, out, pixels * g.channels * stage.outputBytes);
-    });
-  }
+  emitRecords(frame, () => {
+    for (const pixels of PIXELS) {
+      emitCountdown(f, count, pixels, () => {
+        emitChannelLoops(frame, (lanes) => emitPixels(frame, { pixels, lanes }));
+        const step = pixels * g.strideWidth * g.channels * 4;
+        for (const row of rows) emitAddTo(f, row, step);
+        emitAddTo(f, out, pixels * g.channels * stage.outputBytes);
+      });
+    }
+  });
+}
+
+interface PixelGroup {
+  readonly pixels: number;
+  readonly lanes: number;
+  /** Kernel columns; all by default. */
+  readonly width?: number;
 }
 
 /** Runs `body` over all channels: in eights, then one four, then singly. */
@@ -153,13 +172,14 @@ function emitChannelLoops(frame: Frame, body: (lanes: number) => void): void {
 }
 
 /** sum[p] = Σ over kernel rows and columns of input · weight, for `pixels` pixels and `lanes` channels. */
-function emitPixels(frame: Frame, pixels: number, lanes: number): void {
+function emitPixels(frame: Frame, { pixels, lanes, width }: PixelGroup): void {
   const { f, g } = frame;
+  const kernelWidth = width ?? g.kernelWidth;
   const vectors = Math.max(1, lanes / 4);
   const make = () => Array.from({ length: vectors }, () => f.local("v128"));
   setAddresses(frame);
   const sums = Array.from({ length: pixels }, make);
-  const taps = Array.from({ length: g.kernelWidth }, make);
+  const taps = Array.from({ length: kernelWidth }, make);
   const input = make();
   for (const sum of sums.flat()) {
     f.v128(new Uint8Array(16));
@@ -169,7 +189,7 @@ function emitPixels(frame: Frame, pixels: number, lanes: number): void {
     taps.forEach((tap, x) => {
       loadAt(f, frame.weightsAt, (y * g.kernelWidth + x) * g.channels * 4, lanes, tap);
     });
-    for (const [column, uses] of columnsOf(g, pixels)) {
+    for (const [column, uses] of columnsOf(g, pixels, kernelWidth)) {
       loadAt(f, frame.rowsAt[y], column * g.channels * 4, lanes, input);
       for (const [pixel, x] of uses) multiplyAdd(frame, input, taps[x], sums[pixel]);
     }
@@ -194,10 +214,11 @@ function setAddresses({ f, rows, weights, channel, rowsAt, weightsAt }: Frame): 
 function columnsOf(
   g: DepthwiseGeometry,
   pixels: number,
+  kernelWidth: number,
 ): readonly (readonly [column: number, uses: readonly (readonly [pixel: number, x: number])[]])[] {
   const columns = new Map<number, [number, number][]>();
   for (let pixel = 0; pixel < pixels; pixel++) {
-    for (let x = 0; x < g.kernelWidth; x++) {
+    for (let x = 0; x < kernelWidth; x++) {
       const column = pixel * g.strideWidth + x * g.dilationWidth;
       columns.set(column, [...(columns.get(column) ?? []), [pixel, x]]);
     }
@@ -205,8 +226,26 @@ function columnsOf(
   return [...columns].sort(([a], [b]) => a - b);
 }
 
-/** One border pixel; `count` kernel columns. */
+/** One border pixel; `count` kernel columns. Most lack one column, and have code of their own. */
 function emitEdge(frame: Frame): void {
+  const { f, g, count } = frame;
+  const width = g.kernelWidth - 1;
+  emitRecords(frame, () => {
+    f.get(count);
+    f.i32(width);
+    f.op("i32.eq");
+    f.if(
+      () => {
+        const group = { pixels: 1, width };
+        if (width > 0) emitChannelLoops(frame, (lanes) => emitPixels(frame, { ...group, lanes }));
+      },
+      () => emitFewColumns(frame),
+    );
+  });
+}
+
+/** One border pixel in a loop over its kernel columns. */
+function emitFewColumns(frame: Frame): void {
   const { f, g, rowsAt, weightsAt, count } = frame;
   const [x, input, tap] = [f.local("i32"), f.local("i32"), f.local("i32")];
   emitChannelLoops(frame, (lanes) => {

@@ -10,13 +10,14 @@ import { channelScales, finiteRange } from "../../reference/output-stage.ts";
 import { centeredWeights, hybridWeights } from "../../reference/weights.ts";
 import { inputAt, perTensorQuantization } from "../../require.ts";
 import {
-  type DepthwiseCalls,
   type DepthwiseOperands,
+  type DepthwiseRecords,
   type DepthwiseShape,
-  depthwiseCalls,
-  rowTableBytes,
-  setParameter,
-} from "../depthwise/depthwise-calls.ts";
+  type RecordList,
+  recordsByteLength,
+  shareRecords,
+  writeRecords,
+} from "../depthwise/depthwise-records.ts";
 import { columnBytes } from "../depthwise/depthwise-stage.ts";
 import {
   type DepthwiseData,
@@ -67,7 +68,7 @@ export const fastDepthwise: FastKernel = (request) => {
     weights: region.take(taps * channels * 4),
     columns: region.take(kind.columns.length * columnBytes(channels) * (smallSums ? 2 : 1)),
     zeroRow: region.take(columns.inputSize * channels * 4),
-    rowTable: region.take(rowTableBytes(shape) * geometry.batch),
+    records: region.take(recordsByteLength(shape) * geometry.batch),
   });
   const layScratch = (region: Region) => ({
     pass: region.take(PASS_SCRATCH_BYTES),
@@ -88,7 +89,7 @@ export const fastDepthwise: FastKernel = (request) => {
     scratchBytes: scratch.byteLength,
     bind(place) {
       const { buffer } = place.memory;
-      const { rowTable, ...constants } = layConstants(new Region(place.persistent));
+      const { records, ...constants } = layConstants(new Region(place.persistent));
       new Float32Array(buffer, constants.weights, taps * channels).set(kind.weights);
       for (const [index, values] of kind.columns.entries()) {
         const bytes = columnBytes(channels) * (values.BYTES_PER_ELEMENT / 4);
@@ -98,11 +99,11 @@ export const fastDepthwise: FastKernel = (request) => {
         else new Int32Array(buffer, at, channels).set(values);
       }
       const at = layScratch(new Region(place.scratch));
-      const callsFor = rememberedCalls(shape, new Int32Array(buffer));
+      const recordsFor = rememberedRecords(shape, new Int32Array(buffer));
       const pass = kind.pass?.bind(place, at.pass);
       const repeat = multiplier === 1 ? undefined : place.call<RepeatFunction>(REPEAT_NAME);
       const { low, high, elementBytes: outputBytes } = kind;
-      const fixed = { ...constants, outputBytes, low, high };
+      const fixed = { ...constants, outputBytes };
       return ([input], [output]) => {
         for (let b = 0; b < geometry.batch; b++) {
           const source = addressOf(input) + b * geometry.imageElements * kind.elementBytes;
@@ -114,29 +115,35 @@ export const fastDepthwise: FastKernel = (request) => {
           }
           const target = addressOf(output) + b * geometry.outElements * kind.elementBytes;
           const parameter = kind.data === "qd8" ? scale : kind.zeroPoint;
-          const table = rowTable + b * rowTableBytes(shape);
-          const calls = callsFor(b, { ...fixed, rowTable: table, input: image, output: target });
-          setParameter(calls, parameter);
-          place.callAll(name, calls.inner, geometry.outElements * taps);
-          place.callAll(edgeName(code), calls.edge, calls.edge.length * channels * taps);
+          const lists = recordsFor(b, {
+            ...fixed,
+            records: records + b * recordsByteLength(shape),
+            input: image,
+            output: target,
+          });
+          const stage = [constants.columns, parameter, low, high];
+          const share = (list: RecordList) =>
+            shareRecords(list, shape.kernelHeight, place.threads, stage);
+          place.callAll(name, share(lists.inner), geometry.outElements * taps);
+          place.callAll(edgeName(code), share(lists.edge), lists.edge.count * channels * taps);
         }
       };
     },
   };
 };
 
-/** Lists the calls of an image of the batch; the list of the last run serves again where addresses are the same. */
-function rememberedCalls(
+/** Writes the records of an image of the batch; those of the last run serve again where addresses are the same. */
+function rememberedRecords(
   shape: DepthwiseShape,
   heap: Int32Array,
-): (image: number, at: DepthwiseOperands) => DepthwiseCalls {
-  const remembered: (DepthwiseOperands & { readonly calls: DepthwiseCalls })[] = [];
+): (image: number, at: DepthwiseOperands) => DepthwiseRecords {
+  const remembered: (DepthwiseOperands & { readonly lists: DepthwiseRecords })[] = [];
   return (image, at) => {
     const last = remembered[image];
-    if (last?.input === at.input && last.output === at.output) return last.calls;
-    const calls = depthwiseCalls(shape, at, heap);
-    remembered[image] = { ...at, calls };
-    return calls;
+    if (last?.input === at.input && last.output === at.output) return last.lists;
+    const lists = writeRecords(shape, at, heap);
+    remembered[image] = { ...at, lists };
+    return lists;
   };
 }
 
