@@ -244,6 +244,34 @@ it("fully quantized LSTMs agree to the bit, with and without CIFG, projection an
   );
 });
 
+it("basic LSTMs agree, intermediate results too", async () => {
+  await fc.assert(
+    fc.asyncProperty(sequences, async (s) => {
+      const { vector, matrix } = constants("float");
+      const value = {
+        ...defaultsOf("LSTMOptions"),
+        fused_activation_function: "TANH",
+        kernel_type: "BASIC",
+      } as const;
+      const model = oneOperatorModel(
+        "LSTM",
+        { type: "LSTMOptions", value },
+        [
+          { shape: [s.batch, s.width] },
+          state(s.batch, s.units),
+          matrix(4 * s.units, s.width + s.units),
+          vector(4 * s.units),
+          state(s.batch, s.units),
+        ],
+        { shape: [1] },
+        4,
+      );
+      await expectAgreement(model, false, RUN_COUNT);
+    }),
+    { ...RUNS, numRuns: 30 },
+  );
+});
+
 it("RNNs agree, in one direction and in both", async () => {
   const operators = fc.constantFrom(
     ["RNN", "RNNOptions"] as const,
@@ -306,6 +334,43 @@ it("SVDFs agree on random ranks and memories", async () => {
         { shape: [1] },
       );
       await expectAgreement(model, s.kind === "hybrid", RUN_COUNT);
+    }),
+    RUNS,
+  );
+});
+
+it("fully quantized SVDFs agree to the bit", async () => {
+  const sizes = fc.tuple(fc.integer({ min: 1, max: 3 }), fc.integer({ min: 1, max: 9 }));
+  await fc.assert(
+    fc.asyncProperty(sequences, sizes, fc.boolean(), async (s, [rank, memory], isWide) => {
+      const next = uniform(s.units);
+      const filters = s.units * rank;
+      const integers = (length: number, most: number) =>
+        Array.from({ length }, () => Math.round(next() * most));
+      const scaled = (scale: number, zeroPoint = 0) => ({
+        scale: Float32Array.of(scale),
+        zeroPoint: [zeroPoint],
+      });
+      const Time = isWide ? Int16Array : Int8Array;
+      const timeType = isWide ? "int16" : "int8";
+      const feature = Int8Array.from(integers(filters * s.width, 127));
+      const time = Time.from(integers(filters * memory, isWide ? 9000 : 127));
+      const bias = Int32Array.from(integers(s.units, 3000));
+      const states = [s.batch, filters * memory];
+      const value = { ...defaultsOf("SVDFOptions"), rank, fused_activation_function: "RELU" };
+      const model = oneOperatorModel(
+        "SVDF",
+        { type: "SVDFOptions", value } as BuiltinOptions,
+        [
+          { shape: [s.batch, s.width], dtype: "int8", ...scaled(0.05, -11) },
+          { shape: [filters, s.width], dtype: "int8", ...scaled(0.01), data: feature },
+          { shape: [filters, memory], dtype: timeType, ...scaled(0.001), data: time },
+          { shape: [s.units], dtype: "int32", data: bias },
+          { shape: states, dtype: timeType, isVariable: true, ...scaled(isWide ? 0.002 : 0.5) },
+        ],
+        { shape: [1], dtype: "int8", ...scaled(0.07, 3) },
+      );
+      await expectAgreement(model, true, RUN_COUNT);
     }),
     RUNS,
   );

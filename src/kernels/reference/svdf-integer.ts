@@ -4,7 +4,7 @@
  * TensorFlow Lite 2.21 kernels/internal/reference/svdf.h.
  */
 import { assert } from "../../base/errors.ts";
-import type { KernelNode, KernelRun } from "../kernel.ts";
+import type { KernelNode, KernelRun, TensorView } from "../kernel.ts";
 import { optionsOf } from "../options.ts";
 import { inputAt, outputAt, perTensorQuantization, requireType, unsupported } from "../require.ts";
 import { int8, int32, present } from "../views.ts";
@@ -35,9 +35,32 @@ export function requireIntegerSvdf(node: KernelNode): void {
   }
 }
 
-/** Binds a fully quantized operator. */
-export function createIntegerSvdf(node: KernelNode, sizes: SvdfSizes): KernelRun {
-  const { batch, inputs, filters, memory, units, rank } = sizes;
+/** Sums of all filters on an input: Σ weight·(q − zero point), [batch, filters]. */
+export type FeatureSums = (input: TensorView, weights: TensorView) => ArrayLike<number>;
+
+/** The definition of the sums. */
+function plainSums(node: KernelNode, { batch, inputs, filters }: SvdfSizes): FeatureSums {
+  const { zeroPoint } = perTensorQuantization(node, inputAt(node, 0), "input");
+  const sums = new Float64Array(batch * filters);
+  return (input, weights) => {
+    const [values, feature] = [int8(input), int8(weights)];
+    for (let at = 0; at < sums.length; at++) {
+      const [row, filter] = [Math.floor(at / filters) * inputs, (at % filters) * inputs];
+      let sum = 0;
+      for (let k = 0; k < inputs; k++) sum += feature[filter + k] * (values[row + k] - zeroPoint);
+      sums[at] = sum;
+    }
+    return sums;
+  };
+}
+
+/** Binds a fully quantized operator, whose sums `features` computes. */
+export function createIntegerSvdf(
+  node: KernelNode,
+  sizes: SvdfSizes,
+  features: FeatureSums = plainSums(node, sizes),
+): KernelRun {
+  const { batch, filters, memory, units, rank } = sizes;
   const quantization = (index: number) =>
     perTensorQuantization(node, inputAt(node, index), "operand");
   const [input, state] = [quantization(0), quantization(4)];
@@ -46,7 +69,8 @@ export function createIntegerSvdf(node: KernelNode, sizes: SvdfSizes): KernelRun
   const toOutput = quantizeMultiplier((state.scale * quantization(2).scale) / output.scale);
   const [stateMin, stateMax] = inputAt(node, 4).dtype === "int8" ? [-128, 127] : [-32768, 32767];
   return ([x, featureView, timeView, bias, stateView], [out]) => {
-    const [values, feature, result] = [int8(x), int8(featureView), int8(out)];
+    const result = int8(out);
+    const sums = features(present(x), present(featureView));
     const { data: time } = present(timeView);
     const { data: remembered } = present(stateView);
     assert(time instanceof Int16Array || time instanceof Int8Array, "integer time weights");
@@ -54,10 +78,7 @@ export function createIntegerSvdf(node: KernelNode, sizes: SvdfSizes): KernelRun
     shiftMemory(remembered, memory);
     for (let b = 0; b < batch; b++) {
       for (let f = 0; f < filters; f++) {
-        let sum = 0;
-        for (let k = 0; k < inputs; k++) {
-          sum += feature[f * inputs + k] * (values[b * inputs + k] - input.zeroPoint);
-        }
+        const sum = sums[b * filters + f];
         const q = multiplyByQuantizedMultiplier(sum, toState.multiplier, toState.shift);
         const at = (b * filters + f) * memory + memory - 1;
         remembered[at] = Math.max(stateMin, Math.min(stateMax, q + state.zeroPoint));

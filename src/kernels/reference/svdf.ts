@@ -24,7 +24,8 @@ import { type SvdfSizes, shiftMemory } from "./svdf-memory.ts";
 import { activationFunction } from "./vector-activation.ts";
 import { preparedOnce } from "./weights.ts";
 
-function sizesOf(node: KernelNode): SvdfSizes {
+/** The sizes of a node, after all operands are checked against each other. */
+export function svdfSizes(node: KernelNode): SvdfSizes {
   const [input, feature, time] = [0, 1, 2].map((index) => inputAt(node, index).shape);
   for (const shape of [input, feature, time]) requireRank(node, shape, [2, 2], "operand");
   const { rank } = optionsOf(node, "SVDFOptions");
@@ -44,7 +45,7 @@ function sizesOf(node: KernelNode): SvdfSizes {
 
 /** The float or hybrid form, computing with `math`. */
 export function createFloatSvdf(node: KernelNode, math: RecurrentMath): KernelRun {
-  const { batch, inputs, filters, memory, units, rank } = sizesOf(node);
+  const { batch, inputs, filters, memory, units, rank } = svdfSizes(node);
   const options = optionsOf(node, "SVDFOptions");
   const activation = activationFunction(node, options.fused_activation_function);
   const vectors = math.vectors(batch, inputs, options.asymmetric_quantize_inputs);
@@ -89,12 +90,12 @@ export const SVDF: KernelTable = {
       requireWeights(node, [1, 2]);
     },
     shapes(node) {
-      const { batch, units } = sizesOf(node);
+      const { batch, units } = svdfSizes(node);
       return [[batch, units]];
     },
     create: (node) =>
       isIntegerSvdf(node)
-        ? createIntegerSvdf(node, sizesOf(node))
+        ? createIntegerSvdf(node, svdfSizes(node))
         : createFloatSvdf(node, PLAIN_MATH),
   },
 };

@@ -1,7 +1,6 @@
 /**
  * LSTM, RNN and SVDF, float and hybrid. What `lstm.ts` and `rnn.ts` do not take keeps the reference's control; there,
- * products and activations are emitted (`recurrent-math.ts`). The basic kernel of LSTM and the
- * integer SVDF are left to the reference.
+ * products and activations are emitted (`recurrent-math.ts`).
  */
 import type { KernelNode, KernelRun } from "../../kernel.ts";
 import { optionsOf } from "../../options.ts";
@@ -16,7 +15,9 @@ import type { RecurrentMath } from "../../reference/recurrent-product.ts";
 import { createFloatSvdf } from "../../reference/svdf.ts";
 import { inputAt } from "../../require.ts";
 import { type FastKernel, type FastKernelTable, Region } from "../fast-kernel.ts";
+import { fastBasicLstm } from "./basic-lstm.ts";
 import { fastIntegerLstm } from "./integer-lstm.ts";
+import { fastIntegerSvdf } from "./integer-svdf.ts";
 import { fastLstm } from "./lstm.ts";
 import {
   emittedMath,
@@ -87,19 +88,22 @@ const generalBidirectionalLstm = fastRecurrence({
     optionsOf(node, "BidirectionalSequenceLSTMOptions").asymmetric_quantize_inputs,
 });
 
+const floatSvdf = fastRecurrence({
+  matrices: [1],
+  create: createFloatSvdf,
+  isAsymmetric: (node) => optionsOf(node, "SVDFOptions").asymmetric_quantize_inputs,
+});
+
 export const RECURRENT_KERNELS: FastKernelTable = {
   LSTM: (request) =>
     optionsOf(request.node, "LSTMOptions").kernel_type === "BASIC"
-      ? undefined
+      ? fastBasicLstm(request)
       : fastUnidirectionalLstm(request),
   UNIDIRECTIONAL_SEQUENCE_LSTM: fastUnidirectionalLstm,
   BIDIRECTIONAL_SEQUENCE_LSTM: (request) => fastLstm(request) ?? generalBidirectionalLstm(request),
   RNN: fastRnn,
   UNIDIRECTIONAL_SEQUENCE_RNN: fastRnn,
   BIDIRECTIONAL_SEQUENCE_RNN: fastRnn,
-  SVDF: fastRecurrence({
-    matrices: [1],
-    create: createFloatSvdf,
-    isAsymmetric: (node) => optionsOf(node, "SVDFOptions").asymmetric_quantize_inputs,
-  }),
+  SVDF: (request) =>
+    inputAt(request.node, 0).dtype === "int8" ? fastIntegerSvdf(request) : floatSvdf(request),
 };

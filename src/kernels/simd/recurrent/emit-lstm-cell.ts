@@ -28,10 +28,13 @@ export interface LstmCellVariant {
   readonly activation: "tanh" | "clamp";
   readonly hasInputGate: boolean;
   readonly hasPeepholes: boolean;
+  /** "basic": input, cell, forget, output, as the basic kernel has them. */
+  readonly order?: "basic";
 }
 
-export function lstmCellName({ activation, hasInputGate, hasPeepholes }: LstmCellVariant): string {
-  const parts = [activation, hasInputGate ? "" : "cifg", hasPeepholes ? "peepholes" : ""];
+export function lstmCellName(variant: LstmCellVariant): string {
+  const { activation, hasInputGate, hasPeepholes, order = "" } = variant;
+  const parts = [activation, order, hasInputGate ? "" : "cifg", hasPeepholes ? "peepholes" : ""];
   return `f32-lstm-cell-${parts.filter((part) => part !== "").join("-")}`;
 }
 
@@ -63,6 +66,12 @@ interface Frame {
   readonly lanes: 1 | 4;
 }
 
+function gateOrder({ hasInputGate, order }: LstmCellVariant): readonly GateName[] {
+  if (order === "basic") return ["input", "candidate", "forget", "output"];
+  const others = ["forget", "candidate", "output"] as const;
+  return hasInputGate ? ["input", ...others] : others;
+}
+
 /** Adds the function to `module`. */
 export function emitLstmCell(module: ModuleBuilder, variant: LstmCellVariant): void {
   const params = [...Array<"i32">(5).fill("i32"), ...Array<"f32">(3).fill("f32")] as const;
@@ -71,8 +80,7 @@ export function emitLstmCell(module: ModuleBuilder, variant: LstmCellVariant): v
     f.param(index),
   ) as Local[];
   const clip = emitSplat(f, f.param(5));
-  const names: GateName[] = ["forget", "candidate", "output"];
-  if (variant.hasInputGate) names.unshift("input");
+  const names = gateOrder(variant);
   const frame: Omit<Frame, "lanes"> = {
     f,
     variant,
