@@ -24,6 +24,8 @@ describe("recurrent networks that have a fused operator", () => {
       { REVERSE_V2: 2, UNIDIRECTIONAL_SEQUENCE_RNN: 2, CONCATENATION: 1 },
     ],
     ["rnn_relu", { UNIDIRECTIONAL_SEQUENCE_RNN: 1 }],
+    // Its batch size is not in the model: it becomes 1.
+    ["lstm_open_batch", { UNIDIRECTIONAL_SEQUENCE_LSTM: 1 }],
     ["lstm_stacked", { UNIDIRECTIONAL_SEQUENCE_LSTM: 2 }],
   ])("%s becomes it and says that it keeps its state", async (name, operators) => {
     const { model, diagnostics } = await convertFixture(name);

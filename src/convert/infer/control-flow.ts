@@ -95,9 +95,11 @@ function refine(a: PartialShape, b: PartialShape): PartialShape {
   return a.map((size, axis) => (size < 0 ? (b[axis] ?? -1) : size));
 }
 
+/** Type of a list's elements. Where the list has become a tensor already, they are its rows. */
 function elementType(typed: TypedNode, shapeInput: number): ValueType {
-  const list = inputType(typed, 0).list;
-  const shape = refine(list?.element.shape, elementShape(typed, shapeInput));
+  const handle = inputType(typed, 0);
+  const rows = handle.dtype === "variant" ? undefined : handle.shape?.slice(1);
+  const shape = refine(handle.list?.element.shape ?? rows, elementShape(typed, shapeInput));
   return { dtype: typeAttr(typed.node, "element_dtype"), shape };
 }
 
