@@ -10,6 +10,7 @@ import { assemble } from "./assemble.ts";
 import { canonicalize } from "./canonicalize.ts";
 import { decompose } from "./decompose.ts";
 import type { Draft } from "./draft.ts";
+import { expandCases } from "./expand-cases.ts";
 import { flattenFunctions } from "./flatten-functions.ts";
 import { foldAffine } from "./fold-affine.ts";
 import { foldConstants } from "./fold-constants.ts";
@@ -29,6 +30,7 @@ import { mergeEqual } from "./merge-equal.ts";
 import { narrowDoubles } from "./narrow-doubles.ts";
 import { expandExplicitPadding, mergePadding } from "./padding.ts";
 import { recognizePatterns } from "./recognize-patterns.ts";
+import { expandBlockCells } from "./recurrent/block-cells.ts";
 import { removeIdentities } from "./remove-identities.ts";
 import {
   type ConversionReport,
@@ -71,12 +73,14 @@ type DraftPass = readonly [name: string, run: (draft: Draft) => Draft];
 /** Some passes stand here more than once: after a pass that gives them something to do. */
 const GRAPH_PASSES: readonly GraphPass[] = [
   ["flatten functions", flattenFunctions],
+  ["expand cases", expandCases],
   ["narrow doubles", narrowDoubles],
   ["remove identities", removeIdentities],
   ["fold constants", foldConstants],
   ["inline calls", inlineCalls],
   ["channels last", toChannelsLast],
   ["canonicalize", canonicalize],
+  ["expand block cells", expandBlockCells],
   ["lower loops", lowerLoops],
   ["merge equal nodes", mergeEqual],
   ["simplify arithmetic", simplifyArithmetic],
@@ -105,6 +109,7 @@ const GRAPH_PASSES: readonly GraphPass[] = [
 /** Passes that see to the functions of the graph themselves. */
 const WHOLE_GRAPH: ReadonlySet<GraphPass[1]> = new Set([
   flattenFunctions,
+  expandCases,
   narrowDoubles,
   lowerLoops,
 ]);
