@@ -44,6 +44,7 @@ import {
 import { simplifyArithmetic } from "./simplify-arithmetic.ts";
 import { simplifyMovement } from "./simplify-movement.ts";
 import { sinkTransposes } from "./sink-transposes.ts";
+import { splitComplex } from "./split-complex.ts";
 import { toChannelsLast } from "./to-channels-last.ts";
 import { unrollLoops } from "./unroll-loops.ts";
 
@@ -80,6 +81,7 @@ const GRAPH_PASSES: readonly GraphPass[] = [
   ["inline calls", inlineCalls],
   ["channels last", toChannelsLast],
   ["canonicalize", canonicalize],
+  ["split complex", splitComplex],
   ["expand block cells", expandBlockCells],
   ["lower loops", lowerLoops],
   ["merge equal nodes", mergeEqual],
