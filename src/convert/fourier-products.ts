@@ -28,7 +28,8 @@ export function inverseRealTransform(
   w: NodeWriter,
 ): ValueRef | undefined {
   const given = w.build.shape(x.re)?.at(-1) ?? -1;
-  if (length === undefined || length < 1 || length > MAX_LENGTH || given < 1) return undefined;
+  if (length === undefined || length < 1 || length > MAX_LENGTH || given < 1 || given > MAX_LENGTH)
+    return undefined;
   const half = Math.floor(length / 2) + 1;
   // Frequencies beyond half the length are cut off, missing ones are 0.
   const element = (wave: (angle: number) => number) => (k: number, t: number) => {
@@ -44,6 +45,19 @@ export function inverseRealTransform(
     w,
   );
   return w.add(product(x.re, cosines, w), product(x.im, sines, w));
+}
+
+/** X[k] = Σ x[t]·e^{−2πikt/n} of real numbers, for k = 0 … n/2. Numbers beyond n are cut off, missing ones are 0. */
+export function realTransform(x: ValueRef, length: number, w: NodeWriter): Parts | undefined {
+  const given = w.build.shape(x)?.at(-1) ?? -1;
+  if (length < 1 || length > MAX_LENGTH || given < 1 || given > MAX_LENGTH) return undefined;
+  const half = Math.floor(length / 2) + 1;
+  const element = (wave: (angle: number) => number) => (t: number, k: number) =>
+    t < length ? wave(-2 * Math.PI * turn(k, t, length)) : 0;
+  return {
+    re: product(x, matrix("cosines", given, half, element(Math.cos), w), w),
+    im: product(x, matrix("sines", given, half, element(Math.sin), w), w),
+  };
 }
 
 /** X[k] = Σ x[t]·e^{sign·2πikt/n}, divided by n where the sign is +1. */

@@ -5,12 +5,20 @@
  */
 import type { Graph, GraphNode, TensorValue, ValueRef } from "../graph/ir.ts";
 import { integersOf } from "./fold/values.ts";
-import { complexTransform, inverseRealTransform, type Parts, times } from "./fourier-products.ts";
+import {
+  complexTransform,
+  inverseRealTransform,
+  type Parts,
+  realTransform,
+  times,
+} from "./fourier-products.ts";
 import { type GraphBuilder, rebuild } from "./graph-builder.ts";
 import { NodeWriter } from "./node-writer.ts";
 
 /** Ops that make a graph need this. */
 const NEEDS_PARTS: ReadonlySet<string> = new Set("Complex Conj Angle FFT IFFT IRFFT".split(" "));
+/** Ops that make complex numbers from real ones. */
+const MAKERS: ReadonlySet<string> = new Set(["Complex", "Cast", "RFFT"]);
 /** Ops that do where their numbers are complex. */
 const ARITHMETIC: ReadonlySet<string> = new Set("Add Sub Mul Div Neg Exp Square".split(" "));
 
@@ -37,7 +45,7 @@ export function splitComplex(graph: Graph): Graph {
   const needsParts = graph.nodes.some(({ op, attrs }) => {
     const type = attrs.get("T");
     const isComplex = type?.kind === "type" && type.value === "complex64";
-    return NEEDS_PARTS.has(op) || (ARITHMETIC.has(op) && isComplex);
+    return NEEDS_PARTS.has(op) || op === "RFFT" || (ARITHMETIC.has(op) && isComplex);
   });
   return needsParts ? new Splitter().run(graph) : graph;
 }
@@ -53,7 +61,7 @@ class Splitter {
 
   #rewrite(node: GraphNode, build: GraphBuilder): readonly ValueRef[] | undefined {
     const isComplex = node.inputs.some((ref) => build.type(ref).dtype === "complex64");
-    if (!isComplex && node.op !== "Complex" && node.op !== "Cast") return undefined;
+    if (!isComplex && !MAKERS.has(node.op)) return undefined;
     const w = new NodeWriter(build, node.name);
     const real = this.#realResult(node, w);
     if (real !== undefined) return [real];
@@ -121,12 +129,22 @@ class Splitter {
   }
 
   /** Complex numbers made of real ones. */
-  #made(node: GraphNode, { build }: NodeWriter): Parts | undefined {
+  #made(node: GraphNode, w: NodeWriter): Parts | undefined {
+    const { build } = w;
     const [a, b] = node.inputs;
     if (node.op === "Complex") return a && b && { re: a, im: b };
+    if (node.op === "RFFT") return this.#transformed(node, w);
     const isCast = node.op === "Cast" && build.infer(node)[0]?.dtype === "complex64";
     if (!isCast || a === undefined || build.type(a).dtype !== "float32") return undefined;
     return { re: a, im: build.scalar(0, a) };
+  }
+
+  /** RFFT2D serves lengths that are powers of two: other transforms are products. */
+  #transformed(node: GraphNode, w: NodeWriter): Parts | undefined {
+    const [x, lengthRef] = node.inputs;
+    const length = integersOf(w.build.value(lengthRef))?.[0];
+    const isServed = length === undefined || Number.isInteger(Math.log2(length));
+    return x === undefined || isServed ? undefined : realTransform(x, length, w);
   }
 
   #moved(node: GraphNode, which: "first" | "all", build: GraphBuilder): Parts | undefined {
