@@ -42,8 +42,8 @@ function lowerGraph(
   return rebuild({ ...graph, functions: source }, (node, build) => {
     if (/^(Stateless)?While$/.test(node.op)) return lowerWhile(node, build, used, source, target);
     if (/^(Stateless)?If$/.test(node.op)) return lowerIf(node, build, source, target);
-    const value = LIST_RULES.get(node.op)?.(node, build);
-    return value && [value];
+    const result = LIST_RULES.get(node.op)?.(node, build);
+    return result === undefined || "length" in result ? result : [result];
   });
 }
 

@@ -26,6 +26,9 @@ describe("recurrent networks that have a fused operator", () => {
     ["rnn_relu", { UNIDIRECTIONAL_SEQUENCE_RNN: 1 }],
     // Its batch size is not in the model: it becomes 1.
     ["lstm_open_batch", { UNIDIRECTIONAL_SEQUENCE_LSTM: 1 }],
+    ["block_lstm", { UNIDIRECTIONAL_SEQUENCE_LSTM: 1 }],
+    ["block_lstm_v2", { UNIDIRECTIONAL_SEQUENCE_LSTM: 1 }],
+    ["block_lstm_cell", { UNIDIRECTIONAL_SEQUENCE_LSTM: 1 }],
     ["lstm_stacked", { UNIDIRECTIONAL_SEQUENCE_LSTM: 2 }],
   ])("%s becomes it and says that it keeps its state", async (name, operators) => {
     const { model, diagnostics } = await convertFixture(name);
@@ -70,6 +73,40 @@ describe("loops", () => {
     const { model } = await convertFixture("gru", { unroll: 4 });
     expect(countsOf(model)).toMatchObject({ WHILE: 1 });
   });
+});
+
+describe("a choice of branches", () => {
+  it("is a chain of Ifs, of which the last serves every other index", async () => {
+    const { model } = await convertFixture("cases");
+    expect(countsOf(model)).toMatchObject({ WHILE: 1, IF: 10 });
+    expect(await errorOf("cases", model)).toBeLessThan(TOLERANCE);
+  });
+});
+
+describe("complex numbers", () => {
+  it.each(["spectrum", "complex"])("of %s are computed as pairs", async (name) => {
+    const { model } = await convertFixture(name);
+    expect(await errorOf(name, model)).toBeLessThan(TOLERANCE);
+  });
+
+  it("use the operators that there are", async () => {
+    const { model } = await convertFixture("spectrum");
+    expect(countsOf(model)).toMatchObject({ RFFT2D: 1, COMPLEX_ABS: 1, FULLY_CONNECTED: 2 });
+  });
+
+  it("are refused where the model returns them", async () => {
+    await expect(convertFixture("complex_output")).rejects.toThrow(/Complex \(node/);
+  });
+});
+
+describe("operations without an operator of their own", () => {
+  it.each(["block_gru_cell", "image_disguises", "matrix_disguises", "joined_list"])(
+    "in %s are put together from others",
+    async (name) => {
+      const { model } = await convertFixture(name);
+      expect(await errorOf(name, model)).toBeLessThan(TOLERANCE);
+    },
+  );
 });
 
 describe("hash tables", () => {

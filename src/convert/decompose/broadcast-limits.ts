@@ -21,7 +21,8 @@ const RANK_LIMITS: Readonly<Record<string, number>> = {
   Maximum: 5,
   Minimum: 5,
   SelectV2: 5,
-  Atan2: 4,
+  // The official kernel does not broadcast at all.
+  Atan2: -1,
 };
 
 /** Broadcasts operands explicitly where the operator cannot; undefined where it can. */

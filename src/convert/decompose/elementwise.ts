@@ -107,14 +107,14 @@ const relu = unary((x, w) => (isInteger(x, w.build) ? w.binary("Maximum", x, 0) 
 
 const square = unary((x, w) => (isInteger(x, w.build) ? w.mul(x, x) : undefined));
 
-const onesLike = unary((x, w) => {
+const onesLike = (x: ValueRef, w: NodeWriter): ValueRef => {
   const shape = w.build.shape(x);
   const dims =
     shape?.every((size) => size >= 0) === true
       ? w.build.ints(shape)
       : w.node("Shape", [x], { out_type: { kind: "type", value: "int32" } });
   return w.node("Fill", [dims, w.build.scalar(1, x)]);
-});
+};
 
 export const ELEMENTWISE_DECOMPOSITIONS: ReadonlyMap<string, Decomposition> = new Map([
   ["Softplus", unary(softplus)],
@@ -133,7 +133,8 @@ export const ELEMENTWISE_DECOMPOSITIONS: ReadonlyMap<string, Decomposition> = ne
   ["Atanh", unary(atanh)],
   ["Asin", unary((x, w) => w.binary("Atan2", x, cosine(x, w)))],
   ["Acos", unary((x, w) => w.binary("Atan2", cosine(x, w), x))],
-  ["Atan", unary((x, w) => w.binary("Atan2", x, 1))],
+  // The official ATAN2 does not broadcast.
+  ["Atan", unary((x, w) => w.binary("Atan2", x, onesLike(x, w)))],
   ["Erf", unary(writeErf)],
   ["Erfc", unary(writeErfc)],
   ["IsNan", unary((x, w) => w.binary("NotEqual", x, x))],
@@ -142,7 +143,7 @@ export const ELEMENTWISE_DECOMPOSITIONS: ReadonlyMap<string, Decomposition> = ne
   ["L2Loss", unary((x, w) => l2Loss(x, w))],
   ["Relu", relu],
   ["Square", square],
-  ["OnesLike", onesLike],
+  ["OnesLike", unary(onesLike)],
   ["ClipByValue", clip],
   ["TruncateDiv", binary(truncateDiv)],
   ["TruncateMod", binary(truncateMod)],
@@ -150,6 +151,7 @@ export const ELEMENTWISE_DECOMPOSITIONS: ReadonlyMap<string, Decomposition> = ne
   ["DivNoNan", binary(divNoNan)],
   ["MulNoNan", binary(mulNoNan)],
   ["Xlogy", binary(xLogY)],
+  ["Xlog1py", binary((x, y, w) => xLogY(x, w.add(y, 1), w))],
   ["Xdivy", binary(xDivY)],
 ]);
 

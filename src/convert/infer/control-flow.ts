@@ -117,6 +117,20 @@ const listGather: TypeRule = (typed) => {
   return one(dtype, shape && [inputShape(typed, 1)?.[0] ?? -1, ...shape]);
 };
 
+/** Elements one after the other; the second output tells how long each is. */
+const listConcat: TypeRule = (typed) => {
+  const handle = inputType(typed, 0);
+  const element = handle.list?.element.shape ?? handle.shape?.slice(1);
+  const length = handle.list?.length ?? handle.shape?.[0] ?? -1;
+  const [size = -1, ...rest] = element ?? [];
+  const dtype = typeAttr(typed.node, "element_dtype");
+  const rows = length < 0 || size < 0 ? -1 : length * size;
+  return [
+    { dtype, shape: element && [rows, ...rest] },
+    { dtype: "int64", shape: [length] },
+  ];
+};
+
 const random: TypeRule = (typed) => one(typeAttr(typed.node, "dtype"), dimsOf(typed, 0));
 
 const multinomial: TypeRule = (typed) =>
@@ -173,6 +187,7 @@ export const CONTROL_FLOW_TYPES: ReadonlyMap<string, TypeRule> = new Map<string,
   ["TensorListGetItem", listGetItem],
   ["TensorListStack", listStack],
   ["TensorListGather", listGather],
+  ["TensorListConcatV2", listConcat],
   ["TensorListLength", () => one("int32", [])],
   ["SequenceRnn", sequence],
   ["SequenceLstm", sequence],

@@ -8,7 +8,11 @@ import { attr } from "../attributes.ts";
 import type { GraphBuilder } from "../graph-builder.ts";
 import type { ListType } from "../infer/typed-node.ts";
 
-type ListRule = (node: GraphNode, build: GraphBuilder) => ValueRef | undefined;
+/** The value in place of the op, or the values where it has several. */
+type ListRule = (
+  node: GraphNode,
+  build: GraphBuilder,
+) => ValueRef | readonly ValueRef[] | undefined;
 
 /** The list operand as a tensor; undefined while it is still a variant without known elements. */
 function listTensor(ref: ValueRef | undefined, build: GraphBuilder): ValueRef | undefined {
@@ -102,6 +106,20 @@ const gather: ListRule = (node, build) => {
   return list && indices && build.add(node.name, "GatherV2", [list, indices, build.int(0)]);
 };
 
+/** The elements of a list of known length joined along their first dimension, and how long each is. */
+const concat: ListRule = (node, build) => {
+  const list = listTensor(node.inputs[0], build);
+  const [count = -1, size = -1, ...rest] = (list && build.shape(list)) ?? [];
+  if (list === undefined || count < 0 || size < 0 || rest.some((each) => each < 0))
+    return undefined;
+  const joined = build.ints([count * size, ...rest]);
+  const lengths = BigInt64Array.from({ length: count }, () => BigInt(size));
+  return [
+    build.add(node.name, "Reshape", [list, joined]),
+    build.constant(`${node.name}/lengths`, { dtype: "int64", shape: [count], data: lengths }),
+  ];
+};
+
 /** The list ops, each as the value that takes its place. */
 export const LIST_RULES: ReadonlyMap<string, ListRule> = new Map<string, ListRule>([
   ["TensorListFromTensor", (node) => node.inputs[0]],
@@ -111,4 +129,5 @@ export const LIST_RULES: ReadonlyMap<string, ListRule> = new Map<string, ListRul
   ["TensorListPushBack", pushBack],
   ["TensorListLength", length],
   ["TensorListGather", gather],
+  ["TensorListConcatV2", concat],
 ]);

@@ -1,0 +1,102 @@
+/** Parts of tensors: diagonals, partitions, segments, places in sorted rows. */
+import { intAttr, typeAttr } from "../../graph/attrs.ts";
+import type { ValueRef } from "../../graph/ir.ts";
+import { attr } from "../attributes.ts";
+import { integersOf } from "../fold/values.ts";
+import { NodeWriter } from "../node-writer.ts";
+import type { Decomposition } from "./table.ts";
+
+/** The main diagonal of each matrix: elements 0, c + 1, 2(c + 1) … of its c columns laid in a row. */
+const matrixDiagPart: Decomposition = (node, build) => {
+  const [x, kRef] = node.inputs;
+  const shape = x && build.shape(x);
+  const [rows = -1, columns = -1] = shape?.slice(-2) ?? [];
+  const k = kRef === undefined ? [0] : integersOf(build.value(kRef));
+  const isMain = k?.length === 1 && k[0] === 0;
+  if (x === undefined || shape === undefined || rows < 0 || columns < 0 || !isMain)
+    return undefined;
+  const batch = shape.slice(0, -2);
+  if (batch.filter((size) => size < 0).length > 1) return undefined;
+  const w = new NodeWriter(build, node.name);
+  const flat = w.reshape(x, [...batch, rows * columns]);
+  const count = Math.min(rows, columns);
+  const places = build.ints(Array.from({ length: count }, (_, i) => i * (columns + 1)));
+  return [w.node("GatherV2", [flat, places, build.int(batch.length)], { batch_dims: attr.int(0) })];
+};
+
+/** Of matrices alone; TensorFlow has it for every even rank. */
+const diagPart: Decomposition = (node, build) =>
+  node.inputs[0] && build.shape(node.inputs[0])?.length === 2
+    ? matrixDiagPart(node, build)
+    : undefined;
+
+const diag: Decomposition = (node, build) => {
+  const x = node.inputs[0];
+  return x && build.shape(x)?.length === 1 ? [build.add(node.name, "MatrixDiag", [x])] : undefined;
+};
+
+/** Part i: the rows whose number in `partitions` is i. */
+const dynamicPartition: Decomposition = (node, build) => {
+  const [x, partitions] = node.inputs;
+  if (x === undefined || partitions === undefined) return undefined;
+  const w = new NodeWriter(build, node.name);
+  return Array.from({ length: intAttr(node, "num_partitions") }, (_, i) => {
+    const places = w.unary("Where", w.binary("Equal", partitions, i));
+    return w.node("GatherNd", [x, places]);
+  });
+};
+
+/** Sorted segments with known numbers are unsorted ones of a known count. */
+const segment =
+  (op: "Max" | "Min" | "Prod" | "Mean"): Decomposition =>
+  (node, build) => {
+    const [x, idsRef] = node.inputs;
+    const ids = integersOf(build.value(idsRef));
+    const last = ids?.at(-1);
+    if (!x || !idsRef || ids === undefined || last === undefined) return undefined;
+    const sizes = Array.from({ length: last + 1 }, () => 0);
+    for (const id of ids) sizes[id] = (sizes[id] ?? 0) + 1;
+    // TensorFlow makes 0 of segments without elements, the operators do not.
+    if (sizes.includes(0)) return undefined;
+    const w = new NodeWriter(build, node.name);
+    const count = build.int(last + 1);
+    const kind = op === "Mean" ? "Sum" : op;
+    const result = w.node(`UnsortedSegment${kind}`, [x, build.ints(ids), count]);
+    const rank = build.shape(x)?.length;
+    if (op !== "Mean") return [result];
+    if (rank === undefined || build.type(x).dtype !== "float32") return undefined;
+    const divisor = build.constant(`${node.name}/sizes`, {
+      dtype: "float32",
+      shape: [sizes.length, ...new Array<number>(rank - 1).fill(1)],
+      data: Float32Array.from(sizes),
+    });
+    return [w.div(result, divisor)];
+  };
+
+/** How many elements of a sorted row are below each value, or not above it. */
+const bound =
+  (comparison: "Less" | "LessEqual"): Decomposition =>
+  (node, build) => {
+    const [rows, values] = node.inputs;
+    if (rows === undefined || values === undefined) return undefined;
+    const w = new NodeWriter(build, node.name);
+    const expanded = (x: ValueRef, axis: number) => w.node("ExpandDims", [x, build.int(axis)]);
+    const below = w.binary(comparison, expanded(rows, 1), expanded(values, 2));
+    const counts = w.reduce("Sum", w.cast(below, "int32"), [2], false);
+    return [w.cast(counts, typeAttr(node, "out_type"))];
+  };
+
+export const PARTITIONS: ReadonlyMap<string, Decomposition> = new Map([
+  ["MatrixDiagPart", matrixDiagPart],
+  ["MatrixDiagPartV2", matrixDiagPart],
+  ["MatrixDiagPartV3", matrixDiagPart],
+  ["DiagPart", diagPart],
+  ["Diag", diag],
+  ["DynamicPartition", dynamicPartition],
+  ["SegmentMax", segment("Max")],
+  ["SegmentMin", segment("Min")],
+  ["SegmentProd", segment("Prod")],
+  ["SegmentMean", segment("Mean")],
+  ["LowerBound", bound("Less")],
+  ["UpperBound", bound("LessEqual")],
+]);
