@@ -15,30 +15,32 @@ interface Expected {
   readonly outputs: readonly (readonly number[])[];
 }
 
-it.each(["vision", "sequence", "scales"].flatMap((name) => [`${name}.keras`, `${name}.h5`]))(
-  "%s gives what Keras gives",
-  async (name) => {
-    const json = readFileSync(fixture(name.replace(/\.\w+$/, ".json")), "utf8");
-    const expected = JSON.parse(json) as Expected;
-    const { graph } = await importKeras(new Uint8Array(readFileSync(fixture(name))));
-    verifyGraph(graph);
-    const interpreter = await Interpreter.create(convertGraph(graph).model);
-    const [input] = interpreter.getInputDetails();
-    const isFloat = input!.dtype === "float32";
-    interpreter.setTensor(
-      input!.index,
-      isFloat ? Float32Array.from(expected.input) : Int32Array.from(expected.input),
-    );
-    await interpreter.invoke();
-    const outputs = interpreter.getOutputDetails().map(({ index }) => interpreter.getTensor(index));
-    expect(outputs).toHaveLength(expected.outputs.length);
-    for (const [i, wanted] of expected.outputs.entries()) {
-      const scale = Math.max(...wanted.map(Math.abs));
-      const actual = [...(outputs[i] as Float32Array)];
-      expect(actual).toHaveLength(wanted.length);
-      const difference = Math.max(...actual.map((value, k) => Math.abs(value - wanted[k]!)));
-      expect(difference / scale).toBeLessThan(1e-5);
-    }
-    interpreter.dispose();
-  },
-);
+it.each(
+  ["vision", "sequence", "scales", "layers", "operations"].flatMap((name) => [
+    `${name}.keras`,
+    `${name}.h5`,
+  ]),
+)("%s gives what Keras gives", async (name) => {
+  const json = readFileSync(fixture(name.replace(/\.\w+$/, ".json")), "utf8");
+  const expected = JSON.parse(json) as Expected;
+  const { graph } = await importKeras(new Uint8Array(readFileSync(fixture(name))));
+  verifyGraph(graph);
+  const interpreter = await Interpreter.create(convertGraph(graph).model);
+  const [input] = interpreter.getInputDetails();
+  const isFloat = input!.dtype === "float32";
+  interpreter.setTensor(
+    input!.index,
+    isFloat ? Float32Array.from(expected.input) : Int32Array.from(expected.input),
+  );
+  await interpreter.invoke();
+  const outputs = interpreter.getOutputDetails().map(({ index }) => interpreter.getTensor(index));
+  expect(outputs).toHaveLength(expected.outputs.length);
+  for (const [i, wanted] of expected.outputs.entries()) {
+    const scale = Math.max(...wanted.map(Math.abs));
+    const actual = [...(outputs[i] as Float32Array)];
+    expect(actual).toHaveLength(wanted.length);
+    const difference = Math.max(...actual.map((value, k) => Math.abs(value - wanted[k]!)));
+    expect(difference / scale).toBeLessThan(1e-5);
+  }
+  interpreter.dispose();
+});

@@ -103,6 +103,22 @@ export const cropping =
     return slice(call.writer, `${call.path}/strided_slice`, x, begin, end);
   };
 
+/** The middle of images; smaller ones, which Keras would enlarge, are refused. */
+export const centerCrop: Translate = (call) => {
+  const { config } = call;
+  const x = inputOf(call);
+  if (firstAxis(call) === 2) throw unsupported(config, "CenterCrop with channels_first");
+  const first = x.shape.length - 3;
+  const [begin, end] = [x.shape.map(() => 0), [...x.shape]];
+  for (const [i, target] of [config.count("height"), config.count("width")].entries()) {
+    const size = x.shape[first + i]!;
+    if (size < target) throw unsupported(config, "CenterCrop of a smaller or an open image");
+    begin[first + i] = Math.floor((size - target) / 2);
+    end[first + i] = begin[first + i]! + target;
+  }
+  return slice(call.writer, `${call.path}/strided_slice`, x, begin, end);
+};
+
 /** Cuts from begin to end; dimensions that are taken whole are masked, so that they may be open. */
 export function slice(
   writer: NodeWriter,

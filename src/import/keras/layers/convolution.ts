@@ -2,9 +2,9 @@
 import { applyActivation } from "../activations.ts";
 import { inputOf, type LayerCall, type Translate, unsupported, weightOf } from "../layer.ts";
 import { type Attrs, ints, type NodeWriter, type Symbolic, text } from "../node-writer.ts";
-import { unwindowed, type Window, windowed } from "./shapes.ts";
+import { type Window, windowed } from "./shapes.ts";
 
-interface Geometry {
+export interface Geometry {
   readonly strides: readonly number[];
   readonly dilations: readonly number[];
   readonly kernel: readonly number[];
@@ -12,7 +12,7 @@ interface Geometry {
   readonly channelsFirst: boolean;
 }
 
-function geometryOf({ config }: LayerCall, rank: number): Geometry {
+export function geometryOf({ config }: LayerCall, rank: number): Geometry {
   return {
     kernel: config.sizes("kernel_size", rank),
     strides: config.sizes("strides", rank, 1),
@@ -22,7 +22,7 @@ function geometryOf({ config }: LayerCall, rank: number): Geometry {
   };
 }
 
-function windowOf({ kernel, strides, dilations, padding }: Geometry, axis: number): Window {
+export function windowOf({ kernel, strides, dilations, padding }: Geometry, axis: number): Window {
   return {
     kernel: kernel[axis]!,
     stride: strides[axis]!,
@@ -32,7 +32,7 @@ function windowOf({ kernel, strides, dilations, padding }: Geometry, axis: numbe
 }
 
 /** Attributes of Conv2D and its relatives; 1-D geometry gets a first dimension of 1. */
-function convAttrs(geometry: Geometry): Attrs {
+export function convAttrs(geometry: Geometry): Attrs {
   const spread = (values: readonly number[]) => {
     const two = values.length === 1 ? [1, ...values] : values;
     return ints(geometry.channelsFirst ? [1, 1, ...two] : [1, ...two, 1]);
@@ -54,7 +54,12 @@ function convShape(x: Symbolic, geometry: Geometry, channels: number): number[] 
   return channelsFirst ? [batch, channels, ...spatial] : [batch, ...spatial, channels];
 }
 
-function addBias(call: LayerCall, y: Symbolic, index: number, channelsFirst: boolean): Symbolic {
+export function addBias(
+  call: LayerCall,
+  y: Symbolic,
+  index: number,
+  channelsFirst: boolean,
+): Symbolic {
   const { config, writer, path } = call;
   if (!config.flag("use_bias", true)) return y;
   const bias = weightOf(call, "bias", index, 1);
@@ -62,7 +67,7 @@ function addBias(call: LayerCall, y: Symbolic, index: number, channelsFirst: boo
   return writer.emit(`${path}/BiasAdd`, "BiasAdd", [y, bias], { shape: y.shape }, attrs);
 }
 
-function activate(call: LayerCall, y: Symbolic): Symbolic {
+export function activate(call: LayerCall, y: Symbolic): Symbolic {
   return applyActivation(call.writer, call.path, y, call.config, "activation", call.kerasVersion);
 }
 
@@ -109,14 +114,37 @@ function depthwise(call: LayerCall, x: Symbolic, kernel: Symbolic, geometry: Geo
 
 export const separableConv2d: Translate = (call) => {
   const geometry = geometryOf(call, 2);
-  const { writer, path } = call;
-  const between = depthwise(
-    call,
-    inputOf(call),
-    weightOf(call, "depthwise_kernel", 0, 4),
-    geometry,
-  );
+  const kernel = weightOf(call, "depthwise_kernel", 0, 4);
   const pointwise = weightOf(call, "pointwise_kernel", 1, 4);
+  const y = separable(call, inputOf(call), kernel, pointwise, geometry);
+  return activate(call, addBias(call, y, 2, geometry.channelsFirst));
+};
+
+export const separableConv1d: Translate = (call) => {
+  const geometry = geometryOf(call, 1);
+  if (geometry.channelsFirst) throw unsupported(call.config, "SeparableConv1D with channels_first");
+  const { writer, path } = call;
+  const wide = expand(writer, `${path}/ExpandDims`, causal(call, inputOf(call), geometry), 1);
+  const kernel = weightOf(call, "depthwise_kernel", 0, 3);
+  const pointwise = weightOf(call, "pointwise_kernel", 1, 3);
+  const y = separable(
+    call,
+    wide,
+    expand(writer, `${path}/ExpandDims_1`, kernel, 0),
+    expand(writer, `${path}/ExpandDims_2`, pointwise, 0),
+    squared(geometry),
+  );
+  return activate(call, addBias(call, squeeze(writer, `${path}/Squeeze`, y, 1), 2, false));
+};
+
+function separable(
+  call: LayerCall,
+  x: Symbolic,
+  kernel: Symbolic,
+  pointwise: Symbolic,
+  geometry: Geometry,
+): Symbolic {
+  const between = depthwise(call, x, kernel, geometry);
   const plain = {
     ...geometry,
     kernel: [1, 1],
@@ -125,15 +153,9 @@ export const separableConv2d: Translate = (call) => {
     padding: "valid",
   };
   const shape = convShape(between, plain, pointwise.shape[3]!);
-  const y = writer.emit(
-    `${path}/separable_conv2d`,
-    "Conv2D",
-    [between, pointwise],
-    { shape },
-    convAttrs(plain),
-  );
-  return activate(call, addBias(call, y, 2, geometry.channelsFirst));
-};
+  const name = `${call.path}/separable_conv2d`;
+  return call.writer.emit(name, "Conv2D", [between, pointwise], { shape }, convAttrs(plain));
+}
 
 export const conv1d: Translate = (call) => {
   const geometry = geometryOf(call, 1);
@@ -156,14 +178,13 @@ export const depthwiseConv1d: Translate = (call) => {
   const { writer, path } = call;
   const wide = expand(writer, `${path}/ExpandDims`, causal(call, inputOf(call), geometry), 1);
   const kernel = expand(writer, `${path}/ExpandDims_1`, depthwiseKernel(call, 3), 0);
-  // The depthwise operation has one stride for both dimensions.
-  const square = { ...flattened(geometry), strides: [geometry.strides[0]!, geometry.strides[0]!] };
-  const narrow = squeeze(writer, `${path}/Squeeze`, depthwise(call, wide, kernel, square), 1);
+  const y = depthwise(call, wide, kernel, squared(geometry));
+  const narrow = squeeze(writer, `${path}/Squeeze`, y, 1);
   return activate(call, addBias(call, narrow, 1, false));
 };
 
 /** The geometry of a 1-D convolution as a 2-D one of height 1. */
-function flattened(geometry: Geometry): Geometry {
+export function flattened(geometry: Geometry): Geometry {
   return {
     ...geometry,
     kernel: [1, ...geometry.kernel],
@@ -171,6 +192,11 @@ function flattened(geometry: Geometry): Geometry {
     dilations: [1, ...geometry.dilations],
     padding: geometry.padding === "causal" ? "valid" : geometry.padding,
   };
+}
+
+/** The same with one stride for both dimensions, as the depthwise operation wants it. */
+function squared(geometry: Geometry): Geometry {
+  return { ...flattened(geometry), strides: [geometry.strides[0]!, geometry.strides[0]!] };
 }
 
 /** Causal: (kernel - 1) · dilation zeros in front. */
@@ -187,34 +213,15 @@ function causal({ writer, path }: LayerCall, x: Symbolic, geometry: Geometry): S
   return writer.emit(`${path}/Pad`, "Pad", [x, paddings], { shape });
 }
 
-function expand(writer: NodeWriter, name: string, x: Symbolic, axis: number): Symbolic {
+export function expand(writer: NodeWriter, name: string, x: Symbolic, axis: number): Symbolic {
   const shape = [...x.shape.slice(0, axis), 1, ...x.shape.slice(axis)];
   return writer.emit(name, "ExpandDims", [x, writer.ints(`${name}/dim`, axis)], { shape });
 }
 
-function squeeze(writer: NodeWriter, name: string, x: Symbolic, axis: number): Symbolic {
+export function squeeze(writer: NodeWriter, name: string, x: Symbolic, axis: number): Symbolic {
   const shape = x.shape.filter((_, i) => i !== axis);
   return writer.emit(name, "Squeeze", [x], { shape }, { squeeze_dims: ints([axis]) });
 }
-
-export const conv2dTranspose: Translate = (call) => {
-  const { config, writer, path } = call;
-  const geometry = geometryOf(call, 2);
-  if (geometry.channelsFirst) throw unsupported(config, "Conv2DTranspose with channels_first");
-  const x = inputOf(call);
-  const kernel = weightOf(call, "kernel", 0, 4);
-  const extra = config.has("output_padding") ? config.sizes("output_padding", 2) : undefined;
-  const spatial = [0, 1].map((i) => unwindowed(x.shape[1 + i]!, windowOf(geometry, i), extra?.[i]));
-  const shape = [x.shape[0]!, ...spatial, kernel.shape[2]!];
-  if (shape.some((size) => size < 0))
-    throw unsupported(config, "Conv2DTranspose with an open shape");
-  const sizes = writer.ints(`${path}/conv2d_transpose/input_sizes`, shape);
-  const name = `${path}/conv2d_transpose`;
-  const result = { shape, dtype: x.dtype };
-  const attrs = convAttrs(geometry);
-  const y = writer.emit(name, "Conv2DBackpropInput", [sizes, kernel, x], result, attrs);
-  return activate(call, addBias(call, y, 1, false));
-};
 
 export const conv3d: Translate = (call) => {
   const { config, writer, path } = call;

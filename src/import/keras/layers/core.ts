@@ -120,6 +120,17 @@ export const prelu: Translate = (call) => {
   return writer.binary(`${path}/add`, "AddV2", positive, scaled);
 };
 
+/** x where x > theta, else 0. */
+export const thresholdedRelu: Translate = (call) => {
+  const { config, writer, path } = call;
+  const x = inputOf(call);
+  const theta = writer.float(`${path}/theta`, config.number("theta", 1));
+  const above = writer.binary(`${path}/Greater`, "Greater", x, theta, "bool");
+  const result = { shape: x.shape, dtype: x.dtype };
+  const counts = writer.emit(`${path}/Cast`, "Cast", [above], result, { DstT: type(x.dtype) });
+  return writer.binary(`${path}/mul`, "Mul", x, counts);
+};
+
 /** Of ConvNeXt: a factor for each channel. */
 export const layerScale: Translate = (call) =>
   call.writer.binary(`${call.path}/mul`, "Mul", inputOf(call), weightOf(call, "gamma", 0, 1));

@@ -1,5 +1,5 @@
 /** Operations of `keras.ops` and of Python's operators, which Keras 3 saves beside the layers. */
-import { softmax } from "../activations.ts";
+import { applyActivation, gelu, leakyRelu, softmax } from "../activations.ts";
 import type { Json } from "../config.ts";
 import {
   type CallArgument,
@@ -11,7 +11,7 @@ import {
 import { int, type Symbolic, type } from "../node-writer.ts";
 
 /** An operand: a tensor, or a number that becomes a constant of the other's type. */
-function operand(
+export function operand(
   call: LayerCall,
   index: number,
   names: readonly string[],
@@ -22,7 +22,7 @@ function operand(
   return call.args[index] ?? named;
 }
 
-function asTensor(
+export function asTensor(
   call: LayerCall,
   argument: CallArgument | undefined,
   like: Symbolic | undefined,
@@ -64,8 +64,38 @@ export const reduceOperation =
     return writer.reduce(`${path}/${op}`, op, x, axes, keep === true);
   };
 
+/** To whole numbers. */
+export const roundOperation: Translate = (call) => {
+  const decimals = option(call, "decimals") ?? 0;
+  if (decimals === 0) return unaryOperation("Round")(call);
+  throw unsupported(call.config, `round to ${String(decimals)} decimals`);
+};
+
+/** An activation function that is an operation; `fixed` are options for which there is one value only. */
+export const activationOperation =
+  (name: string, fixed: Readonly<Record<string, number>> = {}): Translate =>
+  (call) => {
+    for (const [key, wanted] of Object.entries(fixed)) {
+      const given = option(call, key) ?? wanted;
+      if (given !== wanted) throw unsupported(call.config, `${name} with ${key} ${String(given)}`);
+    }
+    const x = asTensor(call, operand(call, 0, ["x"]), undefined);
+    const named = call.config.with({ activation: name });
+    return applyActivation(call.writer, call.path, x, named, "activation", call.kerasVersion);
+  };
+
+export const leakyReluOperation: Translate = (call) => {
+  const x = asTensor(call, operand(call, 0, ["x"]), undefined);
+  return leakyRelu(call.writer, call.path, x, Number(option(call, "negative_slope") ?? 0.2));
+};
+
+export const geluOperation: Translate = (call) => {
+  const x = asTensor(call, operand(call, 0, ["x"]), undefined);
+  return gelu(call.writer, call.path, x, option(call, "approximate") !== false);
+};
+
 /** An option: among the arguments, or in the configuration. */
-function option(call: LayerCall, name: string): Json | undefined {
+export function option(call: LayerCall, name: string): Json | undefined {
   const argument = call.kwargs.get(name);
   return (argument?.kind === "value" ? argument.value : undefined) ?? call.config.get(name);
 }
@@ -116,7 +146,7 @@ export const softmaxOperation: Translate = (call) => {
   return softmax(call.writer, call.path, x, Number(option(call, "axis") ?? -1));
 };
 
-function plainValue(argument: CallArgument | undefined): Json | undefined {
+export function plainValue(argument: CallArgument | undefined): Json | undefined {
   if (argument?.kind === "value") return argument.value;
   if (argument?.kind === "list") return argument.items.map((item) => plainValue(item) ?? null);
   return undefined;
