@@ -2,13 +2,17 @@
 import { UsageError } from "../base/errors.ts";
 import type { Model, Signature } from "../model/ir.ts";
 
+/** Each thread is a worker with a heap of its own; more than machines have cores would only eat memory. */
+const MAX_THREADS = 256;
+
 /** @throws {UsageError} for a number of threads that is none. */
 export function checkThreads(threads: number | undefined): void {
-  if (threads === undefined || (Number.isInteger(threads) && threads >= 1)) return;
+  if (threads === undefined) return;
+  if (Number.isInteger(threads) && threads >= 1 && threads <= MAX_THREADS) return;
   throw new UsageError({
     where: "Interpreter.create",
     found: `threads ${threads}`,
-    expected: "a whole number of at least 1",
+    expected: `a whole number from 1 to ${MAX_THREADS}`,
     option: "threads",
   });
 }
