@@ -25,9 +25,9 @@ const EAGER_OFF = ["--liftoff", "--wasm-lazy-compilation"] as const;
 const WIDE = ["--experimental-wasm-revectorize"] as const;
 const WIDE_OFF = ["--no-experimental-wasm-revectorize"] as const;
 
-/** Compiles well at once; as usual where the engine has no flags that can be set. */
-export function findEagerCompile(): Compile {
-  return withFlags("eager", EAGER, EAGER_OFF) ?? compilePlain;
+/** Compiles well at once; undefined where the engine has no flags that can be set. */
+export function findEagerCompile(): Compile | undefined {
+  return withFlags("eager", EAGER, EAGER_OFF);
 }
 
 /**

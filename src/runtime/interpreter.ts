@@ -49,8 +49,8 @@ export interface InterpreterOptions {
    */
   readonly wide?: boolean;
   /**
-   * Matrix products choose among tile shapes by speeds that are measured for some 25 ms at first use in the process, or
-   * by the usual ones. Results do not depend on it. "measured" by default.
+   * Matrix products choose among tile shapes by speeds that are measured at first use in the process (4 ms a format in
+   * Node, 30 in pages), or by the usual ones. Results do not depend on it. "measured" by default.
    */
   readonly tiles?: TileChoice;
   /** Kernels for custom operators, by custom code. They go before the built-in ones of the same name. */
