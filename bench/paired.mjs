@@ -58,10 +58,14 @@ export async function measureAgainstFloat(make, options) {
     samples.push([first, await timeOf(small)]);
   }
   for (const interpreter of [float, small]) interpreter.dispose();
+  const least = [0, 1].map((form) => Math.min(...samples.map((pair) => pair[form])));
   const ratios = samples.map(([a, b]) => a / b);
   return {
     floatWeightBytes: weightBytes(model),
     pairs: samples.length,
+    floatMsMin: round(least[0]),
+    quantizedMsMin: round(least[1]),
+    ratioOfMinima: round(least[0] / least[1]),
     floatMsMedian: round(median(samples.map(([a]) => a))),
     quantizedMsMedian: round(median(samples.map(([, b]) => b))),
     ratioMedian: round(median(ratios)),

@@ -3,26 +3,27 @@ import type { Elements } from "./elements.ts";
 
 /**
  * Intersection over union of boxes i and j, in float32; 0 where either has no area. The corners may be any two opposite
- * ones.
+ * ones. Makes no objects: it is called for every pair of boxes.
  */
 export function intersectionOverUnion(boxes: Elements<number>, i: number, j: number): number {
-  const { fround } = Math;
-  const [a, b] = [edgesOf(boxes, i), edgesOf(boxes, j)];
-  const areaA = fround(fround(a.bottom - a.top) * fround(a.right - a.left));
-  const areaB = fround(fround(b.bottom - b.top) * fround(b.right - b.left));
+  const { fround, max } = Math;
+  const areaA = areaOf(boxes, 4 * i);
+  const areaB = areaOf(boxes, 4 * j);
   if (areaA <= 0 || areaB <= 0) return 0;
-  const height = fround(Math.min(a.bottom, b.bottom) - Math.max(a.top, b.top));
-  const width = fround(Math.min(a.right, b.right) - Math.max(a.left, b.left));
-  const common = fround(Math.max(height, 0) * Math.max(width, 0));
+  const height = commonLength(boxes, 4 * i, 4 * j);
+  const width = commonLength(boxes, 4 * i + 1, 4 * j + 1);
+  const common = fround(max(height, 0) * max(width, 0));
   return fround(common / fround(fround(areaA + areaB) - common));
 }
 
-function edgesOf(boxes: Elements<number>, box: number) {
-  const [y1, x1, y2, x2] = [0, 1, 2, 3].map((k) => boxes[4 * box + k]);
-  return {
-    top: Math.min(y1, y2),
-    left: Math.min(x1, x2),
-    bottom: Math.max(y1, y2),
-    right: Math.max(x1, x2),
-  };
+function areaOf(boxes: Elements<number>, at: number): number {
+  const height = Math.fround(Math.abs(boxes[at + 2] - boxes[at]));
+  return Math.fround(height * Math.fround(Math.abs(boxes[at + 3] - boxes[at + 1])));
+}
+
+/** Along one axis: the ends of a box's edge are at `a` and `a + 2`. Negative where there is a gap. */
+function commonLength(boxes: Elements<number>, a: number, b: number): number {
+  const { fround, max, min } = Math;
+  const end = min(max(boxes[a], boxes[a + 2]), max(boxes[b], boxes[b + 2]));
+  return fround(end - max(min(boxes[a], boxes[a + 2]), min(boxes[b], boxes[b + 2])));
 }
