@@ -45,6 +45,7 @@ export async function run(
       const draw = {
         float32: () => Float32Array.from({ length }, () => next() * 3),
         int8: () => Int8Array.from({ length }, () => Math.round(next() * 127)),
+        bool: () => Uint8Array.from({ length }, () => (next() > 0 ? 1 : 0)),
         /** Indices below 8. */
         int32: () => Int32Array.from({ length }, () => Math.floor((next() + 1) * 4)),
         uint8: () => Uint8Array.from({ length }, () => Math.round((next() + 1) * 127)),

@@ -107,6 +107,40 @@ it("lookups in tables of bytes agree to the bit, with a scale for each row and f
   );
 });
 
+it("rows divided by their length agree", async () => {
+  const options: BuiltinOptions = { type: "L2NormOptions", value: defaultsOf("L2NormOptions") };
+  await fc.assert(
+    fc.asyncProperty(shapes, async (shape) => {
+      const model = oneOperatorModel("L2_NORMALIZATION", options, [{ shape }], { shape });
+      await expectAgreement(model, false);
+    }),
+    RUNS,
+  );
+});
+
+it("casts agree", async () => {
+  const pairs = fc.constantFrom<
+    readonly ["int32" | "float32" | "uint8" | "bool", "int32" | "float32"]
+  >(
+    ...([
+      ["int32", "float32"],
+      ["float32", "int32"],
+      ["uint8", "float32"],
+      ["bool", "float32"],
+    ] as const),
+  );
+  await fc.assert(
+    fc.asyncProperty(pairs, shapes, async ([from, to], shape) => {
+      const model = oneOperatorModel("CAST", undefined, [{ shape, dtype: from }], {
+        shape,
+        dtype: to,
+      });
+      await expectAgreement(model, true);
+    }),
+    RUNS,
+  );
+});
+
 it("softmax of bytes agrees to the bit", async () => {
   const types = fc.constantFrom("int8" as const, "uint8" as const);
   await fc.assert(

@@ -128,3 +128,42 @@ it("pairs of bytes agree to the bit over every broadcast and for scales of any r
     { ...RUNS, numRuns: 150 },
   );
 });
+
+it("comparisons agree over every broadcast", async () => {
+  const operators = fc.constantFrom<BuiltinOperatorName>(
+    ...(["EQUAL", "NOT_EQUAL", "GREATER", "GREATER_EQUAL", "LESS", "LESS_EQUAL"] as const),
+  );
+  const types = fc.constantFrom("float32" as const, "int32" as const);
+  await fc.assert(
+    fc.asyncProperty(operators, types, broadcasts, async (op, dtype, [a, b]) => {
+      const operands = [
+        { shape: a, dtype },
+        { shape: b, dtype },
+      ];
+      const output = { shape: [1], dtype: "bool" } as const;
+      await expectAgreement(oneOperatorModel(op, undefined, operands, output), true);
+    }),
+    { ...RUNS, numRuns: 100 },
+  );
+});
+
+it("selections agree, of elements and of single numbers", async () => {
+  const shapes = fc.array(fc.integer({ min: 1, max: 9 }), { minLength: 1, maxLength: 3 });
+  await fc.assert(
+    fc.asyncProperty(
+      fc.constantFrom("SELECT" as const, "SELECT_V2" as const),
+      shapes,
+      fc.tuple(fc.boolean(), fc.boolean(), fc.boolean()),
+      async (op, shape, [isScalarX, isScalarY, isConstant]) => {
+        const scalar = (isScalar: boolean) => (isScalar && op === "SELECT_V2" ? [1] : shape);
+        const operands = [
+          { shape, dtype: "bool" } as const,
+          withConstant({ shape: scalar(isScalarX) }, isConstant),
+          { shape: scalar(isScalarY) },
+        ];
+        await expectAgreement(oneOperatorModel(op, undefined, operands, { shape: [1] }), true);
+      },
+    ),
+    RUNS,
+  );
+});

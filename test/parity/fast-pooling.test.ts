@@ -114,3 +114,29 @@ it("reductions over several groups of axes agree", async () => {
     RUNS,
   );
 });
+
+it("places of the largest and smallest agree along every axis", async () => {
+  const operators = fc.constantFrom(["ARG_MAX", "ArgMaxOptions"], ["ARG_MIN", "ArgMinOptions"]);
+  const outputs = fc.constantFrom(["INT32", "int32"], ["INT64", "int64"]);
+  await fc.assert(
+    fc.asyncProperty(
+      operators,
+      kinds,
+      fc.tuple(size, size, size),
+      fc.integer({ min: -3, max: 2 }),
+      outputs,
+      async ([op, type], kind, shape, axis, [output_type, dtype]) => {
+        const options = { type, value: { output_type } } as BuiltinOptions;
+        const axisOperand = { shape: [1], dtype: "int32", data: Int32Array.of(axis) } as const;
+        const model = oneOperatorModel(
+          op as BuiltinOperatorName,
+          options,
+          [activation(kind, shape, 0.1), axisOperand],
+          { shape: [1], dtype: dtype as "int32" },
+        );
+        await expectAgreement(model, true);
+      },
+    ),
+    { ...RUNS, numRuns: 100 },
+  );
+});

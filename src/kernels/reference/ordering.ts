@@ -18,7 +18,8 @@ import { type Elements, elementsOf, integersOf } from "./elements.ts";
 
 type Comparable = number | bigint;
 
-function axisFrom(node: KernelNode, view: TensorView | undefined): number {
+/** The axis that an operand names. */
+export function axisFrom(node: KernelNode, view: TensorView | undefined): number {
   const values = integersOf(node, view);
   if (values.length !== 1) throw misshapen(node, `${values.length} axes`, "one");
   return resolveAxis(node, values[0], inputAt(node, 0).shape.length);

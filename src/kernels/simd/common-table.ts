@@ -2,6 +2,7 @@
 import type { FastKernel, FastKernelTable } from "./fast-kernel.ts";
 import { ARITHMETIC_KERNELS } from "./operators/arithmetic.ts";
 import { fastBatchMatmul } from "./operators/batch-matmul.ts";
+import { COMPARISON_KERNELS } from "./operators/comparison.ts";
 import { fastConv } from "./operators/conv.ts";
 import { fastDepthwise } from "./operators/depthwise.ts";
 import { fastEmbeddingLookup } from "./operators/embedding.ts";
@@ -15,12 +16,15 @@ import {
   fastSplitV,
   fastUnpack,
 } from "./operators/joining.ts";
+import { fastL2Normalization } from "./operators/l2-normalization.ts";
 import { MOVEMENT_KERNELS } from "./operators/movement.ts";
 import { fastPad } from "./operators/pad.ts";
+import { PLACE_KERNELS } from "./operators/place.ts";
 import { fastAveragePool, fastL2Pool, fastMaxPool } from "./operators/pool.ts";
 import { fastDequantize, fastQuantize } from "./operators/quantize.ts";
 import { REDUCTION_KERNELS } from "./operators/reduction.ts";
 import { fastResizeBilinear } from "./operators/resize.ts";
+import { SELECT_KERNELS } from "./operators/select.ts";
 import { fastSoftmax } from "./operators/softmax.ts";
 import { fastFloatTransposeConv } from "./operators/transpose-conv.ts";
 import { UNARY_KERNELS } from "./operators/unary.ts";
@@ -36,6 +40,7 @@ const COMMON_FAST_KERNELS: FastKernelTable = {
   MAX_POOL_2D: fastMaxPool,
   L2_POOL_2D: fastL2Pool,
   SOFTMAX: fastSoftmax,
+  L2_NORMALIZATION: fastL2Normalization,
   DEQUANTIZE: fastDequantize,
   QUANTIZE: fastQuantize,
   RESIZE_BILINEAR: fastResizeBilinear,
@@ -49,6 +54,9 @@ const COMMON_FAST_KERNELS: FastKernelTable = {
   ...REDUCTION_KERNELS,
   ...MOVEMENT_KERNELS,
   ...ARITHMETIC_KERNELS,
+  ...COMPARISON_KERNELS,
+  ...SELECT_KERNELS,
+  ...PLACE_KERNELS,
   ...UNARY_KERNELS,
 };
 

@@ -16,7 +16,7 @@ import {
 import { emitLogistic, emitTanh, type TanhScratch, tanhScratch } from "../math/emit-tanh.ts";
 
 /**
- * Names as in file names of the kernels: clamp(x, first, second), leaky: x·first below 0, quotient: x / first, precise: in float64, rounded
+ * Names as in file names of the kernels: clamp(x, first, second), leaky: x·first below 0, quotient: x / first, from-int, to-int: to and from int32, precise: in float64, rounded
  * once.
  */
 export type UnaryOp =
@@ -26,6 +26,7 @@ export type UnaryOp =
   | "elu"
   | "exp"
   | "floor"
+  | "from-int"
   | "gelu"
   | "hardswish"
   | "leaky"
@@ -38,7 +39,8 @@ export type UnaryOp =
   | "quotient"
   | "sqrt"
   | "square"
-  | "tanh";
+  | "tanh"
+  | "to-int";
 
 /** Addresses in bytes. */
 export type UnaryFunction = (
@@ -92,6 +94,8 @@ const EMITTERS: Readonly<Record<UnaryOp, EmitUnary>> = {
     f.get(x);
     f.op("f32x4.div");
   },
+  "from-int": instruction("f32x4.convert_i32x4_s"),
+  "to-int": emitToInt,
   clamp({ f, first, second }) {
     f.get(first);
     f.op("f32x4.pmax");
@@ -127,6 +131,17 @@ const EMITTERS: Readonly<Record<UnaryOp, EmitUnary>> = {
   },
   gelu: emitGelu,
 };
+
+/** Emits [x] → x cut off toward zero, as int32; NaN becomes the largest. */
+function emitToInt({ f, x }: Frame): void {
+  f.op("i32x4.trunc_sat_f32x4_s");
+  f.i32(2 ** 31 - 1);
+  f.op("i32x4.splat");
+  f.get(x);
+  f.get(x);
+  f.op("f32x4.eq");
+  f.op("v128.bitselect");
+}
 
 /** Emits [y] → y in lanes where x < 0, x in the others. */
 function emitWhereBelowZero(f: FunctionBuilder, x: Local): void {

@@ -2,7 +2,7 @@
  * Functions of one byte by table. The table is what the reference computes for all 256 bytes, so it needs no law of its
  * own. Where the reference treats the elements behind the last whole group differently they have a table of their own.
  */
-import { allocate, bytesOf, type TensorData, viewAs } from "../../../base/dtype.ts";
+import { allocate, bytesOf, type DType, type TensorData, viewAs } from "../../../base/dtype.ts";
 import { assert } from "../../../base/errors.ts";
 import { elementCount, type Shape } from "../../../base/shape.ts";
 import type { KernelContext, KernelNode, OutputView, TensorInfo } from "../../kernel.ts";
@@ -19,13 +19,15 @@ import { addressOf, type FastKernel, type FastPlan, Region } from "../fast-kerne
 
 /** Entries of a table. */
 export const VALUES = 256;
+/** Types of one byte. */
+const BYTES: readonly DType[] = ["int8", "uint8", "bool"];
 /** Fewer than any group of the reference. */
 const REST = 4;
 
 /** Plans an operator from bytes to bytes or floats that treats elements in groups of `group`; 1 for alike. */
 export function planLookup(node: KernelNode, group: number): FastPlan | undefined {
   const [input, output] = [inputAt(node, 0), outputAt(node, 0)];
-  if (input.dtype !== "int8" && input.dtype !== "uint8") return undefined;
+  if (!BYTES.includes(input.dtype)) return undefined;
   if ((input.quantization?.scale.length ?? 0) > 1) return undefined;
   if ((output.quantization?.scale.length ?? 0) > 1) return undefined;
   const entryBytes = { int8: 1, uint8: 1, float32: 4 }[output.dtype as "int8"] as EntryBytes;

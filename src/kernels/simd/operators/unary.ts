@@ -2,7 +2,7 @@
 import { elementCount } from "../../../base/shape.ts";
 import type { KernelNode } from "../../kernel.ts";
 import { optionsOf } from "../../options.ts";
-import { inputAt } from "../../require.ts";
+import { inputAt, outputAt } from "../../require.ts";
 import {
   emitUnary,
   type UnaryFunction,
@@ -10,7 +10,7 @@ import {
   unaryName,
 } from "../elementwise/emit-unary.ts";
 import { elementSpans } from "../elementwise/spans.ts";
-import { addressOf, type FastKernel, type FastKernelTable } from "../fast-kernel.ts";
+import { addressOf, type FastKernel, type FastKernelTable, type FastPlan } from "../fast-kernel.ts";
 import { fastByteFunction } from "./lookup.ts";
 
 type Numbers = readonly [first: number, second: number];
@@ -23,25 +23,29 @@ function onFloats(
   return ({ node }) => {
     const input = inputAt(node, 0);
     const numbers = input.dtype === "float32" ? numbersOf(node) : undefined;
-    if (numbers === undefined) return undefined;
-    const name = unaryName(op);
-    const count = elementCount(input.shape);
-    return {
-      variant: name,
-      functions: [{ name, emit: (module) => emitUnary(module, op) }],
-      persistentBytes: 0,
-      scratchBytes: 0,
-      bind(place) {
-        const spans = elementSpans(count, place.threads);
-        return ([from], [to]) => {
-          const [source, out] = [addressOf(from), addressOf(to)];
-          const calls = spans.map((span): Parameters<UnaryFunction> => {
-            return [source + span.at * 4, span.count, out + span.at * 4, ...numbers];
-          });
-          place.callAll(name, calls);
-        };
-      },
-    };
+    return numbers && planUnary(node, op, numbers);
+  };
+}
+
+/** A function from words to words of 32 bits. */
+function planUnary(node: KernelNode, op: UnaryOp, numbers: Numbers): FastPlan {
+  const name = unaryName(op);
+  const count = elementCount(inputAt(node, 0).shape);
+  return {
+    variant: name,
+    functions: [{ name, emit: (module) => emitUnary(module, op) }],
+    persistentBytes: 0,
+    scratchBytes: 0,
+    bind(place) {
+      const spans = elementSpans(count, place.threads);
+      return ([from], [to]) => {
+        const [source, out] = [addressOf(from), addressOf(to)];
+        const calls = spans.map((span): Parameters<UnaryFunction> => {
+          return [source + span.at * 4, span.count, out + span.at * 4, ...numbers];
+        });
+        place.callAll(name, calls);
+      };
+    },
   };
 }
 
@@ -50,6 +54,19 @@ function onBoth(op: UnaryOp, numbersOf?: (node: KernelNode) => Numbers | undefin
   const floats = onFloats(op, numbersOf);
   return (request) => floats(request) ?? fastByteFunction(request);
 }
+
+/** CAST between float32 and int32, and from bytes by table. */
+const fastCast: FastKernel = (request) => {
+  const { node } = request;
+  switch (`${inputAt(node, 0).dtype} ${outputAt(node, 0).dtype}`) {
+    case "int32 float32":
+      return planUnary(node, "from-int", [0, 0]);
+    case "float32 int32":
+      return planUnary(node, "to-int", [0, 0]);
+    default:
+      return fastByteFunction(request);
+  }
+};
 
 const clamp = (low: number, high: number) => onBoth("clamp", () => [low, high]);
 
@@ -75,4 +92,5 @@ export const UNARY_KERNELS: FastKernelTable = {
   /** Bytes below the zero point are an error, which no table has. */
   RSQRT: onFloats("rsqrt"),
   LOG: fastByteFunction,
+  CAST: fastCast,
 };
