@@ -2,6 +2,8 @@
 
 export class ByteWriter {
   #bytes = new Uint8Array(256);
+  /** One number on its way from a float to bytes; little-endian, as the format is. */
+  readonly #number = new DataView(new ArrayBuffer(8));
   #length = 0;
 
   get length(): number {
@@ -54,11 +56,13 @@ export class ByteWriter {
   }
 
   f32(value: number): void {
-    this.bytes(new Uint8Array(new Float32Array([value]).buffer));
+    this.#number.setFloat32(0, value, true);
+    this.bytes(new Uint8Array(this.#number.buffer, 0, 4));
   }
 
   f64(value: number): void {
-    this.bytes(new Uint8Array(new Float64Array([value]).buffer));
+    this.#number.setFloat64(0, value, true);
+    this.bytes(new Uint8Array(this.#number.buffer));
   }
 
   /** A name: UTF-8 bytes behind their count. */

@@ -30,7 +30,9 @@ export function centeredWeights(view: TensorView): Int8Array | Int16Array {
     data instanceof Int8Array || data instanceof Uint8Array || data instanceof Int16Array,
     `integer weights expected in ${view.name}`,
   );
-  return Int16Array.from(data, (value) => value - zeroPoint);
+  const centered = new Int16Array(data.length);
+  for (let at = 0; at < data.length; at++) centered[at] = data[at] - zeroPoint;
+  return centered;
 }
 
 /**

@@ -63,9 +63,10 @@ export function packGroups(
   for (let column = 0; column < n; column++) {
     const start = Math.floor(column / nr) * panelSize + (column % nr) * group;
     const row = column * k;
-    for (let index = 0; index < k; index++) {
-      const inGroup = index % group;
-      packed[start + (index - inGroup) * nr + inGroup] = weights[row + index];
+    for (let first = 0; first < k; first += group) {
+      const end = Math.min(first + group, k);
+      const shift = start + first * nr - first;
+      for (let index = first; index < end; index++) packed[shift + index] = weights[row + index];
     }
   }
 }

@@ -129,9 +129,10 @@ function dotWeights(
   const zeroPoint = filter.quantization?.zeroPoint[0] ?? 0;
   if (filter.data instanceof Uint8Array && filter.dtype === "uint8") {
     if (k % 4 !== 0) return undefined;
-    const { buffer, byteOffset, length } = filter.data;
-    // As int8, w − 128 is w with its highest bit turned over.
-    const weights = new Int8Array(buffer, byteOffset, length).map((byte) => byte ^ -128);
+    const { data } = filter;
+    const weights = new Int8Array(data.length);
+    // As int8, w − 128 is w with its highest bit turned over. A loop: `map` takes five times as long.
+    for (let at = 0; at < data.length; at++) weights[at] = data[at] ^ 128;
     return { weights, zeroPoint: zeroPoint - 128 };
   }
   const weights = centeredWeights(filter);
