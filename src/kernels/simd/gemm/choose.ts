@@ -25,6 +25,12 @@ const USUAL_WIDE_SPEEDS: Speeds = {
   dot: [30, 60, 105, 149, 145, 172],
 };
 
+/**
+ * Results of a product below which measuring would not pay: some 10 ms per process, which a small model, made of single
+ * rows and short sequences, takes a thousand calls to win back.
+ */
+const MIN_MEASURED = 4096;
+
 /** The instruction set that serves a data kind best where `features` are there. */
 export function gemmIsa(data: GemmData, features: FastFeatures): GemmIsa {
   if (features.dot !== undefined && gemmVariants(data, "dot").length > 0) return "dot";
@@ -40,7 +46,7 @@ export function chooseGemm(
 ): GemmVariant {
   const isa = gemmIsa(data, features);
   const usual = (features.wide ? USUAL_WIDE_SPEEDS : USUAL_SPEEDS)[isa];
-  const measured = features.speeds?.({ data, isa });
+  const measured = rows * n < MIN_MEASURED ? undefined : features.speeds?.({ data, isa });
   const time = ({ mr, nr }: GemmVariant, index: number): number => {
     const work = Math.ceil(rows / mr) * mr * Math.ceil(n / nr) * nr;
     return work / (measured?.get(`${mr}x${nr}`) ?? usual[index] ?? 1);
