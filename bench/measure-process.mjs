@@ -7,7 +7,7 @@ import { fileURLToPath, pathToFileURL } from "node:url";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
 const printPeak = pathToFileURL(join(root, "bench", "print-peak.mjs")).href;
-const program = join(root, "dist", "cli", "main.js");
+const program = join(root, "dist", "bundle", "cli.js");
 
 /** Wall time and processor time in milliseconds and peak memory in bytes of one `octavo` command line. */
 export function measureCommand(args) {
