@@ -1,5 +1,5 @@
 // Writes the README's tables between their marks: what quantization costs, from a run of `octavo demo`, and speed beside
-// the peers, from the last recorded run of bench/peers.
+// the peers, from the last recorded runs of bench/peers/run.mjs and bench/cold-start.mjs.
 import { execFileSync } from "node:child_process";
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
@@ -52,7 +52,18 @@ function speedTable() {
     ...Object.keys(CONTENDERS).map((name) => cellOf(contenders[name])),
   ]);
   const header = ["milliseconds a call, one thread", ...Object.values(CONTENDERS)];
-  return `${table(header, rows)}\n\n${cpu}, Node ${node}.`;
+  return `${table(header, rows)}\n\n${cpu}, Node ${node}.${coldStart()}`;
+}
+
+/** What a program waits for before its first result, where that was measured. */
+function coldStart() {
+  const file = `${root}bench/results/cold-start.json`;
+  if (!existsSync(file)) return "";
+  const { model, contenders } = JSON.parse(readFileSync(file, "utf8"));
+  const times = ["octavo", "litert.js", "tfjs-tflite"].map((name) => {
+    return `${CONTENDERS[name]} ${contenders[name].totalMsMin.toFixed(0)} ms`;
+  });
+  return ` To the first result of ${model.replaceAll("_", " ")}, import included: ${times.join(", ")}.`;
 }
 
 function cellOf(contender) {
