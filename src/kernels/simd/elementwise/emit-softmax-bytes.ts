@@ -24,6 +24,15 @@ export type SoftmaxBytesFunction = (
   high: number,
 ) => void;
 
+/** What the passes over a row share. */
+interface Frame {
+  readonly f: FunctionBuilder;
+  readonly from: ByteType;
+  readonly at: Local;
+  readonly top: Local;
+  readonly table: Local;
+}
+
 /** Adds the function to `module`. */
 export function emitSoftmaxBytes(module: ModuleBuilder, from: ByteType): void {
   const params = [...Array<"i32">(5).fill("i32"), "f32", "i32", "i32", "i32"] as const;
@@ -33,6 +42,7 @@ export function emitSoftmaxBytes(module: ModuleBuilder, from: ByteType): void {
   ) as Local[];
   const [at, left, top] = [f.local("i32"), f.local("i32"), f.local("i32")];
   const [sum, inverse] = [f.local("f32"), f.local("f32")];
+  const frame = { f, from, at, top, table };
   const walk = (turn: () => void) => {
     emitCopy(f, source, at);
     emitCopy(f, depth, left);
@@ -41,37 +51,15 @@ export function emitSoftmaxBytes(module: ModuleBuilder, from: ByteType): void {
       emitAddTo(f, at, 1);
     });
   };
-  const emitByte = () => {
-    f.get(at);
-    f.mem(from === "int8" ? "i32.load8_s" : "i32.load8_u");
-  };
-  const emitExponential = () => {
-    f.get(top);
-    emitByte();
-    f.op("i32.sub");
-    f.i32(2);
-    f.op("i32.shl");
-    f.get(table);
-    f.op("i32.add");
-    f.mem("f32.load");
-  };
   emitCountdown(f, rows, 1, () => {
     f.i32(-128);
     f.set(top);
-    walk(() => {
-      emitByte();
-      f.get(top);
-      emitByte();
-      f.get(top);
-      f.op("i32.gt_s");
-      f.select();
-      f.set(top);
-    });
+    walk(() => emitLargest(frame));
     f.f32(0);
     f.set(sum);
     walk(() => {
       f.get(sum);
-      emitExponential();
+      emitExponential(frame);
       f.op("f32.add");
       f.set(sum);
     });
@@ -83,21 +71,57 @@ export function emitSoftmaxBytes(module: ModuleBuilder, from: ByteType): void {
     f.set(inverse);
     walk(() => {
       f.get(out);
-      emitExponential();
-      f.get(inverse);
-      f.op("f32.mul");
-      f.f32(0.5);
-      f.op("f32.add");
-      f.op("f32.floor");
-      f.op("i32.trunc_sat_f32_s");
-      f.get(f.param(6));
-      f.op("i32.add");
-      emitClamp(f, f.param(7), f.param(8));
+      emitQuotient(frame, inverse);
       f.mem("i32.store8");
       emitAddTo(f, out, 1);
     });
     emitCopy(f, at, source);
   });
+}
+
+function emitByte({ f, at, from }: Frame): void {
+  f.get(at);
+  f.mem(from === "int8" ? "i32.load8_s" : "i32.load8_u");
+}
+
+/** top = the larger of it and the byte. */
+function emitLargest(frame: Frame): void {
+  const { f, top } = frame;
+  emitByte(frame);
+  f.get(top);
+  emitByte(frame);
+  f.get(top);
+  f.op("i32.gt_s");
+  f.select();
+  f.set(top);
+}
+
+/** Emits [] → the exponential of the byte's distance from the top. */
+function emitExponential(frame: Frame): void {
+  const { f, top, table } = frame;
+  f.get(top);
+  emitByte(frame);
+  f.op("i32.sub");
+  f.i32(2);
+  f.op("i32.shl");
+  f.get(table);
+  f.op("i32.add");
+  f.mem("f32.load");
+}
+
+/** Emits [] → the byte's share, quantized. */
+function emitQuotient(frame: Frame, inverse: Local): void {
+  const { f } = frame;
+  emitExponential(frame);
+  f.get(inverse);
+  f.op("f32.mul");
+  f.f32(0.5);
+  f.op("f32.add");
+  f.op("f32.floor");
+  f.op("i32.trunc_sat_f32_s");
+  f.get(f.param(6));
+  f.op("i32.add");
+  emitClamp(f, f.param(7), f.param(8));
 }
 
 /** Emits [value] → value between low and high. */

@@ -141,8 +141,13 @@ export function layStack(region: Region, stack: StackedMatrix): PlacedStack {
   };
 }
 
+/** Packs constant weights, unless an earlier binding has, and writes their scales. */
+export function storeStack({ memory, isStored }: FastPlace, placed: PlacedStack): void {
+  if (!isStored) packStack(memory.buffer, placed);
+}
+
 /** Packs the weights, and writes the scales. */
-export function storeStack(buffer: ArrayBufferLike, placed: PlacedStack): void {
+export function packStack(buffer: ArrayBufferLike, placed: PlacedStack): void {
   const { stack, weights, scales, sums } = placed;
   const { variant, units, depth } = stack;
   const byteLength = packedByteLength(variant, units, depth);
@@ -182,4 +187,16 @@ export function stackCalls(
     const common = [scales + column * 4, ownScale, scaleStride, columnBias, low, high];
     return isDot(stack) ? [...common, sums + column * 4, zeroPoints - rowScales] : common;
   });
+}
+
+/** Computes out[r] = stack · a[r] + bias; the limits are for floats. */
+export function runStack(
+  place: FastPlace,
+  placed: PlacedStack,
+  vectors: StackRows,
+  limits?: readonly [low: number, high: number],
+): void {
+  const { variant, units, depth } = placed.stack;
+  const calls = stackCalls(place, placed, vectors, limits);
+  place.callAll(variant.name, calls, vectors.rows * units * depth);
 }

@@ -16,8 +16,8 @@ import {
 import {
   layStack,
   paddedUnits,
+  runStack,
   type StackedMatrix,
-  stackCalls,
   stackFunction,
   stackMatrices,
   storeStack,
@@ -58,7 +58,7 @@ export const fastBasicLstm: FastKernel = (request) => {
     readsVariables: true,
     bind(place) {
       const at = lay(new Region(place.persistent));
-      storeStack(place.memory.buffer, at.weights);
+      storeStack(place, at.weights);
       new Float32Array(place.memory.buffer, at.bias, stack.units).set(float32(bias));
       return bindStep(place, request, at);
     },
@@ -94,7 +94,7 @@ function bindStep(
     }
     cellOut.set(cell);
     const product = { a: joinedAt, rows: batch, out: gatesAt, bias: at.bias };
-    place.callAll(at.weights.stack.variant.name, stackCalls(place, at.weights, product));
+    runStack(place, at.weights, product);
     for (let b = 0; b < batch; b++) {
       const [gates, state] = [gatesAt + b * 16 * cells, cellAt + b * 4 * cells];
       const out = hiddenAt + b * 4 * cells;

@@ -22,8 +22,8 @@ import {
   layStack,
   type PlacedStack,
   paddedUnits,
+  runStack,
   type StackedMatrix,
-  stackCalls,
   stackFunction,
   stackOf,
   storeStack,
@@ -211,7 +211,7 @@ function bindGroups(
   const { geometry, form, stacks, limits, stripRows } = plan;
   const { rows, columns, groupChannels, outChannels, groups } = geometry;
   const { buffer } = place.memory;
-  for (const own of at.stacks) storeStack(buffer, own);
+  for (const own of at.stacks) storeStack(place, own);
   const Bias = form.data === "qi8" ? Int32Array : Float32Array;
   new Bias(buffer, at.bias, outChannels).set(form.bias);
   const requantize = form.finish && at.finish && storeFinish(place, form.finish, at.finish);
@@ -229,13 +229,8 @@ function bindGroups(
         const first = (group * outChannels) / groups;
         const scales = { scales: at.scale, scaleStride: 0 } as const;
         const ends = { out: target + first * 4, outStride, bias: at.bias + first * 4 };
-        const calls = stackCalls(
-          place,
-          weights,
-          { a: at.strip, rows: count, ...scales, ...ends },
-          limits,
-        );
-        place.callAll(weights.stack.variant.name, calls);
+        const vectors = { a: at.strip, rows: count, ...scales, ...ends };
+        runStack(place, weights, vectors, limits);
       }
       requantize?.(at.sums, count, outChannels, out + pixel * outChannels);
     }

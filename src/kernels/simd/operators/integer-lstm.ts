@@ -22,8 +22,8 @@ import {
 import {
   layStack,
   paddedUnits,
+  runStack,
   type StackedMatrix,
-  stackCalls,
   stackFunction,
   stackOf,
   storeStack,
@@ -245,13 +245,12 @@ function bindProduct(
   sums: number,
 ): RunProduct {
   const { buffer } = place.memory;
-  storeStack(buffer, at.weights);
+  storeStack(place, at.weights);
   new Int32Array(buffer, at.bias, bias.length).set(bias);
   const requantize = storeFinish(place, finish, at.finish);
   const aStride = stack.depth * 2;
   return (a, rows, out) => {
-    const calls = stackCalls(place, at.weights, { a, aStride, rows, out: sums, bias: at.bias });
-    place.callAll(stack.variant.name, calls);
+    runStack(place, at.weights, { a, aStride, rows, out: sums, bias: at.bias });
     requantize(sums, rows, stack.units, out);
   };
 }

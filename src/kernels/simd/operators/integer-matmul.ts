@@ -19,9 +19,10 @@ import {
 import {
   layStack,
   type PlacedStack,
+  packStack,
   paddedUnits,
+  runStack,
   type StackedMatrix,
-  stackCalls,
   stackFunction,
   stackOf,
   storeStack,
@@ -130,13 +131,13 @@ function bindMatmul(place: FastPlace, plan: MatmulPlan, at: MatmulPlaces): Kerne
   const multiply = bindProduct(place, plan, at);
   const itemBytes = kind === "hybrid" ? 4 : 1;
   const outBytes = kind === "bytes" ? 1 : 4;
-  if (constant !== undefined) for (const own of at.stacks) storeStack(buffer, own);
+  if (constant !== undefined) for (const own of at.stacks) storeStack(place, own);
   const packedMatrix = (y: TensorView | undefined, matrix: number, isPacked: boolean) => {
     const weights = at.stacks[constant === undefined ? 0 : matrix];
     assert(weights !== undefined, "a matrix that was laid out");
     if (constant === undefined && !isPacked) {
       const values = () => source.values(present(y), matrix);
-      storeStack(buffer, { ...weights, stack: { ...weights.stack, values } });
+      packStack(buffer, { ...weights, stack: { ...weights.stack, values } });
     }
     return weights;
   };
@@ -229,8 +230,7 @@ function bindProduct(
   const { rows: a, scales, bias } = at;
   return (weights, out) => {
     const target = requantize === undefined ? out : at.sums;
-    const calls = stackCalls(place, weights, { a, aStride, rows, scales, out: target, bias });
-    place.callAll(weights.stack.variant.name, calls);
+    runStack(place, weights, { a, aStride, rows, scales, out: target, bias });
     requantize?.(at.sums, rows, columns, out);
   };
 }

@@ -8,7 +8,7 @@ import { addressOf, type FastKernel, Region } from "../fast-kernel.ts";
 import {
   layStack,
   paddedUnits,
-  stackCalls,
+  runStack,
   stackFunction,
   stackOf,
   storeStack,
@@ -43,7 +43,7 @@ export const fastIntegerSvdf: FastKernel = ({ node, known, features }) => {
     readsVariables: true,
     bind(place) {
       const at = lay(new Region(place.persistent), new Region(place.scratch));
-      storeStack(place.memory.buffer, at.weights);
+      storeStack(place, at.weights);
       const widen = pass.bind(place, at.pass);
       const sums = new Int32Array(place.memory.buffer, at.sums, batch * filters);
       const product = {
@@ -53,10 +53,9 @@ export const fastIntegerSvdf: FastKernel = ({ node, known, features }) => {
         out: at.sums,
         bias: at.zeros,
       };
-      const calls = stackCalls(place, at.weights, product);
       return createIntegerSvdf(node, sizes, (input: TensorView) => {
         widen(addressOf(input), batch * inputs, at.rows);
-        place.callAll(stack.variant.name, calls);
+        runStack(place, at.weights, product);
         return sums;
       });
     },

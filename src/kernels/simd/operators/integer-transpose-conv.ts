@@ -25,8 +25,7 @@ import {
   layStack,
   type PlacedStack,
   paddedUnits,
-  type StackedMatrix,
-  stackCalls,
+  runStack,
   stackFunction,
   stackOf,
   storeStack,
@@ -103,9 +102,9 @@ export const fastIntegerTransposeConv: FastKernel = (request) => {
     scratchBytes: scratch.byteLength,
     bind(place) {
       const at = lay(new Region(place.persistent), new Region(place.scratch));
-      storeStack(place.memory.buffer, at.weights);
+      storeStack(place, at.weights);
       new Int32Array(place.memory.buffer, at.start, outChannels).set(form.start);
-      const run = bindImage(place, geometry, form, stack, at);
+      const run = bindImage(place, geometry, form, at);
       const inBytes = inputHeight * inputWidth * inChannels * form.itemBytes;
       const outBytes = rows.inputSize * columns.inputSize * outChannels * form.itemBytes;
       return (inputs, [out]) => {
@@ -134,7 +133,6 @@ function bindImage(
   place: FastPlace,
   geometry: TransposeGeometry,
   form: Form,
-  stack: StackedMatrix,
   at: Places,
 ): (source: number, out: number) => void {
   const { rows, columns, inputHeight, inputWidth, inChannels, outChannels } = geometry;
@@ -150,7 +148,7 @@ function bindImage(
     for (let line = 0; line < inputHeight; line++) {
       const a = at.rows + line * inputWidth * aStride;
       const product = { a, aStride, rows: inputWidth, out: at.products, bias: at.zeros };
-      place.callAll(stack.variant.name, stackCalls(place, at.weights, product));
+      runStack(place, at.weights, product);
       addLine(line, at.products, at.sums);
     }
     finish(at.sums, out, scale);

@@ -14,8 +14,8 @@ import type { FastKernel, FastRequest } from "../fast-kernel.ts";
 import {
   layStack,
   paddedUnits,
+  runStack,
   type StackedMatrix,
-  stackCalls,
   stackFunction,
   stackMatrices,
   storeStack,
@@ -208,7 +208,7 @@ function projectedCell(
       };
       const bindInner = cell.lay(persistent, scratch);
       return (place, quantize) => {
-        storeStack(place.memory.buffer, weights);
+        storeStack(place, weights);
         new Float32Array(place.memory.buffer, at.bias, bias.length).set(bias);
         const inner = bindInner(place, quantize);
         const a = stack.data === "qd8" ? at.quantized : at.hidden;
@@ -227,7 +227,7 @@ function projectedCell(
               out: state,
               bias: at.bias,
             };
-            place.callAll(stack.variant.name, stackCalls(place, weights, rows, [-clip, clip]));
+            runStack(place, weights, rows, [-clip, clip]);
           },
         };
       };

@@ -21,9 +21,9 @@ import {
 } from "../elementwise/emit-unary.ts";
 import type { EmittedFunction, FastFeatures, FastPlace } from "../fast-kernel.ts";
 import { Region } from "../fast-kernel.ts";
-import { blockColumns } from "../gemm/blocks.ts";
-import { emitGemm, type GemmCommon } from "../gemm/emit-gemm.ts";
+import { emitGemm } from "../gemm/emit-gemm.ts";
 import { gemmSteps, packedByteLength, packFloat, packGroups, stepGroup } from "../gemm/pack.ts";
+import { tileCalls } from "../gemm/tile-calls.ts";
 import { type GemmVariant, gemmVariants } from "../gemm/variants.ts";
 import { PASS_SCRATCH_BYTES, quantizingPass, type RunPass } from "./activation-pass.ts";
 
@@ -242,24 +242,13 @@ class EmittedVectors implements VectorBatch {
     const isHybrid = scales !== 0;
     const a = isHybrid ? at.quantized + b * at.stride : at.rows + b * depth * 4;
     const gate = row.byteOffset;
-    const panelBytes = packedByteLength(variant, NR, depth);
-    const columns = blockColumns(units, NR, 1, place.threads);
-    const calls: number[][] = [];
-    for (let column = 0; column < units; column += columns) {
+    const { threads } = place;
+    const product = { variant, a, aStride: 0, rows: 1, k: depth, n: units, weights };
+    const calls = tileCalls({ ...product, out: gate, elementBytes: 4, threads }, (_, column) => {
       const out = gate + column * 4;
-      const common: GemmCommon = [
-        a,
-        0,
-        weights + (column / NR) * panelBytes,
-        out,
-        0,
-        1,
-        Math.min(columns, units - column),
-        gemmSteps(variant, depth),
-      ];
       const stage = isHybrid ? [scales + column * 4, at.scales + b * 4, 0, out] : [out];
-      calls.push([...common, ...stage, -Infinity, Infinity]);
-    }
+      return [...stage, -Infinity, Infinity];
+    });
     place.callAll(variant.name, calls, units * depth);
   }
 

@@ -43,7 +43,7 @@ export const fastResizeBilinear: FastKernel = ({ node, known }) => {
             calls.push([rowAt(lower), rowAt(upper), ...span, weight]);
           }
         }
-        place.callAll(name, calls);
+        place.callAll(name, calls, 4 * calls.length * columns.length * depth);
       };
     },
   };

@@ -19,6 +19,7 @@ import {
   layStack,
   type PlacedStack,
   paddedUnits,
+  runStack,
   type StackedMatrix,
   stackCalls,
   stackFunction,
@@ -227,7 +228,7 @@ function bindWalk(
 ): KernelRun {
   const { buffer } = place.memory;
   for (const stack of [at.input, at.recurrent, at.auxiliary]) {
-    if (stack !== undefined) storeStack(buffer, stack);
+    if (stack !== undefined) storeStack(place, stack);
   }
   new Float32Array(buffer, at.bias, plan.bias.length).set(plan.bias);
   const quantize = bindQuantize(place, plan, scratch);
@@ -285,7 +286,7 @@ function bindInput(
         quantize(source, shape.width, a, stride, segment.count, scales, zeroPoints);
       }
       const rows = { a, rows: segment.count, scales, zeroPoints, out, bias: at.bias };
-      place.callAll(inputWeights.variant.name, stackCalls(place, at.input, rows));
+      runStack(place, at.input, rows);
       addAuxiliary(inputs, segment);
     }
   };
@@ -302,7 +303,7 @@ function bindAuxiliary(
   if (auxiliary === undefined || auxiliaryWeights === undefined) return () => undefined;
   const placed = at.auxiliary;
   assert(placed !== undefined, "auxiliary weights that were laid out");
-  const { depth, data, variant } = auxiliaryWeights;
+  const { depth, data } = auxiliaryWeights;
   const isHybrid = data === "qd8";
   const { rows, scales, zeroPoints } = scratch.auxiliary;
   return (inputs, { first, at: sumsAt, count }) => {
@@ -312,7 +313,7 @@ function bindAuxiliary(
       const out = scratch.sums + (sumsAt + row) * inputWeights.units * 4;
       const a = isHybrid ? rows : source;
       const vector = { a, rows: 1, scales, zeroPoints, out, bias: out };
-      place.callAll(variant.name, stackCalls(place, placed, vector));
+      runStack(place, placed, vector);
     }
   };
 }
@@ -353,7 +354,7 @@ function bindSteps(
           const { scales, zeroPoints } = scratch.state;
           quantize(state, stateWidth, target, 0, 1, scales + b * 4, zeroPoints + b * 4);
         }
-        place.callAll(variant.name, products[row] ?? []);
+        place.callAll(variant.name, products[row] ?? [], units * stateWidth);
         runCell(sumsAt(row), state, b);
         const to = sequenceRow(outputShape, start + step, b) * outputShape.width + offset;
         copy(state, 0, out + to * 4, 0, 1, stateBytes);
