@@ -53,6 +53,12 @@ import {
 } from "./layers/core.ts";
 import { additiveAttention, attention } from "./layers/dot-attention.ts";
 import { einsumDense } from "./layers/einsum-dense.ts";
+import {
+  functionName,
+  functionOperation,
+  isKnownFunction,
+  slicing,
+} from "./layers/function-operations.ts";
 import { average, chain, concatenate, customScale, dot, subtract } from "./layers/merge.ts";
 import {
   batchNormalization,
@@ -304,8 +310,21 @@ export function passesMask(layer: LayerSpec): boolean {
 
 /** The translation of a layer; undefined where there is none. */
 export function findTranslation(layer: LayerSpec): Translate | undefined {
+  if (layer.className === "SlicingOpLambda") return slicing(getItemOperation);
+  if (layer.className === "TFOpLambda") {
+    return isKnownFunction(functionOf(layer)) ? functionOperation(OPERATIONS) : undefined;
+  }
   return (isOperation(layer) ? OPERATIONS : LAYERS).get(layer.className);
 }
+
+/** What a layer does, as messages name it: its class, and the function where that is one for all. */
+export function kindOf(layer: LayerSpec): string {
+  return layer.className === "TFOpLambda"
+    ? `TFOpLambda of tf.${functionOf(layer)}`
+    : layer.className;
+}
+
+const functionOf = ({ config }: LayerSpec): string => functionName(config.text("function"));
 
 /**
  * Operations say so by their module; legacy files leave it out. There an operation is told from the layer of the same

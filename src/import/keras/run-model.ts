@@ -10,7 +10,7 @@ import {
   tensorsOf,
   unsupported,
 } from "./layer.ts";
-import { findTranslation, passesMask } from "./layer-table.ts";
+import { findTranslation, kindOf, passesMask } from "./layer-table.ts";
 import {
   type Argument,
   type Call,
@@ -205,7 +205,8 @@ export function refuseUnknownLayers(spec: ModelSpec, where: string): void {
       }
       const known = layer.className === "InputLayer" || layer.className === "TimeDistributed";
       if (known || findTranslation(layer) !== undefined) continue;
-      unknown.set(layer.className, [...(unknown.get(layer.className) ?? []), layer.name]);
+      const kind = kindOf(layer);
+      unknown.set(kind, [...(unknown.get(kind) ?? []), layer.name]);
     }
   };
   visit(spec, 0);

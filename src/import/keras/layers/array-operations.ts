@@ -10,9 +10,12 @@ const onlyOperand = (call: LayerCall): Symbolic =>
 
 /** An axis counted from the front. */
 function axisOf(call: LayerCall, rank: number, fallback: number): number {
-  const axis = option(call, "axis") ?? fallback;
-  if (typeof axis !== "number" || axis < -rank || axis >= rank) {
-    throw call.config.wrong(`axis ${describe(axis)}`, `an axis of ${rank} dimensions`);
+  return wholeAxis(call, option(call, "axis") ?? fallback, rank);
+}
+
+function wholeAxis({ config }: LayerCall, axis: Json, rank: number): number {
+  if (typeof axis !== "number" || !Number.isInteger(axis) || axis < -rank || axis >= rank) {
+    throw config.wrong(`axis ${describe(axis)}`, `an axis of ${rank} dimensions`);
   }
   return axis < 0 ? axis + rank : axis;
 }
@@ -27,9 +30,12 @@ export const expandDimsOperation: Translate = (call) => {
 
 export const squeezeOperation: Translate = (call) => {
   const x = onlyOperand(call);
-  const isAll = option(call, "axis") === undefined;
-  const axis = isAll ? -1 : axisOf(call, x.shape.length, 0);
-  const gone = (i: number) => (isAll ? x.shape[i] === 1 : i === axis);
+  const rank = x.shape.length;
+  const axis = option(call, "axis");
+  const listed = Array.isArray(axis) ? axis.map((each) => wholeAxis(call, each, rank)) : undefined;
+  const only = axis === undefined || listed !== undefined ? undefined : axisOf(call, rank, 0);
+  const gone = (i: number) =>
+    axis === undefined ? x.shape[i] === 1 : i === only || listed?.includes(i) === true;
   const axes = x.shape.flatMap((_, i) => (gone(i) ? [i] : []));
   const shape = x.shape.filter((_, i) => !gone(i));
   const attrs = { squeeze_dims: ints(axes) };

@@ -29,12 +29,29 @@ export function asTensor(
 ): Symbolic {
   if (argument?.kind === "tensor") return argument.tensor;
   const value = argument?.kind === "value" ? argument.value : undefined;
-  if (typeof value !== "number")
-    throw call.config.wrong("an operand that is no tensor", "a tensor or a number");
-  const name = `${call.path}/Const`;
-  if (like?.dtype === "int32") return call.writer.ints(name, value);
-  if (like?.dtype === "float32" || like === undefined) return call.writer.float(name, value);
-  throw unsupported(call.config, `a constant of type ${like.dtype}`);
+  const shape = value === undefined ? undefined : shapeOfNumbers(value);
+  if (value === undefined || shape === undefined)
+    throw call.config.wrong("an operand that is no tensor", "a tensor or numbers");
+  const dtype = like?.dtype ?? "float32";
+  if (dtype !== "float32" && dtype !== "int32") {
+    throw unsupported(call.config, `a constant of type ${dtype}`);
+  }
+  const numbers = numbersIn(value);
+  const data = dtype === "float32" ? Float32Array.from(numbers) : Int32Array.from(numbers);
+  return call.writer.constant(`${call.path}/Const`, { dtype, shape, data });
+}
+
+const numbersIn = (value: Json): number[] =>
+  typeof value === "number" ? [value] : Array.isArray(value) ? value.flatMap(numbersIn) : [];
+
+/** The shape of a number, or of lists of numbers that have one. */
+function shapeOfNumbers(value: Json): number[] | undefined {
+  if (typeof value === "number") return [];
+  if (!Array.isArray(value)) return undefined;
+  const [first, ...rest] = value.map((item) => shapeOfNumbers(item));
+  if (value.length === 0) return [0];
+  const isEven = first !== undefined && rest.every((shape) => `${shape}` === `${first}`);
+  return isEven ? [value.length, ...first] : undefined;
 }
 
 export const binaryOperation =
@@ -118,9 +135,13 @@ export const reshapeOperation: Translate = (call) => {
   const x = asTensor(call, operand(call, 0, ["x"]), undefined);
   const target = option(call, "newshape") ?? plainValue(call.args[1]);
   if (!Array.isArray(target)) throw call.config.wrong("no new shape", "a list of sizes");
-  const sizes = (target as readonly (number | null)[]).map((size) => size ?? -1);
+  const sizes = target.map((size) => size ?? -1);
+  if (!isShape(sizes)) throw unsupported(call.config, "a reshape to a computed shape");
   return call.writer.reshape(`${call.path}/Reshape`, x, sizes);
 };
+
+const isShape = (sizes: readonly Json[]): sizes is readonly number[] =>
+  sizes.every((size) => Number.isInteger(size) && Number(size) >= -1);
 
 export const transposeOperation: Translate = (call) => {
   const x = asTensor(call, operand(call, 0, ["x"]), undefined);
