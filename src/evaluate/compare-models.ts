@@ -118,6 +118,8 @@ class RecordedModel {
     const layers = new Map<string, Recording>();
     const interpreter = await Interpreter.create(bytes, {
       ...options,
+      // Keeps layers apart that kernels would compute together.
+      preserveAllTensors: true,
       observe({ subgraph, op, outputs }) {
         if (subgraph !== 0) return;
         for (const { name, dtype, quantization, data } of outputs) {

@@ -20,7 +20,8 @@ import type { Compile } from "./compile.ts";
 import { EmittedCode, MAX_PAGES, type Workers } from "./emitted-code.ts";
 import { allocateBytes } from "./limits.ts";
 import type { LoadedSubgraph } from "./load.ts";
-import { nodeWith, type Placement, type Plan } from "./plan.ts";
+import type { Plan } from "./plan.ts";
+import { nodeWith, type Placement } from "./plan-step.ts";
 
 /** Emitted kernels that a session may use. */
 export interface FastChoice {
@@ -111,7 +112,11 @@ function planFast(
   { features, find }: FastChoice,
 ): Map<number, FastPlan> {
   const plans = new Map<number, FastPlan>();
-  for (const { operator: index, dynamic } of plan.steps) {
+  for (const { operator: index, dynamic, sum } of plan.steps) {
+    if (sum !== undefined) {
+      plans.set(index, sum.plan);
+      continue;
+    }
     const operator = graph.operators[index];
     if (dynamic || operator === undefined || operator.isCustom) continue;
     const placements = [...operator.inputs, ...operator.outputs]

@@ -7,28 +7,11 @@ import { GraphError } from "../base/errors.ts";
 import type { Shape } from "../base/shape.ts";
 import type { KernelNode, SubgraphFinder, TensorInfo, TensorView } from "../kernels/kernel.ts";
 import { type ArenaPlan, type Lifetime, planArena } from "./arena.ts";
+import { fuseSums } from "./fuse-sums.ts";
 import { checkedByteLength } from "./limits.ts";
 import type { LoadedOperator, LoadedSubgraph } from "./load.ts";
+import { nodeWith, type Placement, type PlanStep, type PlanSum } from "./plan-step.ts";
 import { livesInArena } from "./tensor-data.ts";
-
-/** Where the elements of a tensor are. */
-export type Placement =
-  /** In the file, or computed once when the plan was made: `value` holds them. */
-  | { readonly kind: "known"; readonly value: TensorView }
-  /** Kept from run to run. */
-  | { readonly kind: "variable" }
-  | { readonly kind: "arena"; readonly byteOffset: number; readonly byteLength: number }
-  /** Of known shape, but not bytes (strings). */
-  | { readonly kind: "heap" }
-  | { readonly kind: "dynamic" }
-  /** Neither fed, nor constant, nor computed by an operator. */
-  | { readonly kind: "unset" };
-
-export interface PlanStep {
-  readonly operator: number;
-  /** Shapes are found while running. */
-  readonly dynamic: boolean;
-}
 
 export interface Plan {
   /** With current shapes; a dynamic tensor keeps the shape that the file names. */
@@ -45,6 +28,8 @@ export interface PlanRequest {
   /** Keeps every activation at an address of its own, so that all can be read after a run. */
   readonly preserveAll: boolean;
   readonly subgraph: SubgraphFinder;
+  /** Plans an operator together with a sum behind it; absent where emitted kernels are not wanted. */
+  readonly planSum?: PlanSum;
   /** Computes an operator of which all inputs are known now; the results have their shapes. */
   computeOnce(
     operator: number,
@@ -62,11 +47,14 @@ export interface PlanRequest {
  */
 export function planSubgraph(graph: LoadedSubgraph, request: PlanRequest): Plan {
   const draft = draftOf(graph, request.inputShapes);
-  const steps: PlanStep[] = [];
+  const drafted: PlanStep[] = [];
   for (const [index, operator] of graph.operators.entries()) {
     const step = planOperator(graph, draft, index, operator, request);
-    if (step !== undefined) steps.push(step);
+    if (step !== undefined) drafted.push(step);
   }
+  const { planSum, preserveAll } = request;
+  const steps =
+    planSum === undefined || preserveAll ? drafted : fuseSums(graph, draft, drafted, planSum);
   const arena = placeActivations(graph, draft, steps, request.preserveAll);
   return {
     tensors: draft.tensors,
@@ -164,15 +152,6 @@ function knownValue(draft: Draft, tensor: number): TensorView | undefined {
   return placement?.kind === "known" ? placement.value : undefined;
 }
 
-/** The operator's node with operands as `tensors` has them now. */
-export function nodeWith(operator: LoadedOperator, tensors: readonly TensorInfo[]): KernelNode {
-  return {
-    ...operator.node,
-    inputs: operator.inputs.map((index) => tensors[index]),
-    outputs: operator.outputs.map((index) => tensors[index]!),
-  };
-}
-
 /** Gives every tensor in the arena its address. Inputs and outputs of the subgraph live through the whole run. */
 function placeActivations(
   graph: LoadedSubgraph,
@@ -193,6 +172,10 @@ function placeActivations(
     const operator = graph.operators[step.operator];
     for (const tensor of operator?.inputs ?? []) extend(tensor, at);
     for (const tensor of operator?.outputs ?? []) extend(tensor, at);
+    if (step.sum !== undefined) {
+      extend(step.sum.residual, at);
+      extend(step.sum.output, at);
+    }
   }
   const kept = preserveAll ? [...lives.keys()] : [...graph.inputs, ...graph.outputs];
   for (const tensor of kept) extend(tensor, lastStep);

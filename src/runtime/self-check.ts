@@ -6,6 +6,7 @@
 import type { TensorData } from "../base/dtype.ts";
 import { isOctavoError } from "../base/errors.ts";
 import type { KernelRun } from "../kernels/kernel.ts";
+import type { LinearMemory } from "./linear-memory.ts";
 import type { TensorSlot } from "./tensor-slot.ts";
 
 /** A step with an emitted kernel. */
@@ -13,6 +14,31 @@ export interface CheckedStep {
   readonly run: KernelRun;
   readonly inputs: readonly (TensorSlot | undefined)[];
   readonly outputs: readonly TensorSlot[];
+}
+
+/**
+ * Decides whether wide code is trusted, where there is some, and returns the steps with their kernels bound to what was
+ * decided. `refused` is told why it is not.
+ */
+export function settleSteps<
+  Static extends CheckedStep & { readonly operator: number },
+  Other extends object,
+>(
+  { code, variantOf, bind }: LinearMemory,
+  steps: readonly (Static | Other)[],
+  refused: (why: string) => void,
+): (Static | Other)[] {
+  if (code === undefined || !code.hasWide) return [...steps];
+  const isStatic = (step: Static | Other): step is Static => "run" in step;
+  const checked = steps.filter(isStatic).filter(({ operator }) => variantOf(operator));
+  const agree = codesAgree(checked, (which) => code.use(which));
+  code.settle(agree ? "wide" : "plain");
+  if (!agree)
+    refused("256-bit kernels give other results than 128-bit ones here, and are not used");
+  return steps.map((step) => {
+    const run = isStatic(step) ? bind(step.operator, true) : undefined;
+    return run === undefined ? step : { ...step, run };
+  });
 }
 
 /**

@@ -12,12 +12,16 @@ import type {
   TensorInfo,
   TensorView,
 } from "../kernels/kernel.ts";
+import { RESIDUAL_OPERAND } from "../kernels/simd/fast-kernel.ts";
 import { ComputedOnce, sameShapes } from "./computed-once.ts";
+import { sumPlanner } from "./fuse-sums.ts";
 import { checkedByteLength } from "./limits.ts";
 import { type LinearMemory, openLinearMemory } from "./linear-memory.ts";
 import type { LoadedOperator, LoadedSubgraph } from "./load.ts";
-import { nodeWith, type Placement, type Plan, planSubgraph } from "./plan.ts";
-import { codesAgree } from "./self-check.ts";
+import { type Plan, planSubgraph } from "./plan.ts";
+import type { FusedSum } from "./plan-step.ts";
+import { nodeWith, type Placement } from "./plan-step.ts";
+import { settleSteps } from "./self-check.ts";
 import type { SessionHost, SessionMemory } from "./session-host.ts";
 import { allocateData, copyData, dataOn } from "./tensor-data.ts";
 import { copyOf } from "./tensor-exchange.ts";
@@ -78,9 +82,10 @@ export class SubgraphSession implements CallableSubgraph {
 
   /** Whether a tensor can be read after a run: what shares its memory with others cannot. */
   isReadable(index: number): boolean {
+    const kind = this.#plan?.placements[index]?.kind;
     return (
       this.#host.preserveAll ||
-      this.#plan?.placements[index]?.kind !== "arena" ||
+      (kind !== "arena" && kind !== "folded") ||
       this.#graph.inputs.includes(index) ||
       this.#graph.outputs.includes(index)
     );
@@ -181,47 +186,36 @@ export class SubgraphSession implements CallableSubgraph {
   }
 
   #bindAll(): void {
+    const { fast } = this.#host;
     const plan = planSubgraph(this.#graph, {
       inputShapes: this.#inputShapes,
       preserveAll: this.#host.preserveAll,
       subgraph: (index) => this.#host.callable(index),
+      ...(fast === undefined ? {} : { planSum: sumPlanner(fast) }),
       computeOnce: (operator, node, inputs, shapes) => {
         return this.#computeOnce(operator, node, inputs, shapes);
       },
     });
-    const memory = openLinearMemory(this.#graph, plan, this.#host.fast);
+    const memory = openLinearMemory(this.#graph, plan, fast);
     this.#memory = memory;
     this.#slots = plan.tensors.map((tensor, index) => {
       return this.#slotFor(index, tensor, plan.placements[index]!, memory);
     });
     try {
-      this.#steps = plan.steps.map(({ operator, dynamic }) => {
-        return dynamic ? { operator, dynamic } : this.#bind(operator, memory);
+      this.#steps = plan.steps.map(({ operator, dynamic, sum }) => {
+        if (dynamic) return { operator, dynamic };
+        return sum === undefined
+          ? this.#bind(operator, memory)
+          : this.#bindSum(operator, sum, memory);
       });
-      this.#settle(memory);
+      this.#steps = settleSteps(memory, this.#steps, (text) => {
+        this.#host.remark?.({ id: "wide-refused", text });
+      });
     } catch (error) {
       this.release();
       throw error;
     }
     this.#plan = plan;
-  }
-
-  /** Decides whether wide code is trusted, where there is some. */
-  #settle(memory: LinearMemory): void {
-    const { code, variantOf } = memory;
-    if (code === undefined || !code.hasWide) return;
-    const checked = this.#steps.filter((step) => {
-      return !("dynamic" in step) && variantOf(step.operator) !== undefined;
-    }) as StaticStep[];
-    const agree = codesAgree(checked, (which) => code.use(which));
-    code.settle(agree ? "wide" : "plain");
-    this.#steps = this.#steps.map((step) => {
-      const run = "dynamic" in step ? undefined : memory.bind(step.operator, true);
-      return run === undefined ? step : { ...step, run };
-    });
-    if (agree) return;
-    const text = "256-bit kernels give other results than 128-bit ones here, and are not used";
-    this.#host.remark?.({ id: "wide-refused", text });
   }
 
   /** Does `work` unless it is being done further up the stack: subgraphs must not call each other in circles. */
@@ -277,6 +271,7 @@ export class SubgraphSession implements CallableSubgraph {
         const empty = { ...tensor, shape: [0] };
         return new TensorSlot(empty, allocateData(tensor.name, tensor.dtype, [0]), true);
       }
+      case "folded":
       case "unset":
         return undefined;
     }
@@ -350,6 +345,15 @@ export class SubgraphSession implements CallableSubgraph {
       inputs,
       outputs,
     };
+  }
+
+  /** An operator whose kernel adds a tensor to its result. */
+  #bindSum(operator: number, { residual, output }: FusedSum, memory: LinearMemory): StaticStep {
+    const inputs = this.#operator(operator).inputs.map((index) => this.#slots[index]);
+    const [run, added, sum] = [memory.bind(operator), this.#slots[residual], this.#slots[output]];
+    assert(run !== undefined && sum !== undefined, `a fused sum behind operator ${operator}`);
+    inputs[RESIDUAL_OPERAND] = added;
+    return { operator, run, inputs, outputs: [sum] };
   }
 
   #runDynamic(step: DynamicStep): void {

@@ -3,6 +3,8 @@
  * instance, a fast kernel may take the place of the reference kernel: it says what functions and memory it needs (pure
  * data), and is bound once module and memory exist. An operand's address is the byte offset of its data.
  */
+
+import type { ActivationFunctionType } from "../../formats/tflite/schema.gen.ts";
 import type { ModuleBuilder } from "../../wasm/module-builder.ts";
 import type { KernelNode, KernelRun, TensorView, ValueOf } from "../kernel.ts";
 import type { GemmFormat } from "./gemm/variants.ts";
@@ -41,6 +43,8 @@ export interface FastPlan {
   readonly scratchBytes: number;
   /** Reads and writes variables through their views: they live outside the linear memory and have no address. */
   readonly readsVariables?: true;
+  /** Adds the residual of the request. */
+  readonly addsResidual?: true;
   bind(place: FastPlace): KernelRun;
 }
 
@@ -64,7 +68,15 @@ export interface FastRequest {
   /** Constant operands. */
   readonly known: ValueOf;
   readonly features: FastFeatures;
+  /**
+   * The activation behind a sum with a tensor of the output's shape, where the kernel may compute that sum as well: the
+   * tensor is then operand `RESIDUAL_OPERAND`, and the output is that of the sum. Left alone by kernels that cannot.
+   */
+  readonly residual?: ActivationFunctionType;
 }
+
+/** Position of the tensor that is added: behind all operands of the operators that can add one. */
+export const RESIDUAL_OPERAND = 3;
 
 /** Plans an operator, or returns undefined to leave it to the reference kernel. */
 export type FastKernel = (request: FastRequest) => FastPlan | undefined;

@@ -4,7 +4,13 @@
  */
 import { assert } from "../../../base/errors.ts";
 import type { FastFeatures } from "../fast-kernel.ts";
-import { type GemmData, type GemmIsa, type GemmVariant, gemmVariants } from "./variants.ts";
+import {
+  type GemmData,
+  type GemmFinish,
+  type GemmIsa,
+  type GemmVariant,
+  gemmVariants,
+} from "./variants.ts";
 
 /** Rows and columns of a product. */
 export interface GemmShape {
@@ -37,12 +43,12 @@ export function gemmIsa(data: GemmData, features: FastFeatures): GemmIsa {
   return features.relaxed && gemmVariants(data, "relaxed").length > 0 ? "relaxed" : "simd";
 }
 
-/** The fastest tile for a product; `smallSums` as in the variant. */
+/** The fastest tile for a product. */
 export function chooseGemm(
   data: GemmData,
   { rows, n }: GemmShape,
   features: FastFeatures,
-  smallSums = false,
+  finish?: GemmFinish,
 ): GemmVariant {
   const isa = gemmIsa(data, features);
   const usual = (features.wide ? USUAL_WIDE_SPEEDS : USUAL_SPEEDS)[isa];
@@ -51,7 +57,7 @@ export function chooseGemm(
     const work = Math.ceil(rows / mr) * mr * Math.ceil(n / nr) * nr;
     return work / (measured?.get(`${mr}x${nr}`) ?? usual[index] ?? 1);
   };
-  const [best] = gemmVariants(data, isa, smallSums)
+  const [best] = gemmVariants(data, isa, finish)
     .map((variant, index) => ({ variant, time: time(variant, index) }))
     .sort((a, b) => a.time - b.time);
   assert(best !== undefined, `tiles for ${data}`);

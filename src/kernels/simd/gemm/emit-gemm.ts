@@ -65,13 +65,13 @@ export interface BoundStage {
 }
 
 /** The stage that a variant's function ends with. */
-export function gemmStage({ data, isa, smallSums }: GemmVariant): GemmStage {
+export function gemmStage({ data, isa, smallSums, residual }: GemmVariant): GemmStage {
   switch (data) {
     case "f32":
-      return floatStage;
+      return floatStage(residual);
     case "qd8":
     case "qd4":
-      return hybridStage(isa);
+      return hybridStage(isa, residual);
     case "qs8":
     case "qs16":
       return integerStage({ output: "int8", smallSums, rowTerms: false });

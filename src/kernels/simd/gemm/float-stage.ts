@@ -37,39 +37,47 @@ export type HybridDotGemm = (
   ...args: [...hybrid: Parameters<HybridGemm>, columnSums: number, zeroDistance: number]
 ) => void;
 
-export const floatStage: GemmStage = {
-  params: ["i32", "f32", "f32"],
-  outputBytes: 4,
-  begin(f, params, { nr }) {
-    const [bias, low, high] = params as [Local, Local, Local];
-    const clamp = [emitSplat(f, low), emitSplat(f, high)] as const;
-    return {
-      startRows: () => undefined,
-      finish(tile) {
-        emitBiasAndClamp(f, tile, bias, clamp);
-        emitStores(f, tile);
-      },
-      nextPanel: () => emitAddTo(f, bias, nr * 4),
-    };
-  },
-};
+/**
+ * What comes last where a tensor of C's shape is added to it: C = clamp(C + residual). distance: from an element of C to
+ * that of the tensor, which may be C itself.
+ */
+export type ResidualArguments = readonly [distance: number, low: number, high: number];
 
-export function hybridStage(isa: GemmIsa): GemmStage {
-  const keepsZero = isa === "dot";
+const RESIDUAL_PARAMS = ["i32", "f32", "f32"] as const;
+
+export function floatStage(residual: boolean): GemmStage {
   return {
-    params: [
-      "i32",
-      "i32",
-      "i32",
-      "i32",
-      "f32",
-      "f32",
-      ...(keepsZero ? (["i32", "i32"] as const) : []),
-    ],
+    params: ["i32", "f32", "f32", ...(residual ? RESIDUAL_PARAMS : [])],
+    outputBytes: 4,
+    begin(f, params, { nr }) {
+      const [bias, low, high] = params as [Local, Local, Local];
+      const clamp = [emitSplat(f, low), emitSplat(f, high)] as const;
+      const addResidual = residual ? emitResidual(f, params.slice(3)) : () => undefined;
+      return {
+        startRows: () => undefined,
+        finish(tile) {
+          emitBiasAndClamp(f, tile, bias, clamp);
+          addResidual(tile);
+          emitStores(f, tile);
+        },
+        nextPanel: () => emitAddTo(f, bias, nr * 4),
+      };
+    },
+  };
+}
+
+export function hybridStage(isa: GemmIsa, residual: boolean): GemmStage {
+  const keepsZero = isa === "dot";
+  const own = ["i32", "i32", "i32", "i32", "f32", "f32"] as const;
+  const zeros = keepsZero ? (["i32", "i32"] as const) : [];
+  return {
+    params: [...own, ...zeros, ...(residual ? RESIDUAL_PARAMS : [])],
     outputBytes: 4,
     begin(f, params, { mr, nr }) {
       const [scales, rowScales, stride, bias, low, high, columnSums, zeroDistance] =
         params as Local[];
+      const last = params.slice(own.length + zeros.length);
+      const addResidual = residual ? emitResidual(f, last) : () => undefined;
       const clamp = [emitSplat(f, low), emitSplat(f, high)] as const;
       const rowScale = Array.from({ length: mr }, () => f.local("i32"));
       const next = f.local("i32");
@@ -80,6 +88,7 @@ export function hybridStage(isa: GemmIsa): GemmStage {
           if (keepsZero) emitZeroPoints(f, tile, rowScale, columnSums, zeroDistance);
           emitScale(f, tile, scales, rowScale);
           emitBiasAndClamp(f, tile, bias, clamp);
+          addResidual(tile);
           emitStores(f, tile);
         },
         nextPanel() {
@@ -160,6 +169,37 @@ function emitBiasAndClamp(
       f.set(sum);
     });
   }
+}
+
+/**
+ * Prepares the addition of a residual; the result emits it for a tile: all loads, then all sums. Columns beyond C's take
+ * what stands there, and are not stored.
+ */
+function emitResidual(
+  f: FunctionBuilder,
+  [distance, low, high]: readonly Local[],
+): (tile: Tile) => void {
+  const bounds = [low, high].map((bound) => emitSplat(f, bound as Local));
+  const address = f.local("i32");
+  return ({ sums, outputs, columns }) => {
+    sums.forEach((row, rowIndex) => {
+      f.get(outputs[rowIndex]);
+      f.get(distance as Local);
+      f.op("i32.add");
+      f.set(address);
+      loadVectors(f, address, columns);
+      row.forEach((sum, index) => {
+        f.get(sum);
+        f.get(columns[index]);
+        f.op("f32x4.add");
+        f.get(bounds[0] as Local);
+        f.op("f32x4.pmax");
+        f.get(bounds[1] as Local);
+        f.op("f32x4.pmin");
+        f.set(sum);
+      });
+    });
+  };
 }
 
 function loadVectors(f: FunctionBuilder, address: Local, into: readonly Local[]): void {

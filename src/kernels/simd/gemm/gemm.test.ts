@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { ModuleBuilder } from "../../../wasm/module-builder.ts";
 import { multiplyRoundingUp, quantizeMultiplier } from "../../reference/fixed-point.ts";
+import type { StageOf } from "../operators/product-kind.ts";
 import { doubleFactors } from "../operators/requantization.ts";
 import { probeFeatures } from "../probe.ts";
 import { emitGemm, type GemmCommon } from "./emit-gemm.ts";
@@ -57,7 +58,12 @@ interface Problem {
   readonly integerBias: Int32Array;
   /** Real requantization factors below 1/2. */
   readonly factors: readonly number[];
+  /** What is added to float results, by row and column. */
+  readonly residual: Float32Array;
 }
+
+/** Bounds of the activation behind the residual. */
+const RESIDUAL_BOUNDS = { low: -1, high: 1.5 };
 
 /** Smallest and largest stored activation of products of bytes. */
 const STORED = DOT === "uint8" ? ([0, 255] as const) : ([-128, 127] as const);
@@ -100,6 +106,7 @@ function problem({ data, isa, smallSums }: GemmVariant, m: number, n: number, k:
     bias: Float32Array.from({ length: n }, float),
     integerBias: Int32Array.from({ length: n }, integer(90000)),
     factors: Array.from({ length: n }, () => 0.4 * 2 ** (-14 * next())),
+    residual: Float32Array.from({ length: m * n }, float),
   };
 }
 
@@ -110,7 +117,7 @@ interface Bounds {
 
 /** The definition: sums in order of k, every float operation rounded to float32. */
 function define(
-  { data }: GemmVariant,
+  { data, residual: hasResidual }: GemmVariant,
   problem: Problem,
   [m, n, k]: Shape,
   bounds: Bounds,
@@ -130,7 +137,12 @@ function define(
       if (data === "f32") out.push(clamp(f(sum + bias[column])));
       else if (data === "qd8" || data === "qd4") {
         out.push(clamp(f(f(f(sum) * f(scales[column] * rowScales[row])) + bias[column])));
-      } else {
+      }
+      if (hasResidual) {
+        const total = f((out.pop() ?? 0) + problem.residual[row * n + column]);
+        out.push(Math.min(Math.max(total, RESIDUAL_BOUNDS.low), RESIDUAL_BOUNDS.high));
+      }
+      if (data !== "f32" && data !== "qd8" && data !== "qd4") {
         const { multiplier, shift } = quantizeMultiplier(factors[column]);
         const scaled = multiplyRoundingUp(sum + integerBias[column], multiplier, shift);
         out.push(clamp(scaled + ZERO_POINT));
@@ -175,15 +187,23 @@ async function run(
   const c = place(output);
   const width = output.BYTES_PER_ELEMENT;
   const common: GemmCommon = [a, steps * 4, weights, c, n * width, m, n, steps];
-  if (variant.data === "f32") (gemm as FloatGemm)(...common, place(data.bias), low, high);
-  else if (variant.data === "qd8" || variant.data === "qd4") {
+  const residual = variant.residual
+    ? [place(data.residual) - c, RESIDUAL_BOUNDS.low, RESIDUAL_BOUNDS.high]
+    : [];
+  const call = gemm as (...args: number[]) => void;
+  if (variant.data === "f32") {
+    const stage: StageOf<FloatGemm> = [place(data.bias), low, high];
+    call(...common, ...stage, ...residual);
+  } else if (variant.data === "qd8" || variant.data === "qd4") {
     const scales = [place(data.scales), place(data.rowScales), 4, place(data.bias)] as const;
     if (variant.isa === "dot") {
       const zeroDistance = place(data.zeroPoints) - scales[1];
       const sums = place(columnSums(integerWeights(data), n, k));
-      (gemm as HybridDotGemm)(...common, ...scales, low, high, sums, zeroDistance);
+      const stage: StageOf<HybridDotGemm> = [...scales, low, high, sums, zeroDistance];
+      call(...common, ...stage, ...residual);
     } else {
-      (gemm as HybridGemm)(...common, ...scales, low, high);
+      const stage: StageOf<HybridGemm> = [...scales, low, high];
+      call(...common, ...stage, ...residual);
     }
   } else {
     const rowTerms = variant.data === "qu8" ? [place(rowTermsOf(data, m, k)), 4] : [];
@@ -285,10 +305,13 @@ function rowsOf(
 const ISAS = DOT === undefined ? (["simd"] as const) : (["simd", "dot"] as const);
 
 const variants = ISAS.flatMap((isa) => [
-  ...(["f32", "qd8", "qd4"] as const).flatMap((data) => gemmVariants(data, isa)),
+  ...(["f32", "qd8", "qd4"] as const).flatMap((data) => [
+    ...gemmVariants(data, isa),
+    ...gemmVariants(data, isa, { smallSums: false, residual: true }),
+  ]),
   ...(["qs8", "qs16", "qu16", "qu8"] as const).flatMap((data) => [
     ...gemmVariants(data, isa),
-    ...gemmVariants(data, isa, true),
+    ...gemmVariants(data, isa, { smallSums: true, residual: false }),
   ]),
 ]);
 

@@ -36,7 +36,14 @@ export interface GemmVariant {
   readonly nr: number;
   /** Whether integer results are made in doubles (`emitRequantizeSmall`). */
   readonly smallSums: boolean;
+  /** Whether a tensor is added to float results, and an activation of its own follows. */
+  readonly residual: boolean;
 }
+
+/** What may differ in what becomes of the sums. */
+export type GemmFinish = Pick<GemmVariant, "smallSums" | "residual">;
+
+const PLAIN_FINISH: GemmFinish = { smallSums: false, residual: false };
 
 /** Tiles worth trying: more than 16 vectors of accumulators and operands spill. */
 const TILES: readonly (readonly [mr: number, nr: number])[] = [
@@ -59,15 +66,17 @@ const SERVED: Readonly<Record<GemmIsa, readonly GemmData[]>> = {
 export function gemmVariants(
   data: GemmData,
   isa: GemmIsa,
-  smallSums = false,
+  { smallSums, residual }: GemmFinish = PLAIN_FINISH,
 ): readonly GemmVariant[] {
   if (!SERVED[isa].includes(data)) return [];
+  const finish = `${smallSums ? "-small" : ""}${residual ? "-add" : ""}`;
   return TILES.map(([mr, nr]) => ({
-    name: `${smallSums ? `${data}-small` : data}-gemm-${mr}x${nr}-${isa}`,
+    name: `${data}${finish}-gemm-${mr}x${nr}-${isa}`,
     data,
     isa,
     mr,
     nr,
     smallSums,
+    residual,
   }));
 }

@@ -12,6 +12,7 @@ import {
   type FastKernel,
   type FastPlace,
   type FastPlan,
+  RESIDUAL_OPERAND,
   Region,
 } from "../fast-kernel.ts";
 import { emitGather, GATHER_NAME } from "../gather/emit-gather.ts";
@@ -50,7 +51,7 @@ interface ConvMatrix {
 }
 
 export const fastConv: FastKernel = (request) => {
-  const { node } = request;
+  const { node, residual } = request;
   const geometry = convGeometry(node);
   if (geometry.groups !== 1) return fastGroupedConv(request);
   const { rows, columns, outChannels, channels } = geometry;
@@ -62,6 +63,7 @@ export const fastConv: FastKernel = (request) => {
     floatRange: finiteRange,
     asymmetric: isPerChannel(inputAt(node, 1), geometry.groups),
     precision: inputAt(node, 0).dtype === "uint8" ? "per-tensor" : "per-channel",
+    ...(residual === undefined ? {} : { residual }),
   });
   if (product === undefined) return undefined;
   const matrix = matrixOf(geometry, product);
@@ -72,6 +74,7 @@ export const fastConv: FastKernel = (request) => {
     functions: [...product.functions, { name: GATHER_NAME, emit: emitGather }],
     persistentBytes: product.persistentBytes,
     scratchBytes: scratch.byteLength,
+    ...(residual === undefined ? {} : { addsResidual: true }),
     bind: (place) => bindConv(place, matrix, layScratch(new Region(place.scratch), matrix)),
   };
 };
@@ -119,17 +122,17 @@ function bindConv(
 ): ReturnType<FastPlan["bind"]> {
   const { geometry, product } = matrix;
   const count = imageElements(geometry);
-  const multiply = product.bind(place, {
-    scales: at.scale,
-    zeroPoints: at.zeroPoint,
-    stride: 0,
-  });
+  const rowParameters = { scales: at.scale, zeroPoints: at.zeroPoint, stride: 0 };
+  const residual = { distance: 0 };
+  const multiply = product.bind(place, rowParameters, residual);
   const convolve = bindImage(place, matrix, at, multiply);
   const pass = product.pass?.bind(place, at.pass);
   const scale = new Float32Array(place.memory.buffer, at.scale, 1);
   const zeroPoint = new Int32Array(place.memory.buffer, at.zeroPoint, 1);
   const { elementBytes } = product;
-  return ([input], [output]) => {
+  return (inputs, [output]) => {
+    const [input] = inputs;
+    residual.distance = addressOf(inputs[RESIDUAL_OPERAND]) - addressOf(output);
     for (let b = 0; b < geometry.batch; b++) {
       const image = addressOf(input) + b * count * elementBytes;
       const out = addressOf(output) + b * outputElements(geometry) * elementBytes;

@@ -1,24 +1,48 @@
 /** Products with float results. */
 import { assert } from "../../../base/errors.ts";
-import type { TensorView } from "../../kernel.ts";
+import type { ActivationFunctionType } from "../../../formats/tflite/schema.gen.ts";
+import type { KernelNode, TensorView } from "../../kernel.ts";
+import { clampRange } from "../../reference/activation.ts";
 import { channelScales } from "../../reference/output-stage.ts";
 import { hybridWeights } from "../../reference/weights.ts";
 import type { FastRequest } from "../fast-kernel.ts";
 import { gemmIsa } from "../gemm/choose.ts";
-import type { FloatGemm, HybridDotGemm, HybridGemm } from "../gemm/float-stage.ts";
+import type {
+  FloatGemm,
+  HybridDotGemm,
+  HybridGemm,
+  ResidualArguments,
+} from "../gemm/float-stage.ts";
 import { columnSums } from "../gemm/pack.ts";
 import { quantizingPass } from "./activation-pass.ts";
-import type { ProductKind, ProductRequest, StageColumn, StageOf } from "./product-kind.ts";
+import type {
+  ProductKind,
+  ProductRequest,
+  ResidualPlace,
+  StageColumn,
+  StageOf,
+} from "./product-kind.ts";
 
 /** The bias as floats; zeros where there is none. */
 function floatBias(bias: TensorView | undefined, n: number): Float32Array {
   return bias?.data instanceof Float32Array ? bias.data : new Float32Array(n);
 }
 
+/** The stage's last arguments, from the place that the run has set. */
+function residualArguments(
+  node: KernelNode,
+  residual: ActivationFunctionType | undefined,
+  place: ResidualPlace,
+): () => ResidualArguments | readonly [] {
+  if (residual === undefined) return () => [];
+  const { min, max } = clampRange(node, residual);
+  return () => [place.distance, min, max];
+}
+
 /** Floats. */
 export function floatKind(
   { node }: FastRequest,
-  { n, activation, floatRange }: ProductRequest,
+  { n, activation, floatRange, residual }: ProductRequest,
   filter: TensorView,
   bias: TensorView | undefined,
 ): ProductKind {
@@ -33,8 +57,12 @@ export function floatKind(
     pass: undefined,
     zeroPoint: 0,
     elementBytes: 4,
-    bindStage: ([bias = 0]) => {
-      return (_, column): StageOf<FloatGemm> => [bias + column * 4, min, max];
+    bindStage: ([bias = 0], { residual: place }) => {
+      const last = residualArguments(node, residual, place);
+      return (_, column) => {
+        const stage: StageOf<FloatGemm> = [bias + column * 4, min, max];
+        return [...stage, ...last()];
+      };
     },
   };
 }
@@ -42,7 +70,7 @@ export function floatKind(
 /** Float activations that are quantized on the fly, with weights of int8 or int4. */
 export function hybridKind(
   { node, features }: FastRequest,
-  { n, k, activation, asymmetric, floatRange }: ProductRequest,
+  { n, k, activation, asymmetric, floatRange, residual }: ProductRequest,
   filter: TensorView,
   bias: TensorView | undefined,
 ): ProductKind {
@@ -61,6 +89,7 @@ export function hybridKind(
     elementBytes: 4,
     bindStage: ([scales = 0, bias = 0, sums = 0], rows) => {
       const distance = rows.zeroPoints - rows.scales;
+      const last = residualArguments(node, residual, rows.residual);
       return (row, column) => {
         const common: StageOf<HybridGemm> = [
           scales + column * 4,
@@ -70,9 +99,9 @@ export function hybridKind(
           min,
           max,
         ];
-        if (dot === undefined) return common;
+        if (dot === undefined) return [...common, ...last()];
         const stage: StageOf<HybridDotGemm> = [...common, sums + column * 4, distance];
-        return stage;
+        return [...stage, ...last()];
       };
     },
   };

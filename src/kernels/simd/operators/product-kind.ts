@@ -23,6 +23,13 @@ export interface ProductRequest {
   readonly asymmetric: boolean;
   /** How integer products compute their factors. */
   readonly precision: FactorPrecision;
+  /** The activation behind a sum with a tensor of the result's shape, where there is one. Only float results have one. */
+  readonly residual?: ActivationFunctionType;
+}
+
+/** How far a tensor that is added lies behind the result, in bytes. Set before each run. */
+export interface ResidualPlace {
+  distance: number;
 }
 
 /** Scales (float32) and zero points (int32) of the rows of a hybrid product, `stride` bytes apart (0: one for all). */
@@ -32,9 +39,10 @@ export interface RowParameters {
   readonly stride: number;
 }
 
-/** The same, and terms of rows: int32, 4 bytes apart, where the product has some. */
+/** The same, terms of rows (int32, 4 bytes apart) where the product has some, and a tensor to add where there is one. */
 export interface StageRows extends RowParameters {
   readonly terms: number;
+  readonly residual: ResidualPlace;
 }
 
 /** Numbers that a stage reads, one per column of the result. */

@@ -23,7 +23,13 @@ import type { GemmVariant } from "../gemm/variants.ts";
 import type { ActivationPass } from "./activation-pass.ts";
 import { floatKind, hybridKind } from "./float-product.ts";
 import { integerKind } from "./integer-product.ts";
-import type { ProductKind, ProductRequest, RowParameters, StageColumn } from "./product-kind.ts";
+import type {
+  ProductKind,
+  ProductRequest,
+  ResidualPlace,
+  RowParameters,
+  StageColumn,
+} from "./product-kind.ts";
 
 /** Multiplies `rows` rows at `a` (bytes, as is `aStride`) and writes them to `out`, row after row. */
 export type Multiply = (a: number, aStride: number, rows: number, out: number) => void;
@@ -41,7 +47,7 @@ export interface Product {
   /** What stands for 0 in activations that no pass prepares. */
   readonly zeroPoint: number;
   readonly persistentBytes: number;
-  bind(place: FastPlace, parameters: RowParameters): Multiply;
+  bind(place: FastPlace, parameters: RowParameters, residual?: ResidualPlace): Multiply;
 }
 
 /** Plans the product of an operator whose weights are operand 1 and whose bias is operand 2. */
@@ -49,7 +55,8 @@ export function planProduct(fast: FastRequest, request: ProductRequest): Product
   const kind = kindOf(fast, request);
   if (kind === undefined) return undefined;
   const { n, k } = request;
-  const variant = chooseGemm(kind.data, request, fast.features, kind.smallSums);
+  const finish = { smallSums: kind.smallSums, residual: request.residual !== undefined };
+  const variant = chooseGemm(kind.data, request, fast.features, finish);
   const { rowSums } = kind;
   const lay = (region: Region) => ({
     weights: region.take(packedByteLength(variant, n, k)),
@@ -74,7 +81,7 @@ export function planProduct(fast: FastRequest, request: ProductRequest): Product
     rowBytes: steps * 4,
     blockedBytes: { row: steps * 4, weights: packedByteLength(variant, n, k) },
     persistentBytes: measured.byteLength,
-    bind(place, parameters) {
+    bind(place, parameters, residual = { distance: 0 }) {
       const at = lay(new Region(place.persistent));
       if (!place.isStored) {
         storeWeights(place.memory.buffer, variant, kind.weights(), n, k, at.weights);
@@ -82,7 +89,7 @@ export function planProduct(fast: FastRequest, request: ProductRequest): Product
           storeColumn(place.memory.buffer, values, at.columns[index] ?? 0);
         }
       }
-      const stage = kind.bindStage(at.columns, { ...parameters, terms: at.rowTerms });
+      const stage = kind.bindStage(at.columns, { ...parameters, terms: at.rowTerms, residual });
       const { elementBytes } = kind;
       const { threads } = place;
       const { weights } = at;
@@ -113,6 +120,7 @@ function kindOf(fast: FastRequest, request: ProductRequest): ProductKind | undef
   if (input === "float32" && (filter.dtype === "int8" || filter.dtype === "int4")) {
     return hybridKind(fast, request, filter, bias);
   }
+  if (request.residual !== undefined) return undefined;
   const areBytes = (input === "int8" || input === "uint8") && filter.dtype === input;
   return areBytes ? integerKind(fast, request, filter, bias) : undefined;
 }
