@@ -51,7 +51,8 @@ export async function openHdf5(bytes: Uint8Array, where: string): Promise<Hdf5Fi
   module.activate_throwing_error_handler();
   const { FS } = module;
   const path = freeName((name) => FS.analyzePath(name, true).exists);
-  FS.writeFile(path, bytes);
+  // Read only, so that the bytes need no copy.
+  FS.createDataFile("/", path, bytes, true, false, true);
   const guarded = <T>(what: string, read: () => T): T => {
     try {
       return read();
