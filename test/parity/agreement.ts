@@ -48,6 +48,7 @@ export async function run(
         bool: () => Uint8Array.from({ length }, () => (next() > 0 ? 1 : 0)),
         /** Indices below 8. */
         int32: () => Int32Array.from({ length }, () => Math.floor((next() + 1) * 4)),
+        int16: () => Int16Array.from({ length }, () => Math.round(next() * 32767)),
         uint8: () => Uint8Array.from({ length }, () => Math.round((next() + 1) * 127)),
       };
       interpreter.setTensor(index, draw[dtype as keyof typeof draw]());

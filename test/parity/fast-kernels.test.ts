@@ -8,7 +8,7 @@ import fc from "fast-check";
 import { expect, it } from "vitest";
 import { defaultsOf } from "../../src/formats/tflite/options.ts";
 import type { BuiltinOptions } from "../../src/formats/tflite/schema.gen.ts";
-import { oneOperatorModel } from "../one-operator-model.ts";
+import { type OperandSpec, oneOperatorModel } from "../one-operator-model.ts";
 import { describeWithShared, sharedPath } from "../shared.ts";
 import {
   activation,
@@ -36,6 +36,8 @@ const windows = fc.record({
   padding: fc.constantFrom("SAME", "VALID"),
   activation: activations,
 });
+
+const STRIDE = { stride_h: 1, stride_w: 1 } as const;
 
 type Windows = typeof windows extends fc.Arbitrary<infer Value> ? Value : never;
 
@@ -84,6 +86,53 @@ it("convolutions in groups agree on random geometries", async () => {
       if (model !== undefined) await expectAgreement(model, w.kind !== "float");
     }),
     { ...RUNS, numRuns: 100 },
+  );
+});
+
+/** A bias of 32 or 64 bits, or none, and with it the law of the requantization. */
+const wideBiases = fc.constantFrom("int32" as const, "int64" as const, "none" as const);
+
+function wideOperands(
+  bias: "int32" | "int64" | "none",
+  shape: readonly number[],
+  filter: readonly number[],
+  out: number,
+): readonly OperandSpec[] {
+  const next = uniform(filter.length + out);
+  const numbers = Array.from({ length: filter[0] ?? 0 }, () => Math.round(next() * 9000));
+  const data = { int32: Int32Array.from(numbers), int64: BigInt64Array.from(numbers, BigInt) };
+  return [
+    { shape, dtype: "int16", scale: Float32Array.of(0.0002), zeroPoint: [0] },
+    weights("int8", filter, filter[0] ?? 0, 0),
+    ...(bias === "none" ? [] : [{ shape: [numbers.length], dtype: bias, data: data[bias] }]),
+  ];
+}
+
+it("products of int16 activations agree to the bit, whatever their bias", async () => {
+  const size = fc.integer({ min: 1, max: 60 });
+  const scale = fc.double({ min: 0.0004, max: 0.01, noNaN: true });
+  await fc.assert(
+    fc.asyncProperty(
+      fc.tuple(fc.integer({ min: 1, max: 5 }), size, size),
+      wideBiases,
+      fc.boolean(),
+      scale,
+      async ([rows, depth, units], bias, isConvolution, own) => {
+        const options = isConvolution
+          ? { type: "Conv2DOptions", value: { ...defaultsOf("Conv2DOptions"), ...STRIDE } }
+          : { type: "FullyConnectedOptions", value: defaultsOf("FullyConnectedOptions") };
+        const shape = isConvolution ? [1, rows, 3, depth] : [rows, depth];
+        const filter = isConvolution ? [units, 2, 3, depth] : [units, depth];
+        const model = oneOperatorModel(
+          isConvolution ? "CONV_2D" : "FULLY_CONNECTED",
+          options as BuiltinOptions,
+          wideOperands(bias, shape, filter, units),
+          { shape: [1], dtype: "int16", scale: Float32Array.of(own), zeroPoint: [0] },
+        );
+        await expectAgreement(model, true);
+      },
+    ),
+    { ...RUNS, numRuns: 80 },
   );
 });
 

@@ -102,6 +102,11 @@ export function multiplyBySingleRounding(x: number, multiplier: number, shift: n
   return Math.floor((upper + 2 ** (total - 17)) / 2 ** (total - 16));
 }
 
+/** A mantissa of 31 bits rounded to 15. */
+export function reducedMultiplier(multiplier: number): number {
+  return multiplier >= 0x7fff0000 ? 0x7fff : (multiplier + 0x8000) >> 16;
+}
+
 /**
  * The product for 64-bit accumulators (int16 activations): the mantissa is first reduced to 15 bits, then
  * floor((x·m + 2^(14−shift)) / 2^(15−shift)). x is an integer below 2^53 in magnitude.
@@ -111,7 +116,7 @@ export function multiplyWideByQuantizedMultiplier(
   multiplier: number,
   shift: number,
 ): number {
-  const reduced = multiplier >= 0x7fff0000 ? 0x7fff : (multiplier + 0x8000) >> 16;
+  const reduced = reducedMultiplier(multiplier);
   const total = 15 - shift;
   if (Math.abs(x) < 2 ** 37) {
     return Math.floor((x * reduced + 2 ** (total - 1)) / 2 ** total);

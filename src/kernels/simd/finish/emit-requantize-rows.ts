@@ -9,7 +9,7 @@ import { emitAddTo, emitCopy, emitCountdown } from "../emit-basics.ts";
 import { emitHighMultiply, emitNarrow } from "../emit-requantize.ts";
 
 /** "int16-sum": added to the int16 that is there. */
-export type RequantizedOutput = "int8" | "uint8" | "int16-sum";
+export type RequantizedOutput = "int8" | "uint8" | "int16" | "int16-sum";
 
 export function requantizeRowsName(output: RequantizedOutput): string {
   return `i32-requantize-rows-${output}`;
@@ -32,6 +32,10 @@ export type RequantizeRowsFunction = (
   high: number,
 ) => void;
 
+function isWide(output: RequantizedOutput): output is "int16" | "int16-sum" {
+  return output === "int16" || output === "int16-sum";
+}
+
 /** Adds the function to `module`. */
 export function emitRequantizeRows(module: ModuleBuilder, output: RequantizedOutput): void {
   const f = module.function(Array<"i32">(10).fill("i32"), [], requantizeRowsName(output));
@@ -48,7 +52,7 @@ export function emitRequantizeRows(module: ModuleBuilder, output: RequantizedOut
   const pointers = starts.map(() => f.local("i32"));
   const [left, value] = [f.local("i32"), f.local("v128")];
   const wide = [f.local("v128"), f.local("v128")] as const;
-  const itemBytes = output === "int16-sum" ? 2 : 1;
+  const itemBytes = isWide(output) ? 2 : 1;
   emitCountdown(f, rows, 1, () => {
     starts.forEach((start, index) => {
       emitCopy(f, start, pointers[index]);
@@ -121,7 +125,7 @@ function emitStore(
   out: Local,
   lanes: 1 | 4,
 ): void {
-  if (output === "int16-sum") {
+  if (isWide(output)) {
     f.get(value);
     f.get(value);
     f.op("i16x8.narrow_i32x4_s");
@@ -131,7 +135,7 @@ function emitStore(
   }
   f.get(out);
   f.get(value);
-  if (output === "int16-sum") {
+  if (isWide(output)) {
     f.memLane(lanes === 4 ? "v128.store64_lane" : "v128.store16_lane", 0, 0, 1);
   } else {
     f.memLane(lanes === 4 ? "v128.store32_lane" : "v128.store8_lane", 0, 0, 0);

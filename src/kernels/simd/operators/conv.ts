@@ -53,7 +53,8 @@ interface ConvMatrix {
 export const fastConv: FastKernel = (request) => {
   const { node, residual } = request;
   const geometry = convGeometry(node);
-  if (geometry.groups !== 1) return fastGroupedConv(request);
+  const isWide = inputAt(node, 0).dtype === "int16";
+  if (geometry.groups !== 1 || isWide) return fastGroupedConv(request);
   const { rows, columns, outChannels, channels } = geometry;
   const product = planProduct(request, {
     rows: rows.outputSize * columns.outputSize,

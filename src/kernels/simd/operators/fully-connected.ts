@@ -9,9 +9,11 @@ import { inputAt } from "../../require.ts";
 import { addressOf, type FastKernel, Region } from "../fast-kernel.ts";
 import { PASS_SCRATCH_BYTES } from "./activation-pass.ts";
 import { planProduct } from "./product.ts";
+import { fastWideFullyConnected } from "./wide-fully-connected.ts";
 
 export const fastFullyConnected: FastKernel = (request) => {
   const { node } = request;
+  if (inputAt(node, 0).dtype === "int16") return fastWideFullyConnected(request);
   const { rows, depth, units } = productGeometry(node);
   const options = optionsOf(node, "FullyConnectedOptions");
   if (options.weights_format !== "DEFAULT") return undefined;

@@ -1,7 +1,8 @@
 /**
  * CONV_2D in groups over linear memory: the windows of one group at a time are gathered and multiplied with its weights,
  * and written between the channels of the others. Float, hybrid, and int8, whose sums are requantized when those of all
- * groups are there, because they round halves away from zero.
+ * groups are there, because they round halves away from zero. Convolutions of int16 activations are done so even where
+ * they have one group.
  */
 import { elementCount } from "../../../base/shape.ts";
 import type { TensorView } from "../../kernel.ts";
@@ -36,7 +37,8 @@ import {
   wideningPass,
 } from "./activation-pass.ts";
 import { bindGather } from "./gather-windows.ts";
-import { type IntegerFinish, integerFinish, layFinish, storeFinish } from "./integer-finish.ts";
+import { integerFinish, type SumFinish, sumFinish } from "./integer-finish.ts";
+import { wideProduct } from "./wide-product.ts";
 
 /** Bytes of a strip of gathered windows, which should stay in the first-level cache. */
 const STRIP_BYTES = 16 * 1024;
@@ -48,7 +50,9 @@ interface Form {
   readonly weights: Float32Array | Int8Array;
   readonly scales: Float32Array | undefined;
   readonly bias: Float32Array | Int32Array;
-  readonly finish: IntegerFinish | undefined;
+  readonly finish: SumFinish | undefined;
+  /** Bytes of an element of input and output. */
+  readonly itemBytes: 1 | 2 | 4;
 }
 
 export const fastGroupedConv: FastKernel = (request) => {
@@ -73,7 +77,7 @@ export const fastGroupedConv: FastKernel = (request) => {
       const convolve = bindGroups(place, plan, at);
       const count = imageElements(geometry);
       const results = geometry.rows.outputSize * geometry.columns.outputSize * geometry.outChannels;
-      const itemBytes = form.data === "qi8" ? 1 : 4;
+      const { itemBytes } = form;
       const pass = form.pass?.bind(place, at.pass);
       const scale = new Float32Array(place.memory.buffer, at.scale, 1);
       return ([input], [output]) => {
@@ -105,7 +109,7 @@ function formOf(request: FastRequest, geometry: ConvGeometry): Form | undefined 
   const { outChannels } = geometry;
   const types = `${inputAt(node, 0).dtype} ${filter.dtype}`;
   const floatBias = bias?.data instanceof Float32Array ? bias.data : new Float32Array(outChannels);
-  const none = { scales: undefined, finish: undefined };
+  const none = { scales: undefined, finish: undefined, itemBytes: 4 } as const;
   if (types === "float32 float32" && filter.data instanceof Float32Array) {
     return { ...none, data: "f32", pass: undefined, weights: filter.data, bias: floatBias };
   }
@@ -116,6 +120,7 @@ function formOf(request: FastRequest, geometry: ConvGeometry): Form | undefined 
       scales: channelScales(node, filter, outChannels),
     };
   }
+  if (types === "int16 int8") return wideForm(request, geometry, filter, bias);
   return types === "int8 int8" ? integerForm(request, geometry, filter, bias) : undefined;
 }
 
@@ -137,8 +142,31 @@ function integerForm(
     weights: filter.data,
     scales: undefined,
     bias: bias?.data instanceof Int32Array ? bias.data : new Int32Array(outChannels),
-    finish,
+    finish: sumFinish(finish),
+    itemBytes: 1,
   };
+}
+
+/** int16 activations, which are multiplied as they are. */
+function wideForm(
+  { node }: FastRequest,
+  { outChannels }: ConvGeometry,
+  filter: TensorView,
+  bias: TensorView | undefined,
+): Form | undefined {
+  const { fused_activation_function } = optionsOf(node, "Conv2DOptions");
+  const law = bias?.dtype === "int32" ? "ties-away" : "wide";
+  const product = wideProduct(
+    node,
+    fused_activation_function,
+    { channels: outChannels, law },
+    filter,
+    bias,
+  );
+  if (product === undefined) return undefined;
+  const { weights, sumBias, finish } = product;
+  const none = { pass: undefined, scales: undefined };
+  return { ...none, data: "qi8", weights, bias: sumBias, finish, itemBytes: 2 };
 }
 
 interface GroupPlan {
@@ -176,7 +204,7 @@ function planGroups(
 interface GroupPlaces {
   readonly stacks: readonly PlacedStack[];
   readonly bias: number;
-  readonly finish: ReturnType<typeof layFinish> | undefined;
+  readonly finish: ReturnType<SumFinish["lay"]> | undefined;
   readonly pass: number;
   readonly scale: number;
   readonly prepared: number;
@@ -192,7 +220,7 @@ function layGroups(persistent: Region, scratch: Region, plan: GroupPlan): GroupP
   return {
     stacks: stacks.map((own) => layStack(persistent, own)),
     bias: persistent.take((geometry.outChannels + paddedUnits(stack)) * 4),
-    finish: form.finish && layFinish(persistent, form.finish),
+    finish: form.finish?.lay(persistent),
     pass: scratch.take(PASS_SCRATCH_BYTES),
     scale: scratch.take(4),
     prepared: scratch.take(form.pass === undefined ? 0 : imageElements(geometry) * 2),
@@ -214,9 +242,9 @@ function bindGroups(
   for (const own of at.stacks) storeStack(place, own);
   const Bias = form.data === "qi8" ? Int32Array : Float32Array;
   new Bias(buffer, at.bias, outChannels).set(form.bias);
-  const requantize = form.finish && at.finish && storeFinish(place, form.finish, at.finish);
+  const requantize = at.finish?.(place);
   const [stack] = stacks as [StackedMatrix];
-  const elementBytes = form.pass?.storedBytes ?? 4;
+  const elementBytes = form.pass?.storedBytes ?? form.itemBytes;
   const gather = bindGather(place, { geometry, elementBytes, rowBytes: vectorStride(stack) }, at);
   const pixels = rows.outputSize * columns.outputSize;
   const outStride = outChannels * 4;
@@ -232,7 +260,7 @@ function bindGroups(
         const vectors = { a: at.strip, rows: count, ...scales, ...ends };
         runStack(place, weights, vectors, limits);
       }
-      requantize?.(at.sums, count, outChannels, out + pixel * outChannels);
+      requantize?.(at.sums, count, outChannels, out + pixel * outChannels * form.itemBytes);
     }
   };
 }

@@ -98,3 +98,24 @@ export function storeFinish(
     run(sums, rows, columns, out, ...columnsAt, zeroPoint, low, high);
   };
 }
+
+/** Turns rows of int32 sums into results; addresses in bytes. */
+export type FinishRows = (sums: number, rows: number, columns: number, out: number) => void;
+
+/** What comes behind a product of sums. */
+export interface SumFinish {
+  readonly functions: readonly EmittedFunction[];
+  /** Takes the bytes that it keeps. */
+  lay(persistent: Region): (place: FastPlace) => FinishRows;
+}
+
+/** The requantization as what comes behind a product. */
+export function sumFinish(finish: IntegerFinish): SumFinish {
+  return {
+    functions: finish.functions,
+    lay: (persistent) => {
+      const at = layFinish(persistent, finish);
+      return (place) => storeFinish(place, finish, at);
+    },
+  };
+}

@@ -1,0 +1,121 @@
+/**
+ * Products of int16 activations with int8 weights: int32 sums where the weights are so small that none can overflow, and
+ * what turns them into int16.
+ */
+import type { ActivationFunctionType } from "../../../formats/tflite/schema.gen.ts";
+import type { KernelNode, TensorView } from "../../kernel.ts";
+import {
+  quantizedActivationRange,
+  quantizeMultiplier,
+  reducedMultiplier,
+} from "../../reference/fixed-point.ts";
+import { biasValues, requantizationFactors } from "../../reference/output-stage.ts";
+import { inputAt, outputAt, perTensorQuantization } from "../../require.ts";
+import type { Region } from "../fast-kernel.ts";
+import {
+  type DoubleLaw,
+  type DoubleRowsFunction,
+  doubleRowsName,
+  emitDoubleRows,
+} from "../finish/emit-double-rows.ts";
+import { finishOf, type SumFinish, sumFinish } from "./integer-finish.ts";
+
+/** How sums become results; "ties-away" and "ties-up" have a bias of 32 bits or none. */
+export type WideLaw = DoubleLaw | "ties-away" | "ties-up";
+
+export interface WideProduct {
+  readonly weights: Int8Array;
+  /** What the product adds to its sums. */
+  readonly sumBias: Int32Array;
+  readonly finish: SumFinish;
+}
+
+/** Sums with their bias stay below this, where doubles multiply them exactly. */
+const LARGEST_SUM = 2 ** 37;
+
+/** The product of a node; undefined where sums could overflow, or a factor does not fit. */
+export function wideProduct(
+  node: KernelNode,
+  activation: ActivationFunctionType,
+  { channels, law }: { readonly channels: number; readonly law: WideLaw },
+  filter: TensorView,
+  bias: TensorView | undefined,
+): WideProduct | undefined {
+  const output = outputAt(node, 0);
+  const weights = filter.data;
+  const zeroPoints = [filter, inputAt(node, 0), output].flatMap(
+    ({ quantization }) => quantization?.zeroPoint ?? [],
+  );
+  if (!(weights instanceof Int8Array) || filter.dtype !== "int8") return undefined;
+  if (output.dtype !== "int16" || zeroPoints.some((zero) => zero !== 0)) return undefined;
+  const biases = biasValues(bias, channels);
+  const depth = weights.length / channels;
+  const isSmall = biases.every((value, channel) => {
+    const sum = largestSum(weights.subarray(channel * depth, (channel + 1) * depth));
+    const own = law === "ties-away" || law === "ties-up" ? Math.abs(value) : 0;
+    return sum + own < 2 ** 31 && Math.abs(value) + sum < LARGEST_SUM;
+  });
+  if (!isSmall) return undefined;
+  const quantization = perTensorQuantization(node, output, "output");
+  const { min, max } = quantizedActivationRange(node, activation, "int16", quantization);
+  const isPerChannel = (filter.quantization?.scale.length ?? 0) > 1;
+  const precision = node.op === "FULLY_CONNECTED" && !isPerChannel ? "per-tensor" : "per-channel";
+  const operands = { input: inputAt(node, 0), filter, output, channels, precision } as const;
+  const factors = requantizationFactors(node, operands);
+  if (law === "wide" || law === "real") {
+    const finish = doubleFinish(law, factors, biases, [min, max]);
+    return { weights, sumBias: new Int32Array(channels), finish };
+  }
+  const fixed = Array.from(factors, quantizeMultiplier);
+  const bounds = { zeroPoint: 0, low: min, high: max };
+  const finish = finishOf("int16", fixed, bounds);
+  if (finish === undefined) return undefined;
+  const away = law === "ties-away" ? finish.away : new Int32Array(channels);
+  return { weights, sumBias: Int32Array.from(biases), finish: sumFinish({ ...finish, away }) };
+}
+
+/** The largest magnitude that a sum of a row of weights can have. */
+function largestSum(weights: Int8Array): number {
+  let sum = 0;
+  for (const weight of weights) sum += Math.abs(weight);
+  return sum * 2 ** 15;
+}
+
+function doubleFinish(
+  law: DoubleLaw,
+  real: Float64Array,
+  bias: Float64Array,
+  [low, high]: readonly [number, number],
+): SumFinish {
+  const name = doubleRowsName(law);
+  const fixed = Array.from(real, quantizeMultiplier);
+  const totals = fixed.map(({ shift }) => 15 - shift);
+  const factors =
+    law === "real"
+      ? real
+      : Float64Array.from(fixed, ({ multiplier }) => reducedMultiplier(multiplier));
+  const columns = [
+    bias,
+    factors,
+    Float64Array.from(totals, (total) => 2 ** (total - 1)),
+    Float64Array.from(totals, (total) => 2 ** -total),
+  ];
+  return {
+    functions: [{ name, emit: (module) => emitDoubleRows(module, law) }],
+    lay: (persistent: Region) => {
+      const at = columns.map((column) => persistent.take(column.byteLength)) as [
+        number,
+        number,
+        number,
+        number,
+      ];
+      return (place) => {
+        for (const [index, column] of columns.entries()) {
+          new Float64Array(place.memory.buffer, at[index], column.length).set(column);
+        }
+        const run = place.call<DoubleRowsFunction>(name);
+        return (sums, rows, count, out) => run(sums, rows, count, out, ...at, low, high);
+      };
+    },
+  };
+}
