@@ -100,6 +100,12 @@ export function requireRank(
   throw misshapen(node, `${role} of shape ${formatShape(shape)}`, wanted);
 }
 
+/** Requires exactly one element, whatever the rank. Call from `shapes`, like `requireRank`. */
+export function requireOne(node: KernelNode, { shape }: TensorInfo, role: string): void {
+  if (shape.every((size) => size === 1)) return;
+  throw misshapen(node, `${role} of shape ${formatShape(shape)}`, "one element");
+}
+
 /** Scale and zero point of a tensor quantized as a whole. */
 export interface PerTensorQuantization {
   readonly scale: number;

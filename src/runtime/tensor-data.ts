@@ -49,6 +49,9 @@ export function constantData(
 ): TensorData {
   const wanted = checkedByteLength(where, dtype, shape);
   if (dtype === "string") return decodeStrings(where, bytes, elementCount(shape));
+  if (dtype === "resource" || dtype === "variant") {
+    throw new GraphError({ where, found: `a ${dtype} constant`, expected: "one that a run makes" });
+  }
   if (bytes.byteLength !== wanted) {
     throw new GraphError({
       where,

@@ -29,7 +29,7 @@ import type {
 } from "../../src/kernels/kernel.ts";
 
 /** Little-endian bytes in base64; for strings a list of them. */
-type Encoded = string | string[];
+export type Encoded = string | string[];
 
 interface RecordedOperand {
   readonly dtype: DType;
@@ -93,7 +93,8 @@ function infoOf(operand: RecordedOperand, name: string): TensorInfo {
   return { ...info, quantization };
 }
 
-function nodeOf(recorded: RecordedCase): KernelNode {
+/** The operator of a case, as a kernel sees it. */
+export function nodeOf(recorded: RecordedCase): KernelNode {
   const { op, version, options, customOptions } = recorded;
   const node: KernelNode = {
     op,

@@ -6,11 +6,11 @@
  * Outputs are h, c and the two intermediate results, [x, h] and [i, g, f, o]. TensorFlow Lite 2.21 kernels/lstm.cc.
  */
 import type { Kernel } from "../kernel.ts";
-import { inputAt, requireOperands, requireType } from "../require.ts";
+import { inputAt, requireOperands } from "../require.ts";
 import { float32 } from "../views.ts";
 import { basicShapes, basicSizes } from "./basic-lstm-sizes.ts";
 import { dotRows } from "./dot.ts";
-import { requireFloats } from "./recurrent-product.ts";
+import { requireFloatEnds, requireFloats } from "./recurrent-product.ts";
 import { sigmoid } from "./vector-activation.ts";
 
 const { fround } = Math;
@@ -20,7 +20,7 @@ export const BASIC_FLOAT_LSTM: Kernel = {
   check(node) {
     requireOperands(node, [5, 5], 4);
     for (let index = 0; index < 5; index++) inputAt(node, index);
-    requireType(node, inputAt(node, 0), ["float32"], "input");
+    requireFloatEnds(node);
     requireFloats(node, [1, 2, 3, 4]);
   },
   shapes: (node) => basicShapes(basicSizes(node)),

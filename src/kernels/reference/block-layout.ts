@@ -132,9 +132,10 @@ const SPACE_TO_BATCH_ND: Kernel = {
     const length = pixelLength(input, blocks);
     const [from, to] = [elementsOf(input), elementsOf(out)];
     const output = outputAt(node, 0);
-    const zero = isQuantized(output)
-      ? perTensorQuantization(node, output, "output").zeroPoint
-      : zeroOf(out.dtype);
+    const zero =
+      isQuantized(output) && typeof zeroOf(out.dtype) === "number"
+        ? perTensorQuantization(node, output, "output").zeroPoint
+        : zeroOf(out.dtype);
     forEachPixel(out.shape, input.shape[0], blocks, (pixel, batch, position) => {
       const source = pixelIndex(input.shape, batch, position, blocks.borders);
       if (source < 0) fillUnits(to, pixel * length, length, zero);

@@ -24,7 +24,7 @@ import {
   type IntegerProduct,
   integerLstmStep,
 } from "./lstm-integer-cell.ts";
-import { UNIDIRECTIONAL as LAYOUT, type LstmSizes } from "./lstm-operands.ts";
+import { UNIDIRECTIONAL as LAYOUT, type LstmSizes, requireInputGate } from "./lstm-operands.ts";
 import { readStep, type SequenceShape, writeStep } from "./sequence.ts";
 
 const { fround } = Math;
@@ -51,6 +51,7 @@ export function checkIntegerLstm(node: KernelNode): void {
     ...LAYOUT.bias.slice(1),
   ];
   for (const index of required) inputAt(node, index);
+  requireInputGate(node, LAYOUT);
   const each = (indices: readonly number[], dtype: "int8" | "int16" | "int32", role: string) => {
     for (const index of indices) {
       const operand = node.inputs[index];

@@ -2,6 +2,7 @@
  * Where the operands of the LSTM operators stand, and how they become the weights of a cell. LSTM and
  * UNIDIRECTIONAL_SEQUENCE_LSTM share one order, each direction of BIDIRECTIONAL_SEQUENCE_LSTM has its own.
  */
+import { GraphError } from "../../base/errors.ts";
 import type { KernelNode, KernelRun, TensorView } from "../kernel.ts";
 import { inputAt, misshapen } from "../require.ts";
 import { present } from "../views.ts";
@@ -101,10 +102,29 @@ export function checkFloatLstm(node: KernelNode, layout: LstmLayout): void {
   for (const index of [...layout.input.slice(1), ...layout.recurrent.slice(1)])
     inputAt(node, index);
   for (const index of [...layout.bias.slice(1), outputState, cellState]) inputAt(node, index);
+  requireInputGate(node, layout);
   requireFloats(node, [0, ...layout.bias, ...layout.layerNorm, projectionBias]);
   requireFloats(node, [outputState, cellState]);
   requireWeights(node, [...layout.input, ...layout.recurrent, ...layout.auxiliary]);
   requireWeights(node, [...layout.peephole, layout.projection]);
+}
+
+/**
+ * Requires the weights of the input gate to be there all or none: without them the gate is 1 minus the forget gate.
+ *
+ * @throws {GraphError}
+ */
+export function requireInputGate(node: KernelNode, { input, recurrent, bias }: LstmLayout): void {
+  const [hasInput, hasRecurrent, hasBias] = [input[0], recurrent[0], bias[0]].map((index) => {
+    return node.inputs[index] !== undefined;
+  });
+  if (hasInput === hasRecurrent && hasInput === hasBias) return;
+  throw new GraphError({
+    where: node.where,
+    found: "some of the input gate's weights and bias",
+    expected: "all of them, or none",
+    node: node.op,
+  });
 }
 
 /**

@@ -31,7 +31,7 @@ import {
   lstmWeights,
   UNIDIRECTIONAL,
 } from "./lstm-operands.ts";
-import { PLAIN_MATH, type RecurrentMath } from "./recurrent-product.ts";
+import { PLAIN_MATH, type RecurrentMath, requireFloatEnds } from "./recurrent-product.ts";
 import { readStep, type SequenceShape, sequenceShape, stepOrder, writeStep } from "./sequence.ts";
 import { activationFunction } from "./vector-activation.ts";
 
@@ -159,7 +159,10 @@ function checkUnidirectional(node: KernelNode): void {
   requireOperands(node, [20, 24]);
   requireType(node, inputAt(node, 0), ["float32", "int8"], "input");
   if (isIntegerLstm(node)) checkIntegerLstm(node);
-  else checkFloatLstm(node, UNIDIRECTIONAL);
+  else {
+    requireFloatEnds(node);
+    checkFloatLstm(node, UNIDIRECTIONAL);
+  }
 }
 
 function createUnidirectional(node: KernelNode, plan: UnidirectionalPlan): KernelRun {
@@ -306,7 +309,7 @@ export const LSTM: KernelTable = {
     check(node) {
       const { merge_outputs } = optionsOf(node, "BidirectionalSequenceLSTMOptions");
       requireOperands(node, [48, 48], merge_outputs ? 1 : 2);
-      requireType(node, inputAt(node, 0), ["float32"], "input");
+      requireFloatEnds(node);
       checkFloatLstm(node, FORWARD);
       checkFloatLstm(node, BACKWARD);
     },

@@ -9,6 +9,7 @@ import {
   inputAt,
   misshapen,
   outputAt,
+  requireOne,
   requireOperands,
   requireSameType,
   requireType,
@@ -93,6 +94,7 @@ const SPARSE_TO_DENSE: Kernel = {
       throw misshapen(node, `shape ${formatShape(shape)}`, "sizes of 0 or more");
     }
     denseDepth(node, inputAt(node, 0).shape, shape.length);
+    requireOne(node, inputAt(node, 3), "default");
     return [shape];
   },
   create: (node) => (inputs, outputs) => {
@@ -123,6 +125,8 @@ const ONE_HOT: Kernel = {
     requireSameType(node, inputAt(node, 2), outputAt(node, 0), "output");
   },
   shapes(node, known) {
+    requireOne(node, inputAt(node, 2), "on value");
+    requireOne(node, inputAt(node, 3), "off value");
     const view = known(1);
     if (view === undefined) return [undefined];
     const [depth] = integersOf(node, view);

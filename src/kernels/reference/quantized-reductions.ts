@@ -156,7 +156,13 @@ export function quantizedProduct(node: KernelNode): ReductionRun | undefined {
       if (Number.isNaN(acc)) return value;
       return multiplyWideByQuantizedMultiplier(acc * value, multiplier, shift);
     });
+    // A product of nothing is 1.
+    const empty = clamp(roundHalfAway(1 / to.scale) + to.zeroPoint, range);
     for (let j = 0; j < target.length; j++) {
+      if (Number.isNaN(products[j])) {
+        target[j] = empty;
+        continue;
+      }
       const last = multiplyWideByQuantizedMultiplier(products[j], multiplier, shift);
       target[j] = clamp(last + to.zeroPoint, range);
     }

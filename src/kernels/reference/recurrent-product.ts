@@ -7,7 +7,7 @@ import type { TensorData } from "../../base/dtype.ts";
 import { assert } from "../../base/errors.ts";
 import { formatShape } from "../../base/shape.ts";
 import type { KernelNode, TensorInfo, TensorView } from "../kernel.ts";
-import { inputAt, misshapen, unsupported } from "../require.ts";
+import { inputAt, misshapen, requireType, unsupported } from "../require.ts";
 import { dotRows } from "./dot.ts";
 import { quantizeVector } from "./hybrid.ts";
 import { applyInPlace, type ScalarFunction } from "./vector-activation.ts";
@@ -148,6 +148,12 @@ export function requireFloats(node: KernelNode, indices: readonly number[]): voi
       throw unsupported(node, `with input ${index} ${dtype}`);
     }
   }
+}
+
+/** Requires float32 from input to outputs. */
+export function requireFloatEnds(node: KernelNode): void {
+  requireType(node, inputAt(node, 0), ["float32"], "input");
+  for (const output of node.outputs) requireType(node, output, ["float32"], "output");
 }
 
 /** Requires the operand, where it is there, to have exactly that shape. */

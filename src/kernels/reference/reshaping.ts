@@ -161,6 +161,7 @@ const RANK: Kernel = {
   readsOnlyShapes: true,
   check(node) {
     requireOperands(node, [1, 1]);
+    inputAt(node, 0);
     requireType(node, outputAt(node, 0), ["int32"], "output");
   },
   shapes: () => [[]],

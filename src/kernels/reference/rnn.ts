@@ -8,12 +8,13 @@ import { formatShape } from "../../base/shape.ts";
 import type { ActivationFunctionType } from "../../formats/tflite/schema.gen.ts";
 import type { KernelNode, KernelRun, KernelTable } from "../kernel.ts";
 import { optionsOf } from "../options.ts";
-import { inputAt, misshapen, requireOperands, requireRank, requireType } from "../require.ts";
+import { inputAt, misshapen, requireOperands, requireRank } from "../require.ts";
 import { float32, present } from "../views.ts";
 import {
   fillRows,
   PLAIN_MATH,
   type RecurrentMath,
+  requireFloatEnds,
   requireFloats,
   requireShape,
   requireState,
@@ -259,7 +260,7 @@ export const RNN: KernelTable = {
     stateful: true,
     check(node) {
       requireOperands(node, [5, 5]);
-      requireType(node, inputAt(node, 0), ["float32"], "input");
+      requireFloatEnds(node);
       checkDirection(node, FORWARD);
     },
     shapes(node) {
@@ -272,7 +273,7 @@ export const RNN: KernelTable = {
     stateful: true,
     check(node) {
       requireOperands(node, [5, 5]);
-      requireType(node, inputAt(node, 0), ["float32"], "input");
+      requireFloatEnds(node);
       checkDirection(node, FORWARD);
     },
     shapes(node) {
@@ -286,7 +287,7 @@ export const RNN: KernelTable = {
     check(node) {
       const { merge_outputs } = optionsOf(node, "BidirectionalSequenceRNNOptions");
       requireOperands(node, [12, 12], merge_outputs ? 1 : 2);
-      requireType(node, inputAt(node, 0), ["float32"], "input");
+      requireFloatEnds(node);
       requireFloats(node, [AUXILIARY_INPUT]);
       checkDirection(node, BOTH_FORWARD);
       checkDirection(node, BOTH_BACKWARD);

@@ -7,11 +7,12 @@
 import { formatShape } from "../../base/shape.ts";
 import type { KernelNode, KernelRun, KernelTable } from "../kernel.ts";
 import { optionsOf } from "../options.ts";
-import { inputAt, misshapen, requireOperands, requireRank, requireType } from "../require.ts";
+import { inputAt, misshapen, requireOperands, requireRank } from "../require.ts";
 import { float32, present } from "../views.ts";
 import {
   PLAIN_MATH,
   type RecurrentMath,
+  requireFloatEnds,
   requireFloats,
   requireShape,
   requireState,
@@ -85,7 +86,7 @@ export const SVDF: KernelTable = {
         requireIntegerSvdf(node);
         return;
       }
-      requireType(node, inputAt(node, 0), ["float32"], "input");
+      requireFloatEnds(node);
       requireFloats(node, [3, 4]);
       requireWeights(node, [1, 2]);
     },

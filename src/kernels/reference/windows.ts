@@ -9,6 +9,7 @@ import {
   inputAt,
   misshapen,
   outputAt,
+  requireOne,
   requireOperands,
   requireSameType,
   requireType,
@@ -72,12 +73,6 @@ function spread(
   }
 }
 
-function requireFill(node: KernelNode, index: number): void {
-  if (elementCount(inputAt(node, index).shape) === 1) return;
-  const found = `padding value of shape ${formatShape(inputAt(node, index).shape)}`;
-  throw misshapen(node, found, "one element");
-}
-
 /** A kernel that spreads its first operand and fills the gaps with another. */
 function spreadKernel(
   operands: number,
@@ -91,7 +86,7 @@ function spreadKernel(
       requireSameType(node, inputAt(node, 0), outputAt(node, 0), "output");
     },
     shapes(node, known) {
-      requireFill(node, fill);
+      requireOne(node, inputAt(node, fill), "padding value");
       const paddings = paddingsOf(node, known);
       return [paddings && spreadShape(inputAt(node, 0).shape, paddings)];
     },
@@ -229,7 +224,7 @@ const REDUCE_WINDOW: Kernel = {
     reducerOf(node);
   },
   shapes(node, known) {
-    requireFill(node, 1);
+    requireOne(node, inputAt(node, 1), "initial value");
     const window = windowFrom(node, known);
     return [window && windowedShape(inputAt(node, 0).shape, window)];
   },
@@ -291,7 +286,7 @@ const STABLEHLO_REDUCE_WINDOW: Kernel = {
     requireSameType(node, inputAt(node, 0), outputAt(node, 0), "output");
   },
   shapes(node) {
-    requireFill(node, 1);
+    requireOne(node, inputAt(node, 1), "initial value");
     const { paddings, window } = paddedWindow(node);
     const padded = spreadShape(inputAt(node, 0).shape, paddings);
     if (elementCount(padded) > MOST_PADDED)
