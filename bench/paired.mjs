@@ -9,8 +9,8 @@ const BUDGET_MS = 12_000;
 const MIN_PAIRS = 7;
 const MAX_PAIRS = 60;
 
-async function open(model) {
-  const interpreter = await Interpreter.create(model, { threads: 1 });
+async function open(model, options = { threads: 1 }) {
+  const interpreter = await Interpreter.create(model, options);
   const next = uniform(7);
   for (const { index, shape, dtype } of interpreter.getInputDetails()) {
     const length = shape.reduce((product, size) => product * size, 1);
@@ -48,16 +48,7 @@ export async function measureAgainstFloat(make, options) {
   const net = new LayerModel();
   const model = net.build(make(net));
   const { model: quantized } = await quantizeModel(model, options);
-  const [float, small] = [await open(model), await open(quantized)];
-  const samples = [];
-  const startedAt = performance.now();
-  while (samples.length < MAX_PAIRS) {
-    const isOver = performance.now() - startedAt > BUDGET_MS;
-    if (isOver && samples.length >= MIN_PAIRS) break;
-    const first = await timeOf(float);
-    samples.push([first, await timeOf(small)]);
-  }
-  for (const interpreter of [float, small]) interpreter.dispose();
+  const samples = await alternate([await open(model), await open(quantized)]);
   const least = [0, 1].map((form) => Math.min(...samples.map((pair) => pair[form])));
   const ratios = samples.map(([a, b]) => a / b);
   return {
@@ -72,4 +63,55 @@ export async function measureAgainstFloat(make, options) {
     ratioLowerQuartile: round(quantile(ratios, 0.25)),
     ratioUpperQuartile: round(quantile(ratios, 0.75)),
   };
+}
+
+/** Runs all in turns until there are enough samples or the time is over; times of each turn. Disposes of all. */
+async function alternate(interpreters) {
+  const samples = [];
+  const startedAt = performance.now();
+  while (samples.length < MAX_PAIRS) {
+    const isOver = performance.now() - startedAt > BUDGET_MS;
+    if (isOver && samples.length >= MIN_PAIRS) break;
+    const turn = [];
+    for (const interpreter of interpreters) turn.push(await timeOf(interpreter));
+    samples.push(turn);
+  }
+  for (const interpreter of interpreters) interpreter.dispose();
+  return samples;
+}
+
+/** A network in float, or quantized as `options` say. */
+export async function network(make, options) {
+  const net = new LayerModel();
+  const model = net.build(make(net));
+  return options === undefined ? model : (await quantizeModel(model, options)).model;
+}
+
+/**
+ * One model opened in several ways, in turns: times of each, and the first one's time over each other's. `ways`:
+ * interpreter options by name.
+ */
+export async function measureWays(model, ways) {
+  const names = Object.keys(ways);
+  const interpreters = [];
+  for (const name of names) interpreters.push(await open(model, ways[name]));
+  const samples = await alternate(interpreters);
+  const least = names.map((_, way) => Math.min(...samples.map((turn) => turn[way])));
+  return Object.fromEntries(
+    names.map((name, way) => {
+      const ratios = samples.map((turn) => turn[0] / turn[way]);
+      return [
+        name,
+        {
+          turns: samples.length,
+          msMin: round(least[way]),
+          msMedian: round(median(samples.map((turn) => turn[way]))),
+          ratioOfMinima: round(least[0] / least[way]),
+          ratioMedian: round(median(ratios)),
+          ratioLowerQuartile: round(quantile(ratios, 0.25)),
+          ratioUpperQuartile: round(quantile(ratios, 0.75)),
+        },
+      ];
+    }),
+  );
 }

@@ -17,8 +17,10 @@ export interface BlockedBytes {
 /** Rows per block: a multiple of mr, at least one tile, at most what is there. */
 export function blockRows(rows: number, bytes: BlockedBytes, mr: number): number {
   const blockBytes = Math.min(Math.max(bytes.weights / 2, LEAST_BLOCK_BYTES), MOST_BLOCK_BYTES);
-  const fitting = Math.floor(blockBytes / Math.max(bytes.row, 1) / mr) * mr;
-  return Math.min(Math.max(fitting, mr), Math.ceil(rows / mr) * mr);
+  const fitting = Math.max(Math.floor(blockBytes / Math.max(bytes.row, 1) / mr) * mr, mr);
+  // As many blocks as that takes, of like size: a last one of few rows would read all weights for them.
+  const blocks = Math.ceil(rows / fitting);
+  return Math.ceil(rows / Math.max(blocks, 1) / mr) * mr;
 }
 
 /**
