@@ -7,6 +7,7 @@ import type { PlainInstruction } from "../../../wasm/instructions.ts";
 import type { ModuleBuilder } from "../../../wasm/module-builder.ts";
 import { emitAddTo, emitCountdown, emitSplat, emitSplatConstant } from "../emit-basics.ts";
 import { emitExp } from "../math/emit-exp.ts";
+import { emitExactGelu } from "../math/emit-gelu.ts";
 import {
   emitPreciseLogistic,
   emitPreciseTanh,
@@ -28,6 +29,7 @@ export type UnaryOp =
   | "floor"
   | "from-int"
   | "gelu"
+  | "gelu-exact"
   | "hardswish"
   | "leaky"
   | "logistic"
@@ -130,6 +132,7 @@ const EMITTERS: Readonly<Record<UnaryOp, EmitUnary>> = {
     f.op("f32x4.div");
   },
   gelu: emitGelu,
+  "gelu-exact": ({ f, x, scratch }) => emitExactGelu(f, x, scratch),
 };
 
 /** Emits [x] → x cut off toward zero, as int32; NaN becomes the largest. */

@@ -137,7 +137,9 @@ function isServed({ node, known }: FastRequest): boolean {
   if (node.intermediates?.length === BYTE_INTERMEDIATES || known(0) !== undefined) return false;
   const absent = [...LAYOUT.peephole, ...LAYOUT.layerNorm];
   if (absent.some((index) => node.inputs[index] !== undefined)) return false;
-  const constants = [...matrixOperands(LAYOUT), ...LAYOUT.bias, LAYOUT.projectionBias];
+  const matrices = matrixOperands(LAYOUT);
+  if (matrices.some((index) => (node.inputs[index]?.shape.length ?? 2) !== 2)) return false;
+  const constants = [...matrices, ...LAYOUT.bias, LAYOUT.projectionBias];
   return constants.every((index) => {
     const operand = node.inputs[index];
     if (operand === undefined) return true;

@@ -2,7 +2,7 @@
  * CONCATENATION, PACK, UNPACK, SPLIT and SPLIT_V over linear memory: each part is a block of rows inside the whole.
  * Operands of a CONCATENATION of uint8 that have another scale go through a table, made by the reference.
  */
-import { bitsOf } from "../../../base/dtype.ts";
+import { bitsOf, bytesOf, type TypedArray } from "../../../base/dtype.ts";
 import { elementCount, type Shape } from "../../../base/shape.ts";
 import type { KernelNode, TensorInfo } from "../../kernel.ts";
 import { optionsOf } from "../../options.ts";
@@ -43,24 +43,39 @@ function partsOf(whole: TensorInfo, axis: number, sizes: readonly number[]): Par
   });
 }
 
-/** Copies parts into the whole ("join"), which is output 0, or the whole, input `whole`, into parts. */
+/**
+ * Copies parts into the whole ("join"), which is output 0, or the whole, input `whole`, into parts. Constant operands get
+ * a copy in the linear memory.
+ */
 function planMoves(
+  { node, known }: FastRequest,
   parts: readonly Part[] | undefined,
   from: "join" | number,
 ): FastPlan | undefined {
   if (parts === undefined) return undefined;
+  const constants = node.inputs.map((_, index) => (from === "join" ? known(index) : undefined));
+  const lay = (region: Region) =>
+    constants.map((view) => view && region.take(bytesOf(view.data as TypedArray).length));
+  const persistent = new Region();
+  lay(persistent);
   return {
     variant: COPY_ROWS_NAME,
     functions: [{ name: COPY_ROWS_NAME, emit: emitCopyRows }],
-    persistentBytes: 0,
+    persistentBytes: persistent.byteLength,
     scratchBytes: 0,
     bind(place) {
+      const addresses = lay(new Region(place.persistent));
+      const heap = new Uint8Array(place.memory.buffer);
+      for (const [index, address] of addresses.entries()) {
+        if (address !== undefined) heap.set(bytesOf(constants[index]?.data as TypedArray), address);
+      }
       const copy = place.call<CopyRowsFunction>(COPY_ROWS_NAME);
       return (inputs, outputs) => {
         parts.forEach(({ rows, rowBytes, start, wholeStride }, index) => {
           if (from === "join") {
             const target = addressOf(outputs[0]) + start;
-            copy(addressOf(inputs[index]), rowBytes, target, wholeStride, rows, rowBytes);
+            const source = addresses[index] ?? addressOf(inputs[index]);
+            copy(source, rowBytes, target, wholeStride, rows, rowBytes);
           } else {
             const source = addressOf(inputs[from]) + start;
             copy(source, wholeStride, addressOf(outputs[index]), rowBytes, rows, rowBytes);
@@ -88,13 +103,13 @@ function isRescaled(node: KernelNode): boolean {
 
 export const fastConcatenation: FastKernel = (request) => {
   const { node } = request;
-  if (hasConstant(request)) return undefined;
+  if (isRescaled(node) && hasConstant(request)) return undefined;
   const output = outputAt(node, 0);
   const { axis } = optionsOf(node, "ConcatenationOptions");
   const at = resolveAxis(node, axis, output.shape.length);
   const sizes = node.inputs.map((input) => input?.shape[at] ?? 0);
   const parts = partsOf(output, at, sizes);
-  return isRescaled(node) ? planRescaled(node, at, parts) : planMoves(parts, "join");
+  return isRescaled(node) ? planRescaled(node, at, parts) : planMoves(request, parts, "join");
 };
 
 /** Calls of the lookup for one operator; more are left to the reference. */
@@ -139,30 +154,31 @@ function planRescaled(
 
 export const fastPack: FastKernel = (request) => {
   const { node } = request;
-  if (hasConstant(request)) return undefined;
   const output = outputAt(node, 0);
   const axis = resolveAxis(node, optionsOf(node, "PackOptions").axis, output.shape.length);
   const sizes = node.inputs.map(() => 1);
-  return planMoves(partsOf(output, axis, sizes), "join");
+  return planMoves(request, partsOf(output, axis, sizes), "join");
 };
 
-export const fastUnpack: FastKernel = ({ node, known }) => {
+export const fastUnpack: FastKernel = (request) => {
+  const { node, known } = request;
   const input = inputAt(node, 0);
   if (known(0) !== undefined) return undefined;
   const axis = resolveAxis(node, optionsOf(node, "UnpackOptions").axis, input.shape.length);
   const sizes = node.outputs.map(() => 1);
-  return planMoves(partsOf(input, axis, sizes), 0);
+  return planMoves(request, partsOf(input, axis, sizes), 0);
 };
 
 /** SPLIT and SPLIT_V; the parts' sizes are in the shapes of the outputs. */
 function fastSplitOf(value: number, axisOperand: number): FastKernel {
-  return ({ node, known }) => {
+  return (request) => {
+    const { node, known } = request;
     const input = inputAt(node, value);
     const axisView = known(axisOperand);
     if (axisView === undefined || known(value) !== undefined) return undefined;
     const axis = resolveAxis(node, integersOf(node, axisView)[0], input.shape.length);
     const sizes = node.outputs.map(({ shape }: { readonly shape: Shape }) => shape[axis]);
-    return planMoves(partsOf(input, axis, sizes), value);
+    return planMoves(request, partsOf(input, axis, sizes), value);
   };
 }
 

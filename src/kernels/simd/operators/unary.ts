@@ -77,7 +77,10 @@ export const UNARY_KERNELS: FastKernelTable = {
   RELU_0_TO_1: clamp(0, 1),
   LEAKY_RELU: onBoth("leaky", (node) => [optionsOf(node, "LeakyReluOptions").alpha, 0]),
   ELU: onBoth("elu"),
-  GELU: onBoth("gelu", (node) => (optionsOf(node, "GeluOptions").approximate ? [0, 0] : undefined)),
+  GELU: (request) =>
+    (optionsOf(request.node, "GeluOptions").approximate ? onBoth("gelu") : onBoth("gelu-exact"))(
+      request,
+    ),
   HARD_SWISH: onBoth("hardswish"),
   LOGISTIC: onBoth("logistic"),
   TANH: onBoth("tanh"),
