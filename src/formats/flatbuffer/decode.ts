@@ -12,8 +12,9 @@
  * Layout: https://flatbuffers.dev/internals/. A table starts with the signed distance to its vtable; the vtable holds
  * its own size, the table's size and, per slot, the field's distance from the table's start (0: not there).
  */
-import { type Diagnostic, FormatError, LimitError, UnsupportedError } from "../../base/errors.ts";
+import { type Diagnostic, FormatError, UnsupportedError } from "../../base/errors.ts";
 import type { ByteWindow } from "./byte-window.ts";
+import { DecodeBudget } from "./decode-budget.ts";
 import {
   type FieldDescriptor,
   type FlatbufferSchema,
@@ -21,6 +22,7 @@ import {
   type ScalarType,
   type VectorDescriptor,
 } from "./descriptor.ts";
+import { Findings, MAX_LISTED } from "./findings.ts";
 
 /** A vtable may be shared by thousands of tables; it is read once. */
 interface VTable {
@@ -40,13 +42,6 @@ export interface Decoded {
 
 /** The root table's offset and the identifier. */
 const MIN_FILE_BYTES = 8;
-/** Messages list this many places of the same finding. */
-const MAX_LISTED = 8;
-/** The limit of FlatBuffers' own verifier; real models have some thousands. */
-const MAX_TABLES = 1_000_000;
-/** Allows small files a little overlap, which some writers produce when they share strings' tails. */
-const BUDGET_SLACK = 4096;
-
 /** Decodes the root table. `format` names the format in errors ("tflite"), `window` the file. */
 export function decodeFlatbuffer(
   schema: FlatbufferSchema,
@@ -65,19 +60,17 @@ class Decoder {
   readonly #vtables = new Map<number, VTable>();
   /** Decoded objects by type, then position. */
   readonly #shared = new Map<string, Map<number, unknown>>();
-  readonly #findings = new Map<string, { text: string; places: number[]; count: number }>();
+  readonly #findings = new Findings();
   readonly #unsupported = new Set<string>();
   readonly #text = new TextDecoder("utf-8", { ignoreBOM: true });
-  readonly #budget: number;
-  #spent = 0;
-  #tables = 0;
+  readonly #budget: DecodeBudget;
 
   constructor(schema: FlatbufferSchema, window: ByteWindow, format: string, name: string) {
     this.#schema = schema;
     this.#window = window;
     this.#format = format;
     this.#name = name;
-    this.#budget = window.byteLength + BUDGET_SLACK;
+    this.#budget = new DecodeBudget(name, window.byteLength);
   }
 
   decode(): Decoded {
@@ -101,7 +94,7 @@ class Decoder {
         features,
       });
     }
-    return { record, diagnostics: this.#diagnostics() };
+    return { record, diagnostics: this.#findings.diagnostics(this.#name, this.#format) };
   }
 
   #foreign(found: string, expected: string): FormatError {
@@ -112,55 +105,6 @@ class Decoder {
       remedy: `Give a .${this.#format} file; this is none, or its beginning is lost`,
       format: this.#format,
       byteOffset: 0,
-    });
-  }
-
-  #diagnostics(): Diagnostic[] {
-    return [...this.#findings].map(([id, { text, places, count }]) => ({
-      id: id.slice(0, id.indexOf(" ")),
-      text: `${text} (${count === 1 ? "once" : `${count} times`})`,
-      location: this.#name,
-      notes: places.map((place) => `at byte ${place}`),
-    }));
-  }
-
-  /** Notes something that does not stop the reading; repeated findings are counted together. */
-  #note(id: string, text: string, place: number): void {
-    const key = `${this.#format}/${id} ${text}`;
-    const known = this.#findings.get(key);
-    if (known === undefined) this.#findings.set(key, { text, places: [place], count: 1 });
-    else {
-      known.count += 1;
-      if (known.places.length < MAX_LISTED) known.places.push(place);
-    }
-  }
-
-  /** Counts decoded bytes. Overlapping objects could otherwise make a small file decode to an unbounded amount. */
-  #charge(byteLength: number, position: number, what: string): void {
-    this.#spent += byteLength;
-    if (this.#spent > this.#budget) {
-      throw new LimitError({
-        where: `${this.#name}, byte ${position}, ${what}`,
-        found: `objects that overlap, ${this.#spent} bytes in all`,
-        expected: `no more than the file's ${this.#window.byteLength} bytes`,
-        remedy: "The file is damaged; get it again",
-        limit: "decoded bytes",
-        value: this.#spent,
-        max: this.#budget,
-      });
-    }
-  }
-
-  #countTable(position: number, what: string): void {
-    this.#tables += 1;
-    if (this.#tables <= MAX_TABLES) return;
-    throw new LimitError({
-      where: `${this.#name}, byte ${position}, ${what}`,
-      found: `more than ${MAX_TABLES} tables`,
-      expected: "fewer",
-      limit: "tables",
-      value: this.#tables,
-      max: MAX_TABLES,
     });
   }
 
@@ -189,8 +133,8 @@ class Decoder {
     return this.#once(type, position, () => {
       const vtable = this.#vtable(position, type);
       const fields = this.#schema.tables[type] ?? [];
-      this.#charge(vtable.tableSize, position, type);
-      this.#countTable(position, type);
+      this.#budget.charge(vtable.tableSize, position, type);
+      this.#budget.countTable(position, type);
       const record: FlatbufferRecord = {};
       for (const field of fields) this.#field(record, field, vtable, position, type);
       this.#noteUnknown(fields, vtable, position, type);
@@ -213,7 +157,7 @@ class Decoder {
         "even sizes from 4",
       );
     }
-    this.#charge(size, position, what);
+    this.#budget.charge(size, position, what);
     const fieldOffsets = Array.from({ length: (size - 4) / 2 }, (_, slot) =>
       this.#window.uint16(position + 4 + 2 * slot, what),
     );
@@ -232,7 +176,7 @@ class Decoder {
     const lastKnown = fields.at(-1)?.slot ?? -1;
     for (const slot of vtable.presentSlots.slice(-MAX_LISTED)) {
       if (slot <= lastKnown) continue;
-      this.#note(
+      this.#findings.note(
         "unknown-field",
         `${type} has an unknown field in slot ${slot}; a rewritten file loses it`,
         table,
@@ -253,7 +197,11 @@ class Decoder {
     switch (field.kind) {
       case "deprecated":
         if (offset !== 0)
-          this.#note("deprecated-field", `${what} is deprecated; a rewritten file loses it`, table);
+          this.#findings.note(
+            "deprecated-field",
+            `${what} is deprecated; a rewritten file loses it`,
+            table,
+          );
         return;
       case "scalar":
         record[field.name] = offset === 0 ? field.default : this.#scalar(field.of, position, what);
@@ -333,7 +281,7 @@ class Decoder {
     const code = typeOffset === 0 ? 0 : this.#window.uint8(table + typeOffset, `${what} type`);
     if (code === 0 || valueOffset === 0) {
       if (code !== 0 || valueOffset !== 0) {
-        this.#note(
+        this.#findings.note(
           "half-union",
           `${what} has only its type or only its value; a rewritten file loses it`,
           table,
@@ -352,7 +300,7 @@ class Decoder {
   #string(position: number, what: string): string {
     return this.#once("string", position, () => {
       const byteLength = this.#window.uint32(position, what);
-      this.#charge(byteLength + 5, position, what);
+      this.#budget.charge(byteLength + 5, position, what);
       const bytes = this.#window.bytes(position + 4, byteLength + 1, what);
       if (bytes[byteLength] !== 0) {
         throw this.#window.error(
@@ -364,7 +312,11 @@ class Decoder {
       }
       const text = this.#text.decode(bytes.subarray(0, byteLength));
       if (text.includes("\ufffd")) {
-        this.#note("not-utf8", `${what} is not UTF-8; the wrong bytes were replaced`, position);
+        this.#findings.note(
+          "not-utf8",
+          `${what} is not UTF-8; the wrong bytes were replaced`,
+          position,
+        );
       }
       return text;
     });
@@ -378,7 +330,7 @@ class Decoder {
       if (vector.of === "ubyte") return this.#window.bytes(first, count, what);
       const size = this.#elementSize(vector);
       const bytes = this.#window.bytes(first, count * size, what);
-      this.#charge(4 + bytes.byteLength, position, what);
+      this.#budget.charge(4 + bytes.byteLength, position, what);
       // Not bytes.slice(): on Node's Buffer that is a view.
       if (vector.of === "float") return new Float32Array(new Uint8Array(bytes).buffer);
       return Array.from({ length: count }, (_, index) =>

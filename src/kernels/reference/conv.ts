@@ -26,7 +26,7 @@ import {
   type OutputStage,
 } from "./output-stage.ts";
 import { centeredWeights, hybridWeights, preparedOnce } from "./weights.ts";
-import { insideRange, type WindowAxis, windowAxis } from "./window.ts";
+import { imageWindow, insideRange, requireBias, type WindowAxis } from "./window.ts";
 
 /** Sizes of one convolution. */
 export interface ConvGeometry {
@@ -59,23 +59,9 @@ export function convGeometry(node: KernelNode): ConvGeometry {
       "input channels that are a multiple of the filter's, and out channels of as many groups",
     );
   }
-  const bias = node.inputs[2];
-  if (bias !== undefined && (bias.shape.length !== 1 || bias.shape[0] !== outChannels)) {
-    throw misshapen(node, `bias ${formatShape(bias.shape)}`, `[${outChannels}]`);
-  }
-  const rows = windowAxis(node, options.padding, {
-    inputSize: height,
-    filterSize: filterHeight,
-    stride: options.stride_h,
-    dilation: options.dilation_h_factor,
-  });
-  const columns = windowAxis(node, options.padding, {
-    inputSize: width,
-    filterSize: filterWidth,
-    stride: options.stride_w,
-    dilation: options.dilation_w_factor,
-  });
-  return { batch, rows, columns, channels, groupChannels, groups, outChannels };
+  requireBias(node, 2, outChannels);
+  const window = imageWindow(node, options, [height, width], [filterHeight, filterWidth]);
+  return { batch, ...window, channels, groupChannels, groups, outChannels };
 }
 
 /** Copies the window of one group at an output position into `patch`; what lies outside becomes 0. */

@@ -23,7 +23,7 @@ import {
   type OutputStage,
 } from "./output-stage.ts";
 import { centeredWeights, hybridWeights, preparedOnce } from "./weights.ts";
-import { insideRange, type WindowAxis, windowAxis } from "./window.ts";
+import { imageWindow, insideRange, requireBias, type WindowAxis } from "./window.ts";
 
 /** Sizes of one depthwise convolution. */
 export interface DepthwiseGeometry {
@@ -57,25 +57,11 @@ export function depthwiseGeometry(node: KernelNode): DepthwiseGeometry {
       "a filter [1, height, width, channels × multiplier]",
     );
   }
-  const bias = node.inputs[2];
-  if (bias !== undefined && (bias.shape.length !== 1 || bias.shape[0] !== outChannels)) {
-    throw misshapen(node, `bias ${formatShape(bias.shape)}`, `[${outChannels}]`);
-  }
-  const rows = windowAxis(node, options.padding, {
-    inputSize: height,
-    filterSize: filterHeight,
-    stride: options.stride_h,
-    dilation: options.dilation_h_factor,
-  });
-  const columns = windowAxis(node, options.padding, {
-    inputSize: width,
-    filterSize: filterWidth,
-    stride: options.stride_w,
-    dilation: options.dilation_w_factor,
-  });
+  requireBias(node, 2, outChannels);
+  const window = imageWindow(node, options, [height, width], [filterHeight, filterWidth]);
   const imageElements = height * width * channels;
-  const outElements = rows.outputSize * columns.outputSize * outChannels;
-  return { batch, rows, columns, channels, multiplier, outChannels, imageElements, outElements };
+  const outElements = window.rows.outputSize * window.columns.outputSize * outChannels;
+  return { batch, ...window, channels, multiplier, outChannels, imageElements, outElements };
 }
 
 /** sums[c·multiplier + m] += Σ over the window at (y, x) of image × filter. */

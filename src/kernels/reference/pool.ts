@@ -19,7 +19,7 @@ import {
 import { present } from "../views.ts";
 import { type ClampRange, clampRange } from "./activation.ts";
 import { quantizedActivationRange } from "./fixed-point.ts";
-import { insideRange, type WindowAxis, windowAxis } from "./window.ts";
+import { imageWindow, insideRange, type WindowAxis } from "./window.ts";
 
 /** Folds a window channel by channel: `start`, then `add` for each element, then `finish`. */
 interface PoolRule {
@@ -69,19 +69,9 @@ export function poolGeometry(node: KernelNode): PoolGeometry {
   requireRank(node, input, [4, 4], "input");
   const options = optionsOf(node, "Pool2DOptions");
   const [batch, height, width, channels] = input;
-  const rows = windowAxis(node, options.padding, {
-    inputSize: height,
-    filterSize: options.filter_height,
-    stride: options.stride_h,
-    dilation: 1,
-  });
-  const columns = windowAxis(node, options.padding, {
-    inputSize: width,
-    filterSize: options.filter_width,
-    stride: options.stride_w,
-    dilation: 1,
-  });
-  return { batch, rows, columns, channels };
+  const { filter_height, filter_width } = options;
+  const window = imageWindow(node, options, [height, width], [filter_height, filter_width]);
+  return { batch, ...window, channels };
 }
 
 /** What results are clamped to, as they are stored. */

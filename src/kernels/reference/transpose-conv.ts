@@ -24,7 +24,7 @@ import {
   type OutputStage,
 } from "./output-stage.ts";
 import { centeredWeights, hybridWeights, preparedOnce } from "./weights.ts";
-import { type WindowAxis, windowAxis } from "./window.ts";
+import { imageWindow, requireBias, type WindowAxis } from "./window.ts";
 
 const OPERANDS = { input: 2, filter: 1, bias: 3 };
 
@@ -46,7 +46,7 @@ export function transposeGeometry(node: KernelNode, outputShape: Shape): Transpo
   requireRank(node, input, [4, 4], "input");
   requireRank(node, filter, [4, 4], "filter");
   requireRank(node, outputShape, [4, 4], "output shape");
-  const { padding, stride_h, stride_w } = optionsOf(node, "TransposeConvOptions");
+  const options = optionsOf(node, "TransposeConvOptions");
   const [outChannels, filterHeight, filterWidth, inChannels] = filter;
   const [batch, inputHeight, inputWidth, channels] = input;
   const [outBatch, outHeight, outWidth, outDepth] = outputShape;
@@ -57,23 +57,10 @@ export function transposeGeometry(node: KernelNode, outputShape: Shape): Transpo
       "equal batches and channels",
     );
   }
-  const bias = node.inputs[3];
-  if (bias !== undefined && (bias.shape.length !== 1 || bias.shape[0] !== outChannels)) {
-    throw misshapen(node, `bias ${formatShape(bias.shape)}`, `[${outChannels}]`);
-  }
-  const rows = windowAxis(node, padding, {
-    inputSize: outHeight,
-    filterSize: filterHeight,
-    stride: stride_h,
-    dilation: 1,
-  });
-  const columns = windowAxis(node, padding, {
-    inputSize: outWidth,
-    filterSize: filterWidth,
-    stride: stride_w,
-    dilation: 1,
-  });
-  return { batch, rows, columns, inputHeight, inputWidth, inChannels, outChannels };
+  requireBias(node, 3, outChannels);
+  const filterSize = [filterHeight, filterWidth] as const;
+  const window = imageWindow(node, options, [outHeight, outWidth], filterSize);
+  return { batch, ...window, inputHeight, inputWidth, inChannels, outChannels };
 }
 
 /** sums[y, x, c] = Σ over the input elements that reach (y, x) of element × filter. */

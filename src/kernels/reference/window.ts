@@ -2,6 +2,7 @@
  * Where a sliding window (convolution, pooling) reads and how large its result is. Sizes and padding as TensorFlow
  * defines them: SAME pads as evenly as possible with the odd element at the end, VALID does not pad.
  */
+import { formatShape } from "../../base/shape.ts";
 import type { Padding } from "../../formats/tflite/schema.gen.ts";
 import type { KernelNode } from "../kernel.ts";
 import { misshapen } from "../require.ts";
@@ -47,6 +48,47 @@ export function windowAxis(node: KernelNode, padding: Padding, request: WindowRe
   const missing = Math.max(0, (outputSize - 1) * stride + reach - inputSize);
   const padBefore = padding === "SAME" ? Math.floor(missing / 2) : 0;
   return { ...request, outputSize, padBefore };
+}
+
+/** Options of an operator on images; dilations are 1 where it has none. */
+export interface ImageWindowOptions {
+  readonly padding: Padding;
+  readonly stride_h: number;
+  readonly stride_w: number;
+  readonly dilation_h_factor?: number;
+  readonly dilation_w_factor?: number;
+}
+
+/**
+ * Lays a window over an image.
+ *
+ * @throws {ShapeError} for strides, dilations or filters below 1.
+ */
+export function imageWindow(
+  node: KernelNode,
+  options: ImageWindowOptions,
+  [height, width]: readonly [height: number, width: number],
+  [filterHeight, filterWidth]: readonly [height: number, width: number],
+): { readonly rows: WindowAxis; readonly columns: WindowAxis } {
+  const { padding, stride_h, stride_w, dilation_h_factor = 1, dilation_w_factor = 1 } = options;
+  const along = (inputSize: number, filterSize: number, stride: number, dilation: number) => {
+    return windowAxis(node, padding, { inputSize, filterSize, stride, dilation });
+  };
+  return {
+    rows: along(height, filterHeight, stride_h, dilation_h_factor),
+    columns: along(width, filterWidth, stride_w, dilation_w_factor),
+  };
+}
+
+/**
+ * Requires the bias at `index`, where there is one, to have an element for each channel.
+ *
+ * @throws {ShapeError}
+ */
+export function requireBias(node: KernelNode, index: number, channels: number): void {
+  const bias = node.inputs[index];
+  if (bias === undefined || (bias.shape.length === 1 && bias.shape[0] === channels)) return;
+  throw misshapen(node, `bias ${formatShape(bias.shape)}`, `[${channels}]`);
 }
 
 /** First and past-the-last filter element that falls inside the input when the window stands at `origin`. */
