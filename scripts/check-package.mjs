@@ -83,10 +83,36 @@ function checkThreads() {
   expect(printed === "2 160", `the runtime printed ${printed}, expected 2 threads and 160 outputs`);
 }
 
+/** The declarations, read strictly by a Node program: without the types of pages, without leaving any file out. */
+function checkTypes() {
+  const program = `
+    import { TFLiteConverter } from "octavo";
+    import { Interpreter, type InterpreterOptions } from "octavo/runtime";
+    const options: InterpreterOptions = { threads: 2 };
+    const converter = await TFLiteConverter.fromSavedModel("saved_model");
+    const interpreter: Interpreter = await Interpreter.create(await converter.convert(), options);
+    await interpreter.invoke();
+  `;
+  writeFileSync(join(folder, "program.ts"), program);
+  const types = join(root, "node_modules", "@types");
+  const flags = ["--strict", "--noEmit", "--module", "nodenext", "--target", "es2022"];
+  run(bin("tsc"), [
+    ...flags,
+    "--lib",
+    "es2023",
+    "--typeRoots",
+    types,
+    "--types",
+    "node",
+    "program.ts",
+  ]);
+}
+
 try {
   checkInstalled(checkTarball());
   checkCommand();
   checkThreads();
+  checkTypes();
 } finally {
   rmSync(folder, { recursive: true, force: true });
 }

@@ -1,8 +1,7 @@
 /** How models are run: the flags that all commands with an interpreter share. */
 import { type Command, Option } from "commander";
 import type { Diagnostic } from "../base/errors.ts";
-import type { InterpreterOptions } from "../runtime/interpreter.ts";
-import type { KernelChoice } from "../runtime/kernel-choice.ts";
+import type { InterpreterOptions, KernelChoice } from "../runtime/interpreter-options.ts";
 import { wholeNumber } from "./arguments.ts";
 
 export interface RuntimeFlags {

@@ -3,8 +3,9 @@
  * from runs of its own, so that watching every operator does not count in the times of the whole.
  */
 import type { Diagnostic } from "../base/errors.ts";
-import { Interpreter, type InterpreterOptions } from "../runtime/interpreter.ts";
-import type { SessionMemory } from "../runtime/session-host.ts";
+import { Interpreter } from "../runtime/interpreter.ts";
+import type { InterpreterOptions } from "../runtime/interpreter-options.ts";
+import type { SessionMemory } from "../runtime/observations.ts";
 import { toModelInput } from "./preprocess.ts";
 import { randomInput, randomSequence } from "./random-inputs.ts";
 

@@ -2,11 +2,8 @@
 import type { TypedArray } from "../base/dtype.ts";
 import { ShapeError, UnsupportedError } from "../base/errors.ts";
 import { elementCount, formatShape } from "../base/shape.ts";
-import {
-  Interpreter,
-  type InterpreterOptions,
-  type TensorDetails,
-} from "../runtime/interpreter.ts";
+import { Interpreter, type TensorDetails } from "../runtime/interpreter.ts";
+import type { InterpreterOptions } from "../runtime/interpreter-options.ts";
 import type { InputDescription } from "./preprocess.ts";
 import { realValues } from "./real-values.ts";
 

@@ -4,11 +4,8 @@
  */
 import { assert, ShapeError, UsageError } from "../base/errors.ts";
 import { formatShape, sameShape } from "../base/shape.ts";
-import {
-  Interpreter,
-  type InterpreterOptions,
-  type TensorDetails,
-} from "../runtime/interpreter.ts";
+import { Interpreter, type TensorDetails } from "../runtime/interpreter.ts";
+import type { InterpreterOptions } from "../runtime/interpreter-options.ts";
 import type { Sample } from "./dataset.ts";
 import { type Preprocessing, toModelInput } from "./preprocess.ts";
 import { realValues } from "./real-values.ts";

@@ -29,15 +29,15 @@ export type {
   TensorView,
 } from "../kernels/kernel.ts";
 export type { Quantization, Signature, TensorMap } from "../model/ir.ts";
-export {
-  Interpreter,
-  type InterpreterOptions,
-  type TensorDetails,
-  type TensorKey,
-} from "./interpreter.ts";
-export type { KernelChoice } from "./kernel-choice.ts";
+export { Interpreter, type TensorDetails, type TensorKey } from "./interpreter.ts";
+export type {
+  InterpreterOptions,
+  InvokeOptions,
+  KernelChoice,
+  TileChoice,
+} from "./interpreter-options.ts";
 export type { ModelSource } from "./model-source.ts";
-export type { OperatorEvent, SessionMemory } from "./session-host.ts";
+export type { OperatorEvent, SessionMemory } from "./observations.ts";
 export type { InputData } from "./tensor-exchange.ts";
 export {
   type WebWorker,

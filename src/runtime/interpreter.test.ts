@@ -4,7 +4,8 @@ import { isOctavoError } from "../base/errors.ts";
 import type { Kernel } from "../kernels/kernel.ts";
 import { float32 } from "../kernels/views.ts";
 import type { Model } from "../model/ir.ts";
-import { Interpreter, type InterpreterOptions } from "./interpreter.ts";
+import { Interpreter } from "./interpreter.ts";
+import type { InterpreterOptions } from "./interpreter-options.ts";
 
 const REFERENCE: InterpreterOptions = { kernels: "reference" };
 

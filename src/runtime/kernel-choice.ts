@@ -3,19 +3,11 @@ import { type Diagnostic, UnsupportedError } from "../base/errors.ts";
 import type { FastFeatures } from "../kernels/simd/fast-kernel.ts";
 import { probeFeatures } from "../kernels/simd/probe.ts";
 import { findWideCompile } from "./compile.ts";
+import type { KernelChoice, TileChoice } from "./interpreter-options.ts";
 import type { KernelCatalog } from "./kernel-catalog.ts";
 import type { FastChoice } from "./linear-memory.ts";
 import { tileSpeeds } from "./tile-speeds.ts";
 import { findWorkerHost, type WorkerHost } from "./worker-host.ts";
-
-/**
- * "reference": definitions in plain TypeScript; "simd": emitted WebAssembly where there is some, an error where the
- * engine has no SIMD; "auto": the fastest there is.
- */
-export type KernelChoice = "auto" | "reference" | "simd";
-
-/** How tiles of matrix products are chosen: by speeds measured at first use in the process, or by the usual ones. */
-export type TileChoice = "measured" | "usual";
 
 /** What a caller says about emitted kernels. */
 export interface FastOptions {

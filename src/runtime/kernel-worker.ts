@@ -6,7 +6,8 @@ import { CallQueue, type RunCall } from "./call-queue.ts";
 import { type WorkerStart, workerThreads } from "./worker-host.ts";
 
 function serve({ module, memory, queue, functions }: WorkerStart): void {
-  const { exports } = new WebAssembly.Instance(module, { env: { memory } });
+  const env = { memory: memory as WebAssembly.Memory };
+  const { exports } = new WebAssembly.Instance(module as WebAssembly.Module, { env });
   const calls = functions.map((name) => exports[name] as (...args: number[]) => void);
   const run: RunCall = (fn, args) => calls[fn]?.(...args);
   const shared = new CallQueue(queue);

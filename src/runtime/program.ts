@@ -4,8 +4,9 @@ import type { ResourceStore } from "../kernels/kernel.ts";
 import { Deadline } from "./deadline.ts";
 import { MAX_CALL_DEPTH } from "./limits.ts";
 import type { LoadedSubgraph } from "./load.ts";
+import type { SessionMemory } from "./observations.ts";
 import { createResourceStore } from "./resources.ts";
-import type { SessionHost, SessionMemory } from "./session-host.ts";
+import type { SessionHost } from "./session-host.ts";
 import { SubgraphSession } from "./subgraph-session.ts";
 
 export class Program {

@@ -4,10 +4,15 @@
  */
 import type { SharedQueue } from "./call-queue.ts";
 
-/** What a worker needs to run emitted kernels. */
+/**
+ * What a worker needs to run emitted kernels. Hosts pass it on as it is, and their programs need not know the types of
+ * WebAssembly, which Node's do not.
+ */
 export interface WorkerStart {
-  readonly module: WebAssembly.Module;
-  readonly memory: WebAssembly.Memory;
+  /** A `WebAssembly.Module`. */
+  readonly module: object;
+  /** A shared `WebAssembly.Memory`. */
+  readonly memory: object;
   readonly queue: SharedQueue;
   /** Exported functions by number, as the queue names them. */
   readonly functions: readonly string[];

@@ -5,7 +5,7 @@
  */
 import { describe, expect, it } from "vitest";
 import { Interpreter } from "../../src/runtime/interpreter.ts";
-import type { KernelChoice } from "../../src/runtime/kernel-choice.ts";
+import type { KernelChoice } from "../../src/runtime/interpreter-options.ts";
 import { fileOf, type RecordedModel, readModels, recordedFiles } from "../recorded-models.ts";
 import { decode, difference } from "./operator-case.ts";
 

@@ -13,7 +13,8 @@ import { chooseSamples } from "../../src/evaluate/dataset.ts";
 import { toModelInput } from "../../src/evaluate/preprocess.ts";
 import { bestOf } from "../../src/evaluate/top-k.ts";
 import { openDataset } from "../../src/node/open-dataset.ts";
-import { Interpreter, type InterpreterOptions } from "../../src/runtime/interpreter.ts";
+import { Interpreter } from "../../src/runtime/interpreter.ts";
+import type { InterpreterOptions } from "../../src/runtime/interpreter-options.ts";
 import { describeWithShared, sharedPath } from "../shared.ts";
 
 interface Digests {

@@ -7,7 +7,8 @@ import { describe, expect, it } from "vitest";
 import { toModelInput } from "../../src/evaluate/preprocess.ts";
 import { randomInput, randomSequence } from "../../src/evaluate/random-inputs.ts";
 import { probeFeatures } from "../../src/kernels/simd/probe.ts";
-import { Interpreter, type InterpreterOptions } from "../../src/runtime/interpreter.ts";
+import { Interpreter } from "../../src/runtime/interpreter.ts";
+import type { InterpreterOptions } from "../../src/runtime/interpreter-options.ts";
 
 const MODELS = ["cnn_float", "cnn_dynamic_range", "cnn_int8", "lstm"] as const;
 
