@@ -89,6 +89,30 @@ it("convolutions in groups agree on random geometries", async () => {
   );
 });
 
+it("fully connected layers agree whose weights another operator makes", async () => {
+  const size = fc.integer({ min: 1, max: 40 });
+  const sizes = fc.tuple(fc.integer({ min: 1, max: 4 }), size, size);
+  const bias = fc.constantFrom("free", "constant", "none");
+  await fc.assert(
+    fc.asyncProperty(sizes, bias, activations, async ([rows, depth, units], own, fused) => {
+      const value = { ...defaultsOf("FullyConnectedOptions"), fused_activation_function: fused };
+      const free = { shape: [units] };
+      const model = oneOperatorModel(
+        "FULLY_CONNECTED",
+        { type: "FullyConnectedOptions", value } as BuiltinOptions,
+        [
+          { shape: [rows, depth] },
+          { shape: [units, depth] },
+          ...(own === "none" ? [] : [own === "free" ? free : biases("float", units)]),
+        ],
+        { shape: [1] },
+      );
+      await expectAgreement(model, false);
+    }),
+    RUNS,
+  );
+});
+
 /** A bias of 32 or 64 bits, or none, and with it the law of the requantization. */
 const wideBiases = fc.constantFrom("int32" as const, "int64" as const, "none" as const);
 

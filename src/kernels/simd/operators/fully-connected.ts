@@ -8,12 +8,14 @@ import { isAsymmetric, productGeometry } from "../../reference/fully-connected.t
 import { inputAt } from "../../require.ts";
 import { addressOf, type FastKernel, Region } from "../fast-kernel.ts";
 import { PASS_SCRATCH_BYTES } from "./activation-pass.ts";
+import { fastFreeFullyConnected, hasFreeWeights } from "./free-fully-connected.ts";
 import { planProduct } from "./product.ts";
 import { fastWideFullyConnected } from "./wide-fully-connected.ts";
 
 export const fastFullyConnected: FastKernel = (request) => {
   const { node } = request;
   if (inputAt(node, 0).dtype === "int16") return fastWideFullyConnected(request);
+  if (hasFreeWeights(request)) return fastFreeFullyConnected(request);
   const { rows, depth, units } = productGeometry(node);
   const options = optionsOf(node, "FullyConnectedOptions");
   if (options.weights_format !== "DEFAULT") return undefined;
