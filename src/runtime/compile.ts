@@ -19,7 +19,10 @@ interface BuiltinModules {
 /** In the engine's usual way: quickly at first, well once a function has run for some time. */
 export const compilePlain: Compile = (bytes) => new WebAssembly.Module(bytes);
 
-/** Compiles at once what is compiled at first use or in a second step otherwise: what is measured is then what runs. */
+/**
+ * Compiles at once what is compiled at first use or in a second step otherwise: what is measured is then what runs. Emitted
+ * functions must not call each other: V8 14 wants to know from the first step which calls to inline, and ends the process.
+ */
 const EAGER = ["--no-liftoff", "--no-wasm-lazy-compilation"] as const;
 const EAGER_OFF = ["--liftoff", "--wasm-lazy-compilation"] as const;
 const WIDE = ["--experimental-wasm-revectorize"] as const;

@@ -5,8 +5,13 @@
  */
 import type { FunctionBuilder, Local } from "../../../wasm/function-builder.ts";
 import type { ModuleBuilder } from "../../../wasm/module-builder.ts";
-import { emitAddTo, emitAdvance, emitCountdown } from "../emit-basics.ts";
-import { type QuantizeVariant, quantizeName, RANGE_NAME } from "./emit-quantize.ts";
+import { emitAddTo, emitAdvance, emitCopy, emitCountdown } from "../emit-basics.ts";
+import {
+  emitQuantizeOf,
+  emitRangeOf,
+  type QuantizeVariant,
+  quantizeName,
+} from "./emit-quantize.ts";
 
 export interface QuantizeRowsVariant extends QuantizeVariant {
   readonly asymmetric: boolean;
@@ -40,7 +45,10 @@ interface Parameters {
   readonly zeroPoint: Local;
 }
 
-/** Adds the function to `module`, which has those of the range and of the pass already. */
+/**
+ * Adds the function to `module`. It holds the passes instead of calling them: V8 14 ends the process when it compiles
+ * functions with calls at once, without a first, quick compilation (`runtime/compile.ts`).
+ */
 export function emitQuantizeRows(module: ModuleBuilder, variant: QuantizeRowsVariant): void {
   const f = module.function(Array<"i32">(8).fill("i32"), [], quantizeRowsName(variant));
   const [source, count, target, stride, rows, scales, zeroPoints, range] = Array.from(
@@ -59,29 +67,44 @@ export function emitQuantizeRows(module: ModuleBuilder, variant: QuantizeRowsVar
     f.i32(storedZero);
     f.op("i32.add");
   };
+  const make = (type: "i32" | "f32") => f.local(type);
+  const row = { source: make("i32"), count: make("i32"), target: make("i32") };
+  const numbers = { inverse: make("f32"), low: make("f32"), high: make("f32") };
+  const stored = make("i32");
+  const startRow = () => {
+    emitCopy(f, source, row.source);
+    emitCopy(f, count, row.count);
+  };
   emitCountdown(f, rows, 1, () => {
-    for (const argument of [source, count, range]) f.get(argument);
-    f.call(module.exported(RANGE_NAME));
+    startRow();
+    emitRangeOf(f, { source: row.source, count: row.count, result: range });
     if (asymmetric) emitAsymmetric(f, range, parameters);
     else emitSymmetric(f, range, parameters);
     f.get(scales);
     f.get(parameters.scale);
     f.op("f32.demote_f64");
     f.mem("f32.store");
-    f.get(zeroPoints);
     emitStored();
+    f.set(stored);
+    f.get(zeroPoints);
+    f.get(stored);
     f.mem("i32.store");
-    for (const argument of [source, count, target]) f.get(argument);
     f.get(parameters.inverse);
     f.op("f32.demote_f64");
-    for (const bound of asymmetric ? [-128, 127] : [-127, 127]) {
+    f.set(numbers.inverse);
+    for (const [bound, into] of [
+      [asymmetric ? -128 : -127, numbers.low],
+      [127, numbers.high],
+    ] as const) {
       f.f64(bound);
       f.get(parameters.zeroPoint);
       f.op("f64.sub");
       f.op("f32.demote_f64");
+      f.set(into);
     }
-    emitStored();
-    f.call(module.exported(quantizeName(variant)));
+    startRow();
+    emitCopy(f, target, row.target);
+    emitQuantizeOf(f, variant, { ...row, ...numbers, stored });
     emitAdvance(f, source, count, 4);
     emitAdvance(f, target, stride, 1);
     for (const pointer of [scales, zeroPoints]) emitAddTo(f, pointer, 4);

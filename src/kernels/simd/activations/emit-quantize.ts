@@ -56,9 +56,20 @@ const GROUP = 8;
 /** Adds the range pass. NaN is passed over. */
 export function emitRange(module: ModuleBuilder): void {
   const f = module.function(["i32", "i32", "i32"], [], RANGE_NAME);
-  const [source, count, result] = [f.param(0), f.param(1), f.param(2)];
+  emitRangeOf(f, { source: f.param(0), count: f.param(1), result: f.param(2) });
+}
+
+/** Emits the range pass. Destroys `source` and `count`. */
+export function emitRangeOf(
+  f: FunctionBuilder,
+  { source, count, result }: Readonly<Record<"source" | "count" | "result", Local>>,
+): void {
   const value = f.local("v128");
   const extremes = Array.from({ length: 4 }, () => [f.local("v128"), f.local("v128")] as const);
+  for (const extreme of extremes.flat()) {
+    f.v128(new Uint8Array(16));
+    f.set(extreme);
+  }
   const take = (vector: number) => {
     const [low, high] = extremes[vector];
     f.get(low);
@@ -123,13 +134,31 @@ function emitHorizontal(
 
 /** Adds the quantize pass of a variant. */
 export function emitQuantize(module: ModuleBuilder, variant: QuantizeVariant): void {
-  const { storage, relaxed } = variant;
   const params = ["i32", "i32", "i32", "f32", "f32", "f32", "i32"] as const;
   const f = module.function(params, [], quantizeName(variant));
-  const [source, count, target] = [f.param(0), f.param(1), f.param(2)];
-  const [inverse, low, high] = [3, 4, 5].map((index) => emitSplat(f, f.param(index)));
+  const [source, count, target, inverse, low, high, stored] = params.map((_, index) =>
+    f.param(index),
+  ) as [Local, Local, Local, Local, Local, Local, Local];
+  emitQuantizeOf(f, variant, { source, count, target, inverse, low, high, stored });
+}
+
+/** What `QuantizeFunction` takes; `stored` is the zero point that is added to bytes. */
+export type QuantizeOperands = Readonly<
+  Record<"source" | "count" | "target" | "inverse" | "low" | "high" | "stored", Local>
+>;
+
+/** Emits the quantize pass. Destroys `source`, `count` and `target`. */
+export function emitQuantizeOf(
+  f: FunctionBuilder,
+  { storage, relaxed }: QuantizeVariant,
+  operands: QuantizeOperands,
+): void {
+  const { source, count, target, stored } = operands;
+  const [inverse, low, high] = [operands.inverse, operands.low, operands.high].map((value) =>
+    emitSplat(f, value),
+  );
   const bytes = storedBytes(storage);
-  const zeroPoint = emitZeroPointSplat(f);
+  const zeroPoint = emitZeroPointSplat(f, stored);
   const halves = emitHalves(f);
   const parts = [f.local("v128"), f.local("v128")];
   const bounds = { low: low as Local, high: high as Local };
@@ -165,7 +194,7 @@ export function emitQuantize(module: ModuleBuilder, variant: QuantizeVariant): v
       if (storage === "int16") {
         f.mem("i32.store16");
       } else {
-        f.get(f.param(6));
+        f.get(stored);
         f.op("i32.add");
         f.mem("i32.store8");
       }
@@ -247,9 +276,9 @@ function emitClamp(
 }
 
 /** The zero point of bytes as int16 in all lanes. */
-function emitZeroPointSplat(f: FunctionBuilder): Local {
+function emitZeroPointSplat(f: FunctionBuilder, stored: Local): Local {
   const vector = f.local("v128");
-  f.get(f.param(6));
+  f.get(stored);
   f.op("i16x8.splat");
   f.set(vector);
   return vector;
