@@ -3,6 +3,7 @@
  * are copied with the index as one more argument, because both sides of an If take the same ones.
  */
 import type { DType } from "../base/dtype.ts";
+import { GraphError } from "../base/errors.ts";
 import { typesAttr } from "../graph/attrs.ts";
 import type { Attr, Graph, GraphNode, ValueRef } from "../graph/ir.ts";
 import { attr } from "./attributes.ts";
@@ -36,6 +37,13 @@ class Chain {
     const branches = node.attrs.get("branches");
     const items = branches?.kind === "list" ? branches.value : [];
     this.#branches = items.flatMap((item) => (item.kind === "func" ? [item.value] : []));
+    if (this.#branches.length > 0) return;
+    throw new GraphError({
+      where: `node "${node.name}" (${node.op})`,
+      found: "no branches",
+      expected: "one at least",
+      node: node.name,
+    });
   }
 
   /** Nodes in place of the Case: its index compared, and an If of its name. */

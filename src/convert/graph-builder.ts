@@ -4,7 +4,7 @@
  * enough for anything that depends on what comes before.
  */
 import type { DType } from "../base/dtype.ts";
-import { assert } from "../base/errors.ts";
+import { assert, GraphError } from "../base/errors.ts";
 import { elementCount, isStatic } from "../base/shape.ts";
 import { tensorAttr } from "../graph/attrs.ts";
 import type { Attr, Graph, GraphNode, PartialShape, TensorValue, ValueRef } from "../graph/ir.ts";
@@ -124,9 +124,9 @@ export class GraphBuilder {
   }
 
   type(ref: ValueRef): ValueType {
-    const type = this.#types.get(ref.node)?.[ref.output];
-    assert(type !== undefined, `no output ${ref.output} of node ${ref.node}`);
-    return type;
+    const types = this.#types.get(ref.node);
+    assert(types !== undefined, `no node ${ref.node}`);
+    return types[ref.output] ?? noOutput(ref, types.length);
   }
 
   types(node: string): readonly ValueType[] {
@@ -201,6 +201,9 @@ export class GraphBuilder {
     if (!known.every((part) => part !== undefined && part.numbers.length <= MAX_TRACKED_ELEMENTS)) {
       return [];
     }
+    const isShort = ({ shape }: ValueType) =>
+      shape === undefined || !isStatic(shape) || elementCount(shape) <= MAX_TRACKED_ELEMENTS;
+    if (!inferTypes(typed).every(isShort)) return [];
     const values = known.map((part) => asDouble(part));
     return (evaluate(node, values) ?? []).map(({ shape, data }) => ({
       shape,
@@ -225,6 +228,16 @@ function isIntegerType(dtype: string | undefined): boolean {
   return dtype === "int32" || dtype === "int64";
 }
 
+/** Files say how many outputs a node has, and may say too many. */
+function noOutput({ node, output }: ValueRef, count: number): never {
+  throw new GraphError({
+    where: `node "${node}"`,
+    found: `output ${output} used`,
+    expected: `one of its ${count}`,
+    node,
+  });
+}
+
 /** Replacement values for a node's outputs, or undefined to keep the node. */
 export type Rewrite = (node: GraphNode, build: GraphBuilder) => readonly ValueRef[] | undefined;
 
@@ -237,12 +250,7 @@ export function rebuild(graph: Graph, rewrite: Rewrite): Graph {
   const replaced = new Map<string, readonly ValueRef[]>();
   const forward = (ref: ValueRef): ValueRef => {
     const values = replaced.get(ref.node);
-    const value = values?.[ref.output];
-    assert(
-      values === undefined || value !== undefined,
-      `output ${ref.output} of ${ref.node} is gone`,
-    );
-    return value ?? ref;
+    return values === undefined ? ref : (values[ref.output] ?? noOutput(ref, values.length));
   };
   for (const original of graph.nodes) {
     const node = { ...original, inputs: original.inputs.map(forward) };

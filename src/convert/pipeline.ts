@@ -4,6 +4,7 @@
  */
 import type { Diagnostic } from "../base/errors.ts";
 import type { Graph } from "../graph/ir.ts";
+import { verifyGraph } from "../graph/verify.ts";
 import type { Model } from "../model/ir.ts";
 import { withVersions } from "../model/versions.ts";
 import { assemble } from "./assemble.ts";
@@ -122,11 +123,17 @@ const DRAFT_PASSES: readonly DraftPass[] = [
   ["fold into dense layers", foldIntoDense],
 ];
 
-/** Converts a graph to a float model. Throws UnsupportedError with every operation that cannot be lowered. */
+/**
+ * Converts a graph to a float model.
+ *
+ * @throws {GraphError} when the graph breaks the rules of graph/verify.ts; {ShapeError} when shapes do not fit together;
+ * {UnsupportedError} with every operation that cannot be lowered.
+ */
 export function convertGraph(
   graph: Graph,
   options: ConvertOptions = {},
 ): { model: Model; report: ConversionReport } {
+  verifyGraph(graph);
   const passes: PassReport[] = [];
   const note = (report: PassReport | undefined): void => {
     if (report !== undefined) passes.push(report);

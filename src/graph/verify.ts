@@ -2,13 +2,18 @@
 import { bitsOf } from "../base/dtype.ts";
 import { GraphError } from "../base/errors.ts";
 import { elementCount } from "../base/shape.ts";
-import type { Attr, Graph, GraphNode, TensorValue, ValueRef } from "./ir.ts";
+import type { Attr, Graph, GraphNode, PartialShape, TensorValue, ValueRef } from "./ir.ts";
+
+/** Most outputs of a node, and most dimensions and the largest of them: TensorFlow Lite's are 32-bit integers. */
+const MAX_OUTPUTS = 65_536;
+const MAX_RANK = 254;
+const MAX_SIZE = 0x7fff_ffff;
 
 type Functions = ReadonlyMap<string, Graph>;
 
 /**
  * Checks that names are unique, that each node comes after its inputs and uses only outputs that exist, that inputs
- * are Placeholders, that constants have the data their shape asks for, and that functions named by attributes of
+ * are Placeholders, that shapes are such, that constants have the data their shape asks for, and that functions named by attributes of
  * While, If and Case exist, in the graph or in one around it (`outer`); functions are checked in the same way.
  *
  * @throws {GraphError} on the first rule that is broken.
@@ -18,6 +23,9 @@ export function verifyGraph(graph: Graph, name = "graph", outer: Functions = new
   const seen = new Map<string, GraphNode>();
   for (const node of graph.nodes) {
     if (seen.has(node.name)) throw broken(name, node.name, "a second node of this name");
+    if (!(node.outputCount >= 0 && node.outputCount <= MAX_OUTPUTS)) {
+      throw broken(name, node.name, `${node.outputCount} outputs`);
+    }
     for (const input of node.inputs) verifyRef(input, seen, `${name}, node "${node.name}"`);
     for (const attr of node.attrs.values())
       verifyAttr(attr, functions, `${name}, node "${node.name}"`);
@@ -45,13 +53,23 @@ function verifyRef(ref: ValueRef, seen: ReadonlyMap<string, GraphNode>, where: s
 
 function verifyAttr(attr: Attr, functions: Functions, where: string): void {
   if (attr.kind === "tensor") verifyTensor(attr.value, where);
+  if (attr.kind === "shape") verifyShape(attr.value, where);
   if (attr.kind === "list") for (const item of attr.value) verifyAttr(item, functions, where);
   if (attr.kind === "func" && !functions.has(attr.value)) {
     throw broken(where, attr.value, "a function that the graph does not have");
   }
 }
 
+/** Unknown dimensions are -1. */
+function verifyShape(shape: PartialShape, where: string): void {
+  const fits = (size: number) => Number.isInteger(size) && size >= -1 && size <= MAX_SIZE;
+  if (shape !== undefined && !(shape.length <= MAX_RANK && shape.every(fits))) {
+    throw broken(where, "shape", `[${shape.slice(0, 8).join(", ")}]`);
+  }
+}
+
 function verifyTensor({ dtype, shape, data }: TensorValue, where: string): void {
+  verifyShape(shape, where);
   const bits = bitsOf(dtype);
   const perElement = dtype === "complex64" || dtype === "complex128" ? 2 : 1;
   const count = elementCount(shape) * perElement;

@@ -199,10 +199,18 @@ export class GraphBuilder implements NodeEmitter {
       scope,
       node.input.filter((_, i) => handles[i] !== true),
     );
+    if (branch === undefined) this.#checkOperands(scope, node, inputs.length);
     const attrs = functionAttrs(this.attrsOf(scope, node), branch);
     const known = resolver.outputCount(scope, node);
     const outputCount = branch?.outputCount ?? known ?? this.#highestUse(scope, node);
     this.add({ name, op: node.op, inputs, attrs, outputCount });
+  }
+
+  /** What comes later relies on operands being there. */
+  #checkOperands(scope: Scope, node: NodeDef, found: number): void {
+    const wanted = this.context.resolver.inputCount(scope, node);
+    if (wanted === undefined || wanted === found) return;
+    throw nodeError(scope, node, `${found} ${found === 1 ? "operand" : "operands"}`, `${wanted}`);
   }
 
   /** A placeholder that is no input. The switch between training and inference is known; others are an error. */

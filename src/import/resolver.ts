@@ -173,9 +173,16 @@ export class Resolver {
 
   /** Number of outputs of a node; undefined for operations that nobody describes. */
   outputCount(scope: Scope, node: NodeDef): number | undefined {
-    const definition = this.program.signatures.find(node.op);
-    if (definition === undefined) return undefined;
-    return definition.outputs.reduce((sum, arg) => sum + this.#argLength(scope, node, arg), 0);
+    return this.#total(scope, node, this.program.signatures.find(node.op)?.outputs);
+  }
+
+  /** Number of data inputs that a node must have; undefined for operations that nobody describes. */
+  inputCount(scope: Scope, node: NodeDef): number | undefined {
+    return this.#total(scope, node, this.program.signatures.find(node.op)?.inputs);
+  }
+
+  #total(scope: Scope, node: NodeDef, args: readonly OpArg[] | undefined): number | undefined {
+    return args?.reduce((sum, arg) => sum + this.#argLength(scope, node, arg), 0);
   }
 
   /**

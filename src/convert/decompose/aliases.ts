@@ -6,6 +6,9 @@ import { integersOf } from "../fold/values.ts";
 import { NodeWriter } from "../node-writer.ts";
 import type { Decomposition } from "./table.ts";
 
+/** Most numbers that are counted out in the file. */
+const MAX_COUNTED = 65_536;
+
 /** The window is an operand: constant in all that TensorFlow writes. */
 const maxPoolV2: Decomposition = (node, build) => {
   const [x, ksizeRef, stridesRef] = node.inputs;
@@ -62,7 +65,7 @@ const empty: Decomposition = (node, build) => {
 const linSpace: Decomposition = (node, build) => {
   const [start, stop, numRef] = node.inputs;
   const num = integersOf(build.value(numRef))?.[0] ?? 0;
-  if (start === undefined || stop === undefined || num < 1) return undefined;
+  if (start === undefined || stop === undefined || num < 1 || num > MAX_COUNTED) return undefined;
   const w = new NodeWriter(build, node.name);
   if (num === 1) return [w.reshape(start, [1])];
   const { dtype } = build.type(start);
@@ -83,8 +86,8 @@ const linSpace: Decomposition = (node, build) => {
 const invertPermutation: Decomposition = (node, build) => {
   const x = node.inputs[0];
   const size = x && build.shape(x)?.[0];
-  if (x === undefined || size === undefined || size < 0 || build.type(x).dtype !== "int32")
-    return undefined;
+  if (x === undefined || size === undefined || size < 0 || size > MAX_COUNTED) return undefined;
+  if (build.type(x).dtype !== "int32") return undefined;
   const w = new NodeWriter(build, node.name);
   const counted = build.ints(Array.from({ length: size }, (_, i) => i));
   const places = w.node("ExpandDims", [x, build.int(1)]);

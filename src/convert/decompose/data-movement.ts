@@ -98,6 +98,9 @@ const rfft: Decomposition = (node, build) => {
   return [w.node("Squeeze", [spectrum], { squeeze_dims: attr.ints([rank - 1]) })];
 };
 
+/** Most elements of a constant mask. */
+const MAX_MASK = 1 << 24;
+
 /** Keeps the band −lower ≤ column − row ≤ upper of each matrix: a product with a constant mask. */
 const bandPart: Decomposition = (node, build) => {
   const [x, lowerRef, upperRef] = node.inputs;
@@ -107,6 +110,7 @@ const bandPart: Decomposition = (node, build) => {
   const [rows = -1, columns = -1] = shape?.slice(-2) ?? [];
   if (x === undefined || lower === undefined || upper === undefined || rows < 0 || columns < 0)
     return undefined;
+  if (rows * columns > MAX_MASK) return undefined;
   const mask = new Uint8Array(rows * columns).map((_, i) => {
     const offset = (i % columns) - Math.floor(i / columns);
     return (lower < 0 || -offset <= lower) && (upper < 0 || offset <= upper) ? 1 : 0;

@@ -1,10 +1,13 @@
 /** Parts of tensors: diagonals, partitions, segments, places in sorted rows. */
-import { intAttr, typeAttr } from "../../graph/attrs.ts";
+import { typeAttr } from "../../graph/attrs.ts";
 import type { ValueRef } from "../../graph/ir.ts";
 import { attr } from "../attributes.ts";
 import { integersOf } from "../fold/values.ts";
 import { NodeWriter } from "../node-writer.ts";
 import type { Decomposition } from "./table.ts";
+
+/** Most indices that are written into the file. */
+const MAX_PLACES = 65_536;
 
 /** The main diagonal of each matrix: elements 0, c + 1, 2(c + 1) … of its c columns laid in a row. */
 const matrixDiagPart: Decomposition = (node, build) => {
@@ -16,10 +19,10 @@ const matrixDiagPart: Decomposition = (node, build) => {
   if (x === undefined || shape === undefined || rows < 0 || columns < 0 || !isMain)
     return undefined;
   const batch = shape.slice(0, -2);
-  if (batch.filter((size) => size < 0).length > 1) return undefined;
+  const count = Math.min(rows, columns);
+  if (batch.filter((size) => size < 0).length > 1 || count > MAX_PLACES) return undefined;
   const w = new NodeWriter(build, node.name);
   const flat = w.reshape(x, [...batch, rows * columns]);
-  const count = Math.min(rows, columns);
   const places = build.ints(Array.from({ length: count }, (_, i) => i * (columns + 1)));
   return [w.node("GatherV2", [flat, places, build.int(batch.length)], { batch_dims: attr.int(0) })];
 };
@@ -40,7 +43,7 @@ const dynamicPartition: Decomposition = (node, build) => {
   const [x, partitions] = node.inputs;
   if (x === undefined || partitions === undefined) return undefined;
   const w = new NodeWriter(build, node.name);
-  return Array.from({ length: intAttr(node, "num_partitions") }, (_, i) => {
+  return Array.from({ length: node.outputCount }, (_, i) => {
     const places = w.unary("Where", w.binary("Equal", partitions, i));
     return w.node("GatherNd", [x, places]);
   });
@@ -54,6 +57,7 @@ const segment =
     const ids = integersOf(build.value(idsRef));
     const last = ids?.at(-1);
     if (!x || !idsRef || ids === undefined || last === undefined) return undefined;
+    if (last >= ids.length || ids.some((id) => id < 0 || id > last)) return undefined;
     const sizes = Array.from({ length: last + 1 }, () => 0);
     for (const id of ids) sizes[id] = (sizes[id] ?? 0) + 1;
     // TensorFlow makes 0 of segments without elements, the operators do not.

@@ -14,12 +14,14 @@ import {
 } from "./values.ts";
 
 function broadcastTo(x: TensorValue, shape: Shape): TensorValue | undefined {
+  if (shape.some((size) => size < 0) || shape.length < x.shape.length) return undefined;
   return takeElements(x, shape, stridedOffsets(shape, broadcastStrides(x.shape, shape.length)));
 }
 
 const fill: Evaluator = (_, [dims, x]) => {
   const shape = integersOf(dims);
-  return x && shape && one(broadcastTo(x, shape));
+  const filled = x && shape && broadcastTo(x, shape);
+  return filled && one(filled);
 };
 
 const range: Evaluator = (_, inputs) => {

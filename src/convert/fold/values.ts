@@ -1,5 +1,7 @@
 /** Constants as numbers and back: what every evaluator starts and ends with. */
+
 import { allocate, type DType, type TypedArray } from "../../base/dtype.ts";
+import { ShapeError } from "../../base/errors.ts";
 import { elementCount, type Shape } from "../../base/shape.ts";
 import type { GraphNode, TensorValue } from "../../graph/ir.ts";
 
@@ -65,11 +67,20 @@ export function int32Vector(values: readonly number[]): TensorValue {
   return { dtype: "int32", shape: [values.length], data: Int32Array.from(values) };
 }
 
-/** A scalar of a numeric type. */
+/**
+ * A scalar of a numeric type.
+ *
+ * @throws {ShapeError} for any other type: an operation computes with operands that it cannot have.
+ */
 export function scalarValue(dtype: DType, value: number): TensorValue {
   const made = valueFrom(dtype, [], [value]);
   if (made !== undefined) return made;
-  throw new Error(`internal: no scalar constants of type ${dtype}`);
+  throw new ShapeError({
+    where: "conversion",
+    found: `arithmetic on values of type ${dtype}`,
+    expected: "a numeric type",
+    remedy: "Check the types of the operations in the source model",
+  });
 }
 
 /** The elements at `offsets`, given the new shape. Serves every unpacked type, strings included. */

@@ -13,6 +13,8 @@ import {
   inputType,
   one,
   placeOf,
+  requireSame,
+  statedOutputs,
   type TypedNode,
   type TypeRule,
   unknownDims,
@@ -40,7 +42,11 @@ function reshapedShape(shape: PartialShape, wanted: Shape): Shape {
 const reshape: TypeRule = (typed) => {
   const { dtype, shape } = inputType(typed, 0);
   const wanted = dimsOf(typed, 1);
-  return one(dtype, wanted && reshapedShape(shape, wanted));
+  const reshaped = wanted && reshapedShape(shape, wanted);
+  if (shape && reshaped && isStatic(shape) && isStatic(reshaped)) {
+    requireSame(typed, "elements", elementCount(shape), elementCount(reshaped));
+  }
+  return one(dtype, reshaped);
 };
 
 const squeeze: TypeRule = (typed) => {
@@ -85,6 +91,12 @@ function joined(
   if (rank === undefined) return undefined;
   if (axis === undefined || shapes.length < values.length) return unknownDims(rank);
   const normal = axisOf(typed, axis, rank);
+  for (const shape of shapes) {
+    requireSame(typed, "rank", shape.length, rank);
+    for (const [at, size] of shape.entries()) {
+      if (at !== normal) requireSame(typed, `dimension ${at} of`, size, shapes[0]?.[at]);
+    }
+  }
   const merged = unknownDims(rank).map(
     (_, at) => shapes.find((shape) => (shape[at] ?? -1) >= 0)?.[at] ?? -1,
   );
@@ -114,7 +126,7 @@ const pack: TypeRule = (typed) => {
 const unpack: TypeRule = (typed) => {
   const { dtype, shape } = inputType(typed, 0);
   const piece = shape?.toSpliced(axisOf(typed, intAttr(typed.node, "axis"), shape.length), 1);
-  return Array.from({ length: intAttr(typed.node, "num") }, () => ({ dtype, shape: piece }));
+  return Array.from({ length: statedOutputs(typed, "num") }, () => ({ dtype, shape: piece }));
 };
 
 function pieces(
@@ -133,7 +145,7 @@ function pieces(
 const split: TypeRule = (typed) => {
   const value = inputType(typed, 1);
   const axis = constantInts(typed, 0)?.[0];
-  const count = intAttr(typed.node, "num_split");
+  const count = statedOutputs(typed, "num_split");
   const size = value.shape?.at(axis ?? 0) ?? -1;
   return pieces(typed, value, axis, new Array<number>(count).fill(size < 0 ? -1 : size / count));
 };
@@ -141,7 +153,7 @@ const split: TypeRule = (typed) => {
 const splitV: TypeRule = (typed) => {
   const value = inputType(typed, 0);
   const axis = constantInts(typed, 2)?.[0];
-  const sizes = dimsOf(typed, 1) ?? unknownDims(intAttr(typed.node, "num_split"));
+  const sizes = dimsOf(typed, 1) ?? unknownDims(statedOutputs(typed, "num_split"));
   const total = value.shape?.at(axis ?? 0) ?? -1;
   const known = sizes.reduce((sum, size) => sum + Math.max(0, size), 0);
   const rest = sizes.filter((size) => size < 0).length === 1 && total >= 0 ? total - known : -1;

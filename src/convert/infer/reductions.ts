@@ -27,7 +27,7 @@ const argReduce: TypeRule = (typed) => {
   const axis = constantInts(typed, 1)?.[0];
   const dtype = typeAttr(typed.node, "output_type");
   if (shape === undefined || axis === undefined)
-    return one(dtype, shape && unknownDims(shape.length - 1));
+    return one(dtype, shape && unknownDims(Math.max(0, shape.length - 1)));
   return one(dtype, shape.toSpliced(normalizeAxis(axis, shape.length, placeOf(typed.node)), 1));
 };
 

@@ -2,6 +2,7 @@
 import type { DType } from "../../base/dtype.ts";
 import { ShapeError } from "../../base/errors.ts";
 import { isStatic, type Shape } from "../../base/shape.ts";
+import { intAttr } from "../../graph/attrs.ts";
 import type { Graph, GraphNode, PartialShape, TensorValue } from "../../graph/ir.ts";
 import { integersOf } from "../fold/values.ts";
 
@@ -61,13 +62,48 @@ export function constantInts(typed: TypedNode, input: number): readonly number[]
   return integersOf(typed.constant(input));
 }
 
+/** TensorFlow's tensors have at most so many dimensions. */
+const MAX_RANK = 254;
+
 /** Elements of an integer vector as a shape: unknown ones -1. Undefined when not even their number is known. */
 export function dimsOf(typed: TypedNode, input: number): Shape | undefined {
   const partial = typed.partial(input);
   if (partial !== undefined) return Array.from(partial.numbers, (n) => (Number.isNaN(n) ? -1 : n));
   const shape = typed.inputs[input]?.shape;
   if (shape?.length !== 1 || !isStatic(shape)) return undefined;
-  return new Array<number>(shape[0] ?? 0).fill(-1);
+  const [rank = 0] = shape;
+  return rank <= MAX_RANK ? unknownDims(rank) : undefined;
+}
+
+/** The number of outputs that an attribute states, which is the node's. */
+export function statedOutputs({ node }: TypedNode, name: string): number {
+  const count = intAttr(node, name);
+  if (count === node.outputCount) return count;
+  throw new ShapeError({
+    where: placeOf(node),
+    found: `${name} = ${count}`,
+    expected: `${node.outputCount}, the number of its outputs`,
+  });
+}
+
+/**
+ * Checks that two sizes are the same where both are known.
+ *
+ * @throws {ShapeError} that names `what` when they are not.
+ */
+export function requireSame(
+  { node }: TypedNode,
+  what: string,
+  found: number | undefined,
+  expected: number | undefined,
+): void {
+  const differs = found !== undefined && expected !== undefined && found !== expected;
+  if (!differs || found < 0 || expected < 0) return;
+  throw new ShapeError({
+    where: placeOf(node),
+    found: `${what} ${found}`,
+    expected: `${expected}`,
+  });
 }
 
 /** One output of the given type. */

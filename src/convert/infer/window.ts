@@ -10,6 +10,7 @@ import {
   inputType,
   one,
   placeOf,
+  requireSame,
   type TypedNode,
   type TypeRule,
   unknownDims,
@@ -86,6 +87,7 @@ const conv3d: TypeRule = (typed) => {
 
 const depthwise: TypeRule = (typed) => {
   const [kh = -1, kw = -1, channels = -1, multiplier = -1] = inputShape(typed, 1) ?? unknownDims(4);
+  requireSame(typed, "channels", inputShape(typed, 0)?.[layoutOf(typed.node).channel], channels);
   const outputs = channels < 0 || multiplier < 0 ? -1 : channels * multiplier;
   return one(inputType(typed, 0).dtype, slide(typed, [kh, kw], outputs));
 };
@@ -124,8 +126,13 @@ const transposeConv: TypeRule = (typed) => {
 const matMul: TypeRule = (typed) => {
   const a = inputShape(typed, 0) ?? unknownDims(2);
   const b = inputShape(typed, 1) ?? unknownDims(2);
-  const rows = a[boolAttr(typed.node, "transpose_a") ? 1 : 0] ?? -1;
-  const columns = b[boolAttr(typed.node, "transpose_b") ? 0 : 1] ?? -1;
+  requireSame(typed, "a matrix of rank", a.length, 2);
+  requireSame(typed, "a matrix of rank", b.length, 2);
+  const rowAxis = boolAttr(typed.node, "transpose_a") ? 1 : 0;
+  const columnAxis = boolAttr(typed.node, "transpose_b") ? 0 : 1;
+  requireSame(typed, "a product with rows of", a[1 - rowAxis], b[1 - columnAxis]);
+  const rows = a[rowAxis] ?? -1;
+  const columns = b[columnAxis] ?? -1;
   return one(inputType(typed, 0).dtype, [rows, columns]);
 };
 
@@ -133,8 +140,11 @@ const batchMatMul: TypeRule = (typed) => {
   const { dtype, shape: a } = inputType(typed, 0);
   const b = inputShape(typed, 1);
   if (a === undefined || b === undefined) return one(dtype, undefined);
-  const rows = a.at(boolAttr(typed.node, "adj_x") ? -1 : -2) ?? -1;
-  const columns = b.at(boolAttr(typed.node, "adj_y") ? -2 : -1) ?? -1;
+  const rowAxis = boolAttr(typed.node, "adj_x") ? -1 : -2;
+  const columnAxis = boolAttr(typed.node, "adj_y") ? -2 : -1;
+  requireSame(typed, "a product with rows of", a.at(-3 - rowAxis), b.at(-3 - columnAxis));
+  const rows = a.at(rowAxis) ?? -1;
+  const columns = b.at(columnAxis) ?? -1;
   const batch = broadcastShapes(a.slice(0, -2), b.slice(0, -2), placeOf(typed.node));
   return one(dtype, [...batch, rows, columns]);
 };

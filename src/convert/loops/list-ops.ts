@@ -72,7 +72,7 @@ const setItem: ListRule = (node, build) => {
   const row = build.add(`${node.name}/row`, "ExpandDims", [item, build.int(0)]);
   if (build.shape(list)?.[0] === 1) return row;
   const rank = build.shape(list)?.length;
-  if (rank === undefined) return undefined;
+  if (rank === undefined || rank === 0) return undefined;
   const start = [index, ...new Array<ValueRef>(rank - 1).fill(build.int(0))];
   const begin = build.add(`${node.name}/begin`, "Pack", start, { axis: attr.int(0) });
   return build.add(node.name, "XlaDynamicUpdateSlice", [list, row, begin]);
@@ -106,12 +106,16 @@ const gather: ListRule = (node, build) => {
   return list && indices && build.add(node.name, "GatherV2", [list, indices, build.int(0)]);
 };
 
+/** Most lengths of elements that are written into the file. */
+const MAX_LENGTHS = 65_536;
+
 /** The elements of a list of known length joined along their first dimension, and how long each is. */
 const concat: ListRule = (node, build) => {
   const list = listTensor(node.inputs[0], build);
   const [count = -1, size = -1, ...rest] = (list && build.shape(list)) ?? [];
   if (list === undefined || count < 0 || size < 0 || rest.some((each) => each < 0))
     return undefined;
+  if (count > MAX_LENGTHS) return undefined;
   const joined = build.ints([count * size, ...rest]);
   const lengths = BigInt64Array.from({ length: count }, () => BigInt(size));
   return [

@@ -133,6 +133,11 @@ class BodyReader {
     return this.#body.nodes.filter(({ inputs }) => inputs.some((input) => sameRef(input, ref)));
   }
 
+  /** How many loop variables get a value as it is. */
+  #resultsThatAre(ref: ValueRef): number {
+    return this.#body.outputs.filter(({ value }) => sameRef(value, ref)).length;
+  }
+
   /** Reads of a sequence at the counter; undefined when it is used in another way too. */
   #elementsOf(sequence: ValueRef): ValueRef[] | undefined {
     const users = this.#usersOf(sequence);
@@ -143,13 +148,16 @@ class BodyReader {
         sameRef(inputs[1], this.#counter) &&
         this.#match.isNumber(inputs[2], 0),
     );
-    return reads ? users.map(({ name }) => ({ node: name, output: 0 })) : undefined;
+    return reads && this.#resultsThatAre(sequence) === 1
+      ? users.map(({ name }) => ({ node: name, output: 0 }))
+      : undefined;
   }
 
   #outputOf(index: number, value: ValueRef): SequenceOutput | undefined {
     const list = this.#argument(index);
     const users = this.#usersOf(list);
     const rows = this.#match.build.shape(list)?.[0];
+    if (this.#resultsThatAre(list) > 0) return undefined;
     const only = this.#match.operand(value, "ExpandDims");
     if (only !== undefined && users.length === 0 && rows === 1) {
       return { index, element: only, lastOnly: true };
