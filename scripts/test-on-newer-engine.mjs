@@ -26,7 +26,7 @@ function testUnder(version, tests) {
     });
     const node = join(folder, "node_modules", name, "bin", "node");
     const vitest = join(root, "node_modules", "vitest", "vitest.mjs");
-    const args = [vitest, "run", "--silent=true", "--reporter=dot", ...tests];
+    const args = [vitest, "run", "--silent=true", ...tests];
     console.log(`Node ${version}`);
     return spawnSync(node, args, { cwd: root, stdio: "inherit" }).status ?? 1;
   } finally {
