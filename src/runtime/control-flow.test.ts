@@ -85,20 +85,40 @@ describe("control flow", () => {
     }
   });
 
-  it("loops until the condition fails, and not at all where it fails at once", async () => {
-    const loop: SubgraphSpec = {
-      tensors: { x: { shape: [1] }, y: { shape: [1] } },
-      operators: [
-        {
-          op: "WHILE",
-          inputs: ["x"],
-          outputs: ["y"],
-          options: optionsFor("WhileOptions", { cond_subgraph_index: 1, body_subgraph_index: 2 }),
+  const loop: SubgraphSpec = {
+    tensors: { x: { shape: [1] }, y: { shape: [1] } },
+    operators: [
+      {
+        op: "WHILE",
+        inputs: ["x"],
+        outputs: ["y"],
+        options: optionsFor("WhileOptions", { cond_subgraph_index: 1, body_subgraph_index: 2 }),
+      },
+    ],
+    inputs: ["x"],
+    outputs: ["y"],
+  };
+
+  it("starts no workers for loops whose bodies have nothing to share", async () => {
+    let started = 0;
+    const interpreter = await Interpreter.create(
+      buildModel([loop, binary("LESS", 100), binary("MUL", 3)]),
+      {
+        kernels: "simd",
+        threads: 4,
+        workerHost: () => {
+          started++;
+          return { terminate: () => undefined };
         },
-      ],
-      inputs: ["x"],
-      outputs: ["y"],
-    };
+      },
+    );
+    interpreter.setTensor("x", Float32Array.of(1));
+    await interpreter.invoke();
+    expect(interpreter.getTensor("y")).toEqual(Float32Array.of(243));
+    expect(started).toBe(0);
+  });
+
+  it("loops until the condition fails, and not at all where it fails at once", async () => {
     const graphs = [loop, binary("LESS", 100), binary("MUL", 3)];
     expect((await run(graphs, { x: Float32Array.of(1) })).getTensor("y")).toEqual(
       Float32Array.of(243),

@@ -14,6 +14,8 @@ import type { WorkerHost } from "./worker-host.ts";
 export interface Workers {
   readonly host: WorkerHost;
   readonly count: number;
+  /** Starts them when there is work worth sharing, not before: most subgraphs that others call have none. */
+  readonly onDemand?: boolean;
 }
 
 export interface EmittedCodeOptions {
@@ -74,15 +76,12 @@ export class EmittedCode implements Pick<FastPlace, "call" | "callAll" | "thread
     this.#code = code === "plain" ? this.#plain : (this.#wide ?? this.#plain);
   }
 
-  /** Decides for one code for good, and starts the workers. */
+  /** Decides for one code for good, and starts the workers unless they wait for work. */
   settle(code: "plain" | "wide"): void {
     assert(!this.#isSettled, "code is settled once");
     this.use(code);
     this.#isSettled = true;
-    if (this.#workers === undefined) return;
-    const { module, exports } = this.#code;
-    const start = { module, memory: this.#memory, functions: Object.keys(exports) };
-    this.#pool = new ThreadPool(this.#workers.host, this.#workers.count, start, exports);
+    if (this.#workers !== undefined && !this.#workers.onDemand) this.#startPool(this.#workers);
   }
 
   call<Call extends (...args: never[]) => void>(name: string): Call {
@@ -96,8 +95,9 @@ export class EmittedCode implements Pick<FastPlace, "call" | "callAll" | "thread
     calls: readonly (readonly number[])[],
     work: number = Number.POSITIVE_INFINITY,
   ): void {
-    if (this.#pool !== undefined && calls.length > 1 && work >= MIN_SHARED_WORK) {
-      this.#pool.run(name, calls);
+    const isWorthIt = calls.length > 1 && work >= MIN_SHARED_WORK;
+    if (isWorthIt && this.#isSettled && this.#workers !== undefined) {
+      (this.#pool ?? this.#startPool(this.#workers)).run(name, calls);
       return;
     }
     const call = this.#code.exports[name] as EmittedCall;
@@ -107,6 +107,13 @@ export class EmittedCode implements Pick<FastPlace, "call" | "callAll" | "thread
   /** Ends the workers. */
   dispose(): void {
     this.#pool?.dispose();
+  }
+
+  #startPool({ host, count }: Workers): ThreadPool {
+    const { module, exports } = this.#code;
+    const start = { module, memory: this.#memory, functions: Object.keys(exports) };
+    this.#pool = new ThreadPool(host, count, start, exports);
+    return this.#pool;
   }
 }
 

@@ -53,8 +53,11 @@ export class Program {
         max: MAX_CALL_DEPTH,
       });
     }
+    const { fast } = this.#options;
+    const workers = fast?.workers && { ...fast.workers, onDemand: depth > 0 };
     const session = new SubgraphSession(graph, {
       ...this.#options,
+      ...(fast === undefined || workers === undefined ? {} : { fast: { ...fast, workers } }),
       resources: this.#resources,
       deadline: this.deadline,
       callable: (callee) => this.session(callee, depth + 1),

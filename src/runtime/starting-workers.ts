@@ -13,11 +13,11 @@ export class StartingWorkers {
   /** The choice with a host that tells of each worker it starts. */
   watch(choice: FastChoice): FastChoice {
     if (choice.workers === undefined) return choice;
-    const { host, count } = choice.workers;
+    const { host } = choice.workers;
     return {
       ...choice,
       workers: {
-        count,
+        ...choice.workers,
         host: (start, onDeath) => {
           const worker = host(start, onDeath);
           if (worker.started !== undefined) this.#starts.push(worker.started);
