@@ -16,20 +16,12 @@ export function compareName({ data, comparison, repeated }: CompareVariant): str
   return `${data}-v${comparison}${repeated === "none" ? "" : `-repeat-${repeated}`}`;
 }
 
-/** Addresses and strides in bytes; `count` results in each of `rows` rows. */
-export type CompareFunction = (
-  a: number,
-  b: number,
-  out: number,
-  count: number,
-  rows: number,
-  aStride: number,
-  bStride: number,
-) => void;
-
 const GROUP = 16;
 
-/** Adds the function to `module`. */
+/**
+ * Adds the function to `module`: (a, b, out, count, rows, aStride, bStride), addresses and strides in bytes, `count`
+ * results in each of `rows` rows.
+ */
 export function emitCompare(module: ModuleBuilder, variant: CompareVariant): void {
   const f = module.function(Array<"i32">(7).fill("i32"), [], compareName(variant));
   const [a, b, out, count, rows, aStride, bStride] = Array.from({ length: 7 }, (_, index) =>

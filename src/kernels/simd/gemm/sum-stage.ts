@@ -1,12 +1,10 @@
 /** The stage of products that leave their sums, as int32: C = sum + bias. */
 import type { Local } from "../../../wasm/function-builder.ts";
 import { emitAddTo } from "../emit-basics.ts";
-import type { GemmCommon, GemmStage } from "./emit-gemm.ts";
+import type { GemmStage } from "./emit-gemm.ts";
 import { emitStores } from "./float-stage.ts";
 
-/** bias: int32 per column, padded to nr. */
-export type SumGemm = (...args: [...common: GemmCommon, bias: number]) => void;
-
+/** Its one argument behind the common ones is the bias: int32 per column, padded to nr. */
 export const sumStage: GemmStage = {
   params: ["i32"],
   outputBytes: 4,

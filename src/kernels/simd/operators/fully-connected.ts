@@ -13,9 +13,13 @@ import { planProduct } from "./product.ts";
 import { fastWideFullyConnected } from "./wide-fully-connected.ts";
 
 export const fastFullyConnected: FastKernel = (request) => {
+  if (inputAt(request.node, 0).dtype === "int16") return fastWideFullyConnected(request);
+  return hasFreeWeights(request) ? fastFreeFullyConnected(request) : planPacked(request);
+};
+
+/** Layers whose weights are packed. */
+const planPacked: FastKernel = (request) => {
   const { node } = request;
-  if (inputAt(node, 0).dtype === "int16") return fastWideFullyConnected(request);
-  if (hasFreeWeights(request)) return fastFreeFullyConnected(request);
   const { rows, depth, units } = productGeometry(node);
   const options = optionsOf(node, "FullyConnectedOptions");
   if (options.weights_format !== "DEFAULT") return undefined;
