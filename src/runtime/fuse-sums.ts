@@ -88,7 +88,7 @@ function onlyOne(tensors: readonly number[]): number | undefined {
 /** Whether a tensor goes into one operand of one operator, and nowhere else. */
 function isUsedOnce(graph: LoadedSubgraph, tensor: number, by: LoadedOperator): boolean {
   const uses = graph.operators.flatMap(({ inputs }) => inputs.filter((input) => input === tensor));
-  return uses.length === 1 && by.inputs.includes(tensor) && !graph.outputs.includes(tensor);
+  return uses.length === 1 && by.inputs.includes(tensor) && !graph.kept.includes(tensor);
 }
 
 function areEqualFloats(tensors: readonly (TensorInfo | undefined)[]): boolean {

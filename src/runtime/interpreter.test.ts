@@ -60,6 +60,18 @@ describe("Interpreter", () => {
     expect(y).toEqual(Float32Array.of(2, 4, 7, 9));
   });
 
+  it("reads what a signature names, though it is no output", async () => {
+    const signature = {
+      ...{ key: "serve", subgraphIndex: 0, inputs: [] },
+      outputs: [{ name: "between", tensorIndex: 2 }],
+    };
+    const interpreter = await open(buildModel([SUMS], [signature]));
+    interpreter.setTensor("x", Float32Array.of(0, 0, 0, 0));
+    await interpreter.invoke();
+    expect(interpreter.getTensor("between")).toEqual(Float32Array.of(1, 2, 3, 4));
+    expect(interpreter.getTensor("y")).toEqual(Float32Array.of(2, 4, 6, 8));
+  });
+
   it("takes names of a signature for tensors", async () => {
     const signature = {
       key: "serve",

@@ -32,6 +32,8 @@ export interface LoadedSubgraph {
   readonly operators: readonly LoadedOperator[];
   readonly inputs: readonly number[];
   readonly outputs: readonly number[];
+  /** Tensors that can be read after a run: inputs, outputs, and what signatures name, which may be neither. */
+  readonly kept: readonly number[];
 }
 
 /**
@@ -97,7 +99,11 @@ async function loadSubgraph(
     });
   }
   const { name, inputs, outputs } = subgraph;
-  return { index, name, tensors, constants, operators, inputs, outputs };
+  const named = model.signatures
+    .filter(({ subgraphIndex }) => subgraphIndex === index)
+    .flatMap((signature) => signature.outputs.map(({ tensorIndex }) => tensorIndex));
+  const kept = [...new Set([...inputs, ...outputs, ...named])];
+  return { index, name, tensors, constants, operators, inputs, outputs, kept };
 }
 
 function collectUnsupported(check: () => void, missing: Set<string>): void {

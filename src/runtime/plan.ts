@@ -177,7 +177,7 @@ function placeActivations(
       extend(step.sum.output, at);
     }
   }
-  const kept = preserveAll ? [...lives.keys()] : [...graph.inputs, ...graph.outputs];
+  const kept = preserveAll ? [...lives.keys()] : graph.kept;
   for (const tensor of kept) extend(tensor, lastStep);
 
   const order = [...lives.keys()];

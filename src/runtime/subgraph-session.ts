@@ -87,8 +87,7 @@ export class SubgraphSession implements CallableSubgraph {
     return (
       this.#host.preserveAll ||
       (kind !== "arena" && kind !== "folded") ||
-      this.#graph.inputs.includes(index) ||
-      this.#graph.outputs.includes(index)
+      this.#graph.kept.includes(index)
     );
   }
 

@@ -36,13 +36,14 @@ const TWINS = "twins.json.gz";
 /** The largest distance from the recorded real numbers, in steps of the output's scale; of 1e-5 for floats. */
 async function stepsFromTwin(recorded: RecordedModel): Promise<number> {
   const interpreter = await Interpreter.create(fileOf(recorded));
-  const [input] = interpreter.getInputDetails();
   const [output] = interpreter.getOutputDetails();
   const scale = output!.quantization?.scale[0] ?? 1e-5;
   const zero = output!.quantization?.zeroPoint[0] ?? 0;
   let most = 0;
   for (const { inputs, outputs } of recorded.steps) {
-    interpreter.setTensor(input!.index, decode(input!.dtype, inputs[0]!));
+    for (const [position, { index, dtype }] of interpreter.getInputDetails().entries()) {
+      interpreter.setTensor(index, decode(dtype, inputs[position]!));
+    }
     await interpreter.invoke();
     const real = decode("float32", outputs[0]!.data) as Float32Array;
     const stored = interpreter.getTensor(output!.index) as Int8Array | Float32Array;

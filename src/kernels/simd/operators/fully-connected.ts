@@ -5,6 +5,7 @@
 import { optionsOf } from "../../options.ts";
 import { clampRange } from "../../reference/activation.ts";
 import { isAsymmetric, productGeometry } from "../../reference/fully-connected.ts";
+import { finiteRange } from "../../reference/output-stage.ts";
 import { inputAt } from "../../require.ts";
 import { addressOf, type FastKernel, Region } from "../fast-kernel.ts";
 import { PASS_SCRATCH_BYTES } from "./activation-pass.ts";
@@ -29,7 +30,8 @@ const planPacked: FastKernel = (request) => {
     n: units,
     k: depth,
     activation: options.fused_activation_function,
-    floatRange: clampRange,
+    // With float weights sums that overflow stop at the largest float, with int8 weights they do not.
+    floatRange: inputAt(node, 1).dtype === "float32" ? finiteRange : clampRange,
     asymmetric: isAsymmetric(node, options),
     precision: isPerChannel ? "per-channel" : "per-tensor",
   });
