@@ -37,7 +37,7 @@ export function lastStep(
 export function stateRemark(node: string, kinds: readonly string[]): Diagnostic {
   return {
     id: "recurrent-state",
-    text: `The loop became a fused ${kinds.join(", ")}, which keeps its state from run to run; reset the variables before a new sequence.`,
+    text: `The recurrent layer became a fused ${kinds.join(", ")}, which keeps its state from run to run; reset the variables before a new sequence.`,
     location: node,
   };
 }
