@@ -40,6 +40,22 @@ describe.each(["vision.h5", "sequence.h5", "vision.keras", "sequence.keras"])("%
   });
 });
 
+describe("the global heap of an HDF5 file", () => {
+  // With a size of 0x8060 for its 0x2460 bytes, the library walked through zeros that are no objects, without an end.
+  it("may not be longer than its objects", async () => {
+    const damaged = fixture("vision.h5").slice();
+    expect(String.fromCharCode(...damaged.subarray(2048, 2052))).toBe("GCOL");
+    damaged[2057] = 0x80;
+    expect(await surviveFile(damaged, "size")).toMatch(/^FormatError: .*an object of 0 bytes/);
+  });
+
+  it("may not have free space that takes none", async () => {
+    const damaged = fixture("vision.h5").slice();
+    damaged.fill(0, 2064, 2080);
+    expect(await surviveFile(damaged, "free")).toMatch(/^FormatError: .*an object of 0 bytes/);
+  });
+});
+
 describe("HDF5 inside an archive", () => {
   const archive = fixture("vision.keras");
   const member = (name: string): Uint8Array => readMember(archive, name, "vision.keras")!.slice();

@@ -6,6 +6,7 @@
 import type { DType, TypedArray } from "../../base/dtype.ts";
 import { FormatError, LimitError, UnsupportedError } from "../../base/errors.ts";
 import { elementCount } from "../../base/shape.ts";
+import { verifyGlobalHeaps } from "./hdf5-heaps.ts";
 
 /** Numbers in a file. Half floats come as float32. */
 export interface Hdf5Dataset {
@@ -45,6 +46,7 @@ const DTYPES = new Map<string, DType>([
 
 /** @throws {FormatError} when the bytes are no HDF5 file. */
 export async function openHdf5(bytes: Uint8Array, where: string): Promise<Hdf5File> {
+  verifyGlobalHeaps(bytes, where);
   const library = await import("h5wasm");
   const module = await library.ready;
   // Else it prints what is wrong and goes on.
