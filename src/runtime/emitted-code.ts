@@ -4,7 +4,11 @@
  * compared with the plain code before it is trusted (`self-check.ts`). Kernels are bound anew to what was settled on.
  */
 import { assert } from "../base/errors.ts";
-import type { EmittedFunction, FastPlace } from "../kernels/simd/fast-kernel.ts";
+import {
+  type EmittedFunction,
+  type FastPlace,
+  MIN_SHARED_WORK,
+} from "../kernels/simd/fast-kernel.ts";
 import { ModuleBuilder } from "../wasm/module-builder.ts";
 import { type Compile, compilePlain } from "./compile.ts";
 import { ThreadPool } from "./thread-pool.ts";
@@ -26,8 +30,6 @@ export interface EmittedCodeOptions {
 
 /** Largest memory of a module, in pages. */
 export const MAX_PAGES = 65536;
-/** Multiplications below which calls are not shared out: some 20 µs of one thread, as long as it takes to wake another. */
-const MIN_SHARED_WORK = 300_000;
 
 type EmittedCall = (...args: number[]) => void;
 

@@ -15,6 +15,9 @@ export interface EmittedFunction {
   emit(module: ModuleBuilder): void;
 }
 
+/** Multiplications below which calls are not shared out: some 20 µs of one thread, as long as it takes to wake another. */
+export const MIN_SHARED_WORK = 300_000;
+
 /** Where a bound kernel works. */
 export interface FastPlace {
   readonly memory: WebAssembly.Memory;

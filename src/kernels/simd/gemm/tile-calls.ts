@@ -1,4 +1,5 @@
 /** How a product is cut into calls of one emitted function: blocks of rows, and panels of columns for several threads. */
+import { MIN_SHARED_WORK } from "../fast-kernel.ts";
 import { blockColumns, blockRows } from "./blocks.ts";
 import type { GemmCommon } from "./emit-gemm.ts";
 import { gemmSteps, packedByteLength } from "./pack.ts";
@@ -37,7 +38,8 @@ export function tileCalls(
   const steps = gemmSteps(variant, k);
   const panelBytes = packedByteLength(variant, variant.nr, k);
   const block = rowBlock(product);
-  const columns = blockColumns(n, variant.nr, Math.ceil(rows / block), threads);
+  const sharers = rows * n * k < MIN_SHARED_WORK ? 1 : threads;
+  const columns = blockColumns(n, variant.nr, Math.ceil(rows / block), sharers);
   const calls: number[][] = [];
   for (let column = 0; column < n; column += columns) {
     for (let row = 0; row < rows; row += block) {

@@ -29,6 +29,7 @@ function fastPool(fold: PoolFold): FastKernel {
     const variant = { fold, data };
     const name = poolName(variant);
     const rowBytes = geometry.columns.inputSize * geometry.channels * bytes;
+    const windows = runs.reduce((sum, run) => sum + run.windows * run.rows * run.columns, 0);
     const windowStride = geometry.columns.stride * geometry.channels * bytes;
     return {
       variant: name,
@@ -42,7 +43,7 @@ function fastPool(fold: PoolFold): FastKernel {
             const window = [windowStride, windows, rows, rowBytes, columns] as const;
             return [from + source, ...window, geometry.channels, to + out, min, max];
           });
-          place.callAll(name, calls);
+          place.callAll(name, calls, windows * geometry.channels);
         };
       },
     };
