@@ -47,15 +47,23 @@ export function walkStrided(
   walk: StridedWalk,
 ): void {
   const out = present(output);
-  const { strides, start = 0, shape = out.shape } = walk;
   const from = elementsOf(input);
   const to = writableElementsOf(out);
   const units = unitsPerElement(out.dtype);
+  const { strides, shape } = mergedAxes(walk.strides, walk.shape ?? out.shape);
+  const [step = 1, size = 1] = [strides.at(-1), shape.at(-1)];
+  const last = shape.length - 1;
   const counter = new Array<number>(shape.length).fill(0);
-  let position = start;
-  for (let i = 0; i < to.length; i += units) {
-    for (let u = 0; u < units; u++) to[i + u] = from[position * units + u];
-    for (let axis = shape.length - 1; axis >= 0; axis--) {
+  let position = walk.start ?? 0;
+  for (let i = 0; i < to.length; i += size * units) {
+    if (step === 1) copyUnits(from, position * units, to, i, size * units);
+    else {
+      for (let k = 0; k < size; k++) {
+        for (let u = 0; u < units; u++)
+          to[i + k * units + u] = from[(position + k * step) * units + u];
+      }
+    }
+    for (let axis = last - 1; axis >= 0; axis--) {
       position += strides[axis];
       if (++counter[axis] < shape[axis]) break;
       position -= strides[axis] * shape[axis];
@@ -63,6 +71,25 @@ export function walkStrided(
     }
   }
   storeElements(out, to);
+}
+
+/** The same walk with axes that follow each other in the input as one, and none of size 1. */
+function mergedAxes(
+  strides: readonly number[],
+  shape: Shape,
+): { readonly strides: number[]; readonly shape: number[] } {
+  const merged = { strides: [] as number[], shape: [] as number[] };
+  for (let axis = shape.length - 1; axis >= 0; axis--) {
+    const [stride, size] = [merged.strides[0], merged.shape[0]];
+    if (shape[axis] === 1) continue;
+    if (stride !== undefined && size !== undefined && strides[axis] === stride * size) {
+      merged.shape[0] = size * shape[axis];
+    } else {
+      merged.strides.unshift(strides[axis]);
+      merged.shape.unshift(shape[axis]);
+    }
+  }
+  return merged;
 }
 
 function checkMovement(node: KernelNode, role: string): void {

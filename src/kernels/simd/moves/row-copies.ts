@@ -10,12 +10,12 @@ export interface RowCopies {
   readonly length: number;
 }
 
-/** Copies that move element `sources[i]` to place i, for all i. */
-export function cutIntoCopies(sources: Int32Array): RowCopies[] {
+/** Copies that move element `sources[i] − first` to place i, for all i. */
+export function cutIntoCopies(sources: Int32Array, first = 0): RowCopies[] {
   const copies: RowCopies[] = [];
   for (let target = 0; target < sources.length; ) {
-    const first = { source: sources[target], target, length: runLength(sources, target) };
-    const { source, length } = first;
+    const source = sources[target];
+    const length = runLength(sources, target);
     let next = target + length;
     const sourceStride = next < sources.length ? sources[next] - source : 0;
     let rows = 1;
@@ -27,7 +27,8 @@ export function cutIntoCopies(sources: Int32Array): RowCopies[] {
       rows++;
       next += length;
     }
-    copies.push({ ...first, sourceStride, targetStride: length, rows });
+    const ends = { source: source - first, sourceStride, target, targetStride: length };
+    copies.push({ ...ends, rows, length });
     target = next;
   }
   return copies;

@@ -61,7 +61,8 @@ function planCopies(node: KernelNode, copies: readonly RowCopies[]): FastPlan | 
 /** The copies that make up a movement; undefined where some elements are a fill. */
 function copiesOf(node: KernelNode, known: ValueOf): RowCopies[] | undefined {
   const [input, output] = [inputAt(node, 0), outputAt(node, 0)];
-  const numbers = Int32Array.from({ length: elementCount(input.shape) }, (_, index) => index + 1);
+  const numbers = new Int32Array(elementCount(input.shape));
+  for (let index = 0; index < numbers.length; index++) numbers[index] = index + 1;
   const moved = new Int32Array(elementCount(output.shape));
   const { quantization: _, ...plain } = { ...input, dtype: "int32" as const };
   const { quantization: __, ...plainOutput } = { ...output, dtype: "int32" as const };
@@ -72,7 +73,7 @@ function copiesOf(node: KernelNode, known: ValueOf): RowCopies[] | undefined {
   );
   const operands = node.inputs.map((_, index) => (index === 0 ? view : known(index)));
   run?.(operands, [{ ...plainOutput, data: moved, resize: withoutSurroundings }]);
-  return moved.includes(0) ? undefined : cutIntoCopies(moved.map((number) => number - 1));
+  return moved.includes(0) ? undefined : cutIntoCopies(moved, 1);
 }
 
 function bindCopies(
