@@ -27,7 +27,7 @@ import {
   unitsPerElement,
   zeroOf,
 } from "./elements.ts";
-import { walkStrided } from "./rearranging.ts";
+import { type StridedWalk, type WalkOf, walking } from "./strided-walk.ts";
 
 /** Block sizes of the spatial axes (1, 2, …), and what is added to or taken from each of them. */
 interface Blocks {
@@ -189,6 +189,28 @@ function checkDepth(node: KernelNode): void {
   requireSameType(node, inputAt(node, 0), outputAt(node, 0), "output");
 }
 
+/** The walk over six axes with the third and the fourth exchanged. */
+function exchanged(blocked: Shape): StridedWalk {
+  const strides = rowMajorStrides(blocked);
+  const order = [0, 1, 3, 2, 4, 5];
+  return {
+    strides: order.map((axis) => strides[axis]),
+    shape: order.map((axis) => blocked[axis]),
+  };
+}
+
+const spaceToDepthWalk: WalkOf = (node) => {
+  const size = optionsOf(node, "SpaceToDepthOptions").block_size;
+  const [batch, height, width, depth] = inputAt(node, 0).shape;
+  return exchanged([batch, height / size, size, width / size, size, depth]);
+};
+
+const depthToSpaceWalk: WalkOf = (node) => {
+  const size = optionsOf(node, "DepthToSpaceOptions").block_size;
+  const [batch, height, width, whole] = inputAt(node, 0).shape;
+  return exchanged([batch, height, width, size, size, whole / (size * size)]);
+};
+
 /** [b, h·s, w·s, c] → [b, h, w, s·s·c]. */
 const SPACE_TO_DEPTH: Kernel = {
   check: checkDepth,
@@ -200,17 +222,7 @@ const SPACE_TO_DEPTH: Kernel = {
     }
     return [[batch, height / size, width / size, depth * size * size]];
   },
-  create(node) {
-    const size = optionsOf(node, "SpaceToDepthOptions").block_size;
-    const [batch, height, width, depth] = inputAt(node, 0).shape;
-    const [y, x] = [height / size, width / size];
-    const strides = rowMajorStrides([batch, y, size, x, size, depth]);
-    const order = [0, 1, 3, 2, 4, 5];
-    return ([input], [out]) => {
-      const shape = [batch, y, x, size, size, depth];
-      walkStrided(input, out, { strides: order.map((axis) => strides[axis]), shape });
-    };
-  },
+  create: walking(spaceToDepthWalk),
 };
 
 /** [b, h, w, s·s·c] → [b, h·s, w·s, c]. */
@@ -224,17 +236,7 @@ const DEPTH_TO_SPACE: Kernel = {
     }
     return [[batch, height * size, width * size, depth / (size * size)]];
   },
-  create(node) {
-    const size = optionsOf(node, "DepthToSpaceOptions").block_size;
-    const [batch, height, width, whole] = inputAt(node, 0).shape;
-    const depth = whole / (size * size);
-    const strides = rowMajorStrides([batch, height, width, size, size, depth]);
-    const order = [0, 1, 3, 2, 4, 5];
-    return ([input], [out]) => {
-      const shape = [batch, height, size, width, size, depth];
-      walkStrided(input, out, { strides: order.map((axis) => strides[axis]), shape });
-    };
-  },
+  create: walking(depthToSpaceWalk),
 };
 
 export const BLOCK_LAYOUT: KernelTable = {
@@ -242,4 +244,10 @@ export const BLOCK_LAYOUT: KernelTable = {
   BATCH_TO_SPACE_ND,
   SPACE_TO_DEPTH,
   DEPTH_TO_SPACE,
+};
+
+/** What the operators that are walks pick. */
+export const BLOCK_WALKS: Readonly<Record<string, WalkOf>> = {
+  SPACE_TO_DEPTH: spaceToDepthWalk,
+  DEPTH_TO_SPACE: depthToSpaceWalk,
 };

@@ -3,7 +3,7 @@
  * REVERSE_SEQUENCE, TILE, BROADCAST_TO. All but REVERSE_SEQUENCE are one walk with a stride per output axis.
  */
 import { formatShape, type Shape } from "../../base/shape.ts";
-import type { Kernel, KernelNode, KernelTable, OutputView, TensorView } from "../kernel.ts";
+import type { Kernel, KernelNode, KernelTable, TensorView } from "../kernel.ts";
 import { optionsOf } from "../options.ts";
 import {
   badValue,
@@ -18,79 +18,8 @@ import {
 import { present } from "../views.ts";
 import { resolveAxes, resolveAxis, rowMajorStrides, splitAt } from "./axes.ts";
 import { broadcastShape } from "./broadcast.ts";
-import {
-  copyUnits,
-  elementsOf,
-  integersOf,
-  storeElements,
-  unitsPerElement,
-  writableElementsOf,
-} from "./elements.ts";
-
-/** Which elements of an input fill an output. */
-export interface StridedWalk {
-  /** Elements that each coordinate advances by; 0 and negative numbers are fine. */
-  readonly strides: readonly number[];
-  /** Element at the origin; 0 by default. */
-  readonly start?: number;
-  /** The output's elements, seen with this shape; its own by default. */
-  readonly shape?: Shape;
-}
-
-/**
- * Fills the output row-major from the input: the element at coordinates (i, j, …) comes from
- * start + i·strides[0] + j·strides[1] + …
- */
-export function walkStrided(
-  input: TensorView | undefined,
-  output: OutputView | undefined,
-  walk: StridedWalk,
-): void {
-  const out = present(output);
-  const from = elementsOf(input);
-  const to = writableElementsOf(out);
-  const units = unitsPerElement(out.dtype);
-  const { strides, shape } = mergedAxes(walk.strides, walk.shape ?? out.shape);
-  const [step = 1, size = 1] = [strides.at(-1), shape.at(-1)];
-  const last = shape.length - 1;
-  const counter = new Array<number>(shape.length).fill(0);
-  let position = walk.start ?? 0;
-  for (let i = 0; i < to.length; i += size * units) {
-    if (step === 1) copyUnits(from, position * units, to, i, size * units);
-    else {
-      for (let k = 0; k < size; k++) {
-        for (let u = 0; u < units; u++)
-          to[i + k * units + u] = from[(position + k * step) * units + u];
-      }
-    }
-    for (let axis = last - 1; axis >= 0; axis--) {
-      position += strides[axis];
-      if (++counter[axis] < shape[axis]) break;
-      position -= strides[axis] * shape[axis];
-      counter[axis] = 0;
-    }
-  }
-  storeElements(out, to);
-}
-
-/** The same walk with axes that follow each other in the input as one, and none of size 1. */
-function mergedAxes(
-  strides: readonly number[],
-  shape: Shape,
-): { readonly strides: number[]; readonly shape: number[] } {
-  const merged = { strides: [] as number[], shape: [] as number[] };
-  for (let axis = shape.length - 1; axis >= 0; axis--) {
-    const [stride, size] = [merged.strides[0], merged.shape[0]];
-    if (shape[axis] === 1) continue;
-    if (stride !== undefined && size !== undefined && strides[axis] === stride * size) {
-      merged.shape[0] = size * shape[axis];
-    } else {
-      merged.strides.unshift(strides[axis]);
-      merged.shape.unshift(shape[axis]);
-    }
-  }
-  return merged;
-}
+import { copyUnits, elementsOf, integersOf, unitsPerElement } from "./elements.ts";
+import { type WalkOf, walking } from "./strided-walk.ts";
 
 function checkMovement(node: KernelNode, role: string): void {
   requireOperands(node, [2, 2]);
@@ -104,6 +33,17 @@ function permutationOf(node: KernelNode, view: TensorView, rank: number): number
   throw misshapen(node, `permutation ${formatShape(permutation)}`, `each of ${rank} axes once`);
 }
 
+const transposeWalk: WalkOf = (node, known) => {
+  const permutation = known(1);
+  const { shape } = inputAt(node, 0);
+  const strides = rowMajorStrides(shape);
+  return (
+    permutation && {
+      strides: permutationOf(node, permutation, shape.length).map((axis) => strides[axis]),
+    }
+  );
+};
+
 const TRANSPOSE: Kernel = {
   check: (node) => checkMovement(node, "permutation"),
   shapes(node, known) {
@@ -112,31 +52,37 @@ const TRANSPOSE: Kernel = {
     const { shape } = inputAt(node, 0);
     return [permutationOf(node, view, shape.length).map((axis) => shape[axis])];
   },
-  create:
-    (node) =>
-    ([input, permutation], [out]) => {
-      const { shape } = present(input);
-      const strides = rowMajorStrides(shape);
-      const order = permutationOf(node, present(permutation), shape.length);
-      walkStrided(input, out, { strides: order.map((axis) => strides[axis]) });
-    },
+  create: walking(transposeWalk),
+};
+
+const reverseWalk: WalkOf = (node, known) => {
+  const axes = known(1);
+  if (axes === undefined) return undefined;
+  const { shape } = inputAt(node, 0);
+  const strides = rowMajorStrides(shape);
+  let start = 0;
+  for (const axis of resolveAxes(node, integersOf(node, axes), shape.length)) {
+    start += strides[axis] * (shape[axis] - 1);
+    strides[axis] = -strides[axis];
+  }
+  return { strides, start };
 };
 
 const REVERSE_V2: Kernel = {
   check: (node) => checkMovement(node, "axis"),
   shapes: (node) => [inputAt(node, 0).shape],
-  create:
-    (node) =>
-    ([input, axesView], [out]) => {
-      const { shape } = present(input);
-      const strides = rowMajorStrides(shape);
-      let start = 0;
-      for (const axis of resolveAxes(node, integersOf(node, axesView), shape.length)) {
-        start += strides[axis] * (shape[axis] - 1);
-        strides[axis] = -strides[axis];
-      }
-      walkStrided(input, out, { strides, start });
-    },
+  create: walking(reverseWalk),
+};
+
+const broadcastWalk: WalkOf = (node) => {
+  const { shape } = inputAt(node, 0);
+  const own = rowMajorStrides(shape);
+  const target = outputAt(node, 0).shape;
+  const added = target.length - shape.length;
+  const strides = target.map((_, axis) =>
+    axis < added || shape[axis - added] === 1 ? 0 : own[axis - added],
+  );
+  return { strides };
 };
 
 const BROADCAST_TO: Kernel = {
@@ -156,17 +102,7 @@ const BROADCAST_TO: Kernel = {
     }
     return [target];
   },
-  create:
-    () =>
-    ([input], [out]) => {
-      const { shape } = present(input);
-      const own = rowMajorStrides(shape);
-      const added = present(out).shape.length - shape.length;
-      const strides = present(out).shape.map((_, axis) =>
-        axis < added || shape[axis - added] === 1 ? 0 : own[axis - added],
-      );
-      walkStrided(input, out, { strides });
-    },
+  create: walking(broadcastWalk),
 };
 
 function tiledShape(node: KernelNode, shape: Shape, multiples: readonly number[]): Shape {
@@ -178,23 +114,24 @@ function tiledShape(node: KernelNode, shape: Shape, multiples: readonly number[]
 }
 
 /** Repeating is a walk over twice the axes: one of stride 0 for the repetitions in front of each of the input's. */
+const tileWalk: WalkOf = (node, known) => {
+  const view = known(1);
+  if (view === undefined) return undefined;
+  const { shape } = inputAt(node, 0);
+  const multiples = integersOf(node, view);
+  return {
+    strides: rowMajorStrides(shape).flatMap((stride) => [0, stride]),
+    shape: shape.flatMap((size, axis) => [multiples[axis], size]),
+  };
+};
+
 const TILE: Kernel = {
   check: (node) => checkMovement(node, "multiples"),
   shapes(node, known) {
     const view = known(1);
     return [view && tiledShape(node, inputAt(node, 0).shape, integersOf(node, view))];
   },
-  create:
-    (node) =>
-    ([input, multiplesView], [out]) => {
-      const { shape } = present(input);
-      const multiples = integersOf(node, multiplesView);
-      const strides = rowMajorStrides(shape);
-      walkStrided(input, out, {
-        strides: strides.flatMap((stride) => [0, stride]),
-        shape: shape.flatMap((size, axis) => [multiples[axis], size]),
-      });
-    },
+  create: walking(tileWalk),
 };
 
 /** Reverses the first `lengths[b]` elements along one axis, for each b of another. */
@@ -247,4 +184,12 @@ export const REARRANGING: KernelTable = {
   REVERSE_SEQUENCE,
   BROADCAST_TO,
   TILE,
+};
+
+/** What the operators that are walks pick. */
+export const REARRANGING_WALKS: Readonly<Record<string, WalkOf>> = {
+  TRANSPOSE: transposeWalk,
+  REVERSE_V2: reverseWalk,
+  BROADCAST_TO: broadcastWalk,
+  TILE: tileWalk,
 };

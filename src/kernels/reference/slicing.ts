@@ -22,7 +22,7 @@ import {
   unitsPerElement,
   writableElementsOf,
 } from "./elements.ts";
-import { walkStrided } from "./rearranging.ts";
+import { type WalkOf, walking } from "./strided-walk.ts";
 
 const INDEX_TYPES = ["int32", "int64"] as const;
 
@@ -138,11 +138,23 @@ function rangeOf(
   return { start, step, length: Math.max(0, Math.ceil((stop - start) / step)), shrinks: false };
 }
 
+type BoxOf = (node: KernelNode, known: ValueOf) => Box | undefined;
+
+/** The walk over a box. */
+function boxWalk(boxOf: BoxOf): WalkOf {
+  return (node, known) => {
+    const box = boxOf(node, known);
+    if (box === undefined) return undefined;
+    const strides = rowMajorStrides(inputAt(node, 0).shape);
+    let start = 0;
+    for (let axis = 0; axis < strides.length; axis++) start += box.starts[axis] * strides[axis];
+    const steps = strides.map((stride, axis) => stride * box.steps[axis]);
+    return { strides: steps, start, shape: box.sizes };
+  };
+}
+
 /** A kernel that copies the box that `boxOf` tells from the operands. */
-function boxKernel(
-  operands: number,
-  boxOf: (node: KernelNode, known: ValueOf) => Box | undefined,
-): Kernel {
+function boxKernel(operands: number, boxOf: BoxOf): Kernel {
   return {
     check(node) {
       requireOperands(node, [operands, operands]);
@@ -150,16 +162,7 @@ function boxKernel(
       for (let i = 1; i < operands; i++) requireType(node, inputAt(node, i), INDEX_TYPES, "index");
     },
     shapes: (node, known) => [boxOf(node, known)?.shape],
-    create: (node) => (inputs, outputs) => {
-      const input = present(inputs[0]);
-      const box = boxOf(node, (i) => inputs[i]);
-      if (box === undefined) return;
-      const strides = rowMajorStrides(input.shape);
-      let start = 0;
-      for (let axis = 0; axis < strides.length; axis++) start += box.starts[axis] * strides[axis];
-      const steps = strides.map((stride, axis) => stride * box.steps[axis]);
-      walkStrided(input, outputs[0], { strides: steps, start, shape: box.sizes });
-    },
+    create: walking(boxWalk(boxOf)),
   };
 }
 
@@ -211,4 +214,10 @@ export const SLICING: KernelTable = {
   SLICE: boxKernel(3, sliceBox),
   STRIDED_SLICE: boxKernel(4, stridedBox),
   DYNAMIC_UPDATE_SLICE,
+};
+
+/** What the operators that are walks pick. */
+export const SLICING_WALKS: Readonly<Record<string, WalkOf>> = {
+  SLICE: boxWalk(sliceBox),
+  STRIDED_SLICE: boxWalk(stridedBox),
 };

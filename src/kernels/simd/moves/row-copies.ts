@@ -1,4 +1,6 @@
 /** Cuts a movement of elements into copies of rows. All numbers are elements. */
+import { elementCount, type Shape } from "../../../base/shape.ts";
+import { mergedAxes, type StridedWalk } from "../../reference/strided-walk.ts";
 
 /** `rows` rows of `length` elements each, from one stride to another. */
 export interface RowCopies {
@@ -32,6 +34,39 @@ export function cutIntoCopies(sources: Int32Array, first = 0): RowCopies[] {
     target = next;
   }
   return copies;
+}
+
+/** The same copies where each element is a vector of `unit` elements. */
+export function inUnits(copies: readonly RowCopies[], unit: number): RowCopies[] {
+  return copies.map(({ source, sourceStride, target, targetStride, rows, length }) => ({
+    ...{ source: source * unit, sourceStride: sourceStride * unit },
+    ...{ target: target * unit, targetStride: targetStride * unit },
+    ...{ rows, length: length * unit },
+  }));
+}
+
+/** Copies that fill an output of shape `out` as a walk has it; undefined where they are more than `most`. */
+export function walkCopies(walk: StridedWalk, out: Shape, most: number): RowCopies[] | undefined {
+  const { strides, shape } = mergedAxes(walk.strides, walk.shape ?? out);
+  const isDense = strides.at(-1) === 1;
+  const length = isDense ? (shape.pop() ?? 1) : 1;
+  if (isDense) strides.pop();
+  const rows = shape.pop() ?? 1;
+  const sourceStride = strides.pop() ?? 0;
+  const count = elementCount(shape);
+  if (count > most) return undefined;
+  const counter = new Array<number>(shape.length).fill(0);
+  let source = walk.start ?? 0;
+  return Array.from({ length: count }, (_, index) => {
+    const copy = { source, sourceStride, target: index * rows * length, targetStride: length };
+    for (let axis = shape.length - 1; axis >= 0; axis--) {
+      source += strides[axis];
+      if (++counter[axis] < shape[axis]) break;
+      source -= strides[axis] * shape[axis];
+      counter[axis] = 0;
+    }
+    return { ...copy, rows, length };
+  });
 }
 
 /** How many elements from `start` on follow each other in the source too. */
