@@ -113,6 +113,10 @@ describe("hash tables", () => {
   it.each([
     ["tables", { CALL_ONCE: 1, HASHTABLE: 4, HASHTABLE_IMPORT: 2, HASHTABLE_FIND: 2, ADD: 1 }],
     ["table_files", { CALL_ONCE: 1, HASHTABLE: 4, HASHTABLE_IMPORT: 2, HASHTABLE_FIND: 2 }],
+    [
+      "tables_of_int32",
+      { CALL_ONCE: 1, HASHTABLE: 4, HASHTABLE_IMPORT: 2, HASHTABLE_FIND: 2, CAST: 2 },
+    ],
   ])("%s are filled once and looked up, their size is a constant", async (name, operators) => {
     const { model } = await convertFixture(name);
     expect(countsOf(model)).toMatchObject(operators);

@@ -1,4 +1,4 @@
-/** Norms, box selection and the size of tables in terms of what has an operator. */
+/** Norms and box selection in terms of what has an operator. */
 import { floatAttr } from "../../graph/attrs.ts";
 import type { ValueRef } from "../../graph/ir.ts";
 import { attr, flagAttr } from "../attributes.ts";
@@ -42,21 +42,9 @@ const nonMaxSuppression: Decomposition = (node, build) => {
   return [w.node("Slice", [padded, build.ints([0]), w.reshape(count, [1])])];
 };
 
-/** What is in a hash table never changes: the number of its different keys is a constant. */
-const tableSize: Decomposition = (node, build) => {
-  const table = node.inputs[0] && build.producer(node.inputs[0]);
-  const keys = table?.op === "HashTableV2" ? build.value(table.inputs[0]) : undefined;
-  if (keys === undefined) return undefined;
-  const different = new Set([...(keys.data as Iterable<bigint | Uint8Array>)].map(String));
-  const count = BigInt64Array.of(BigInt(different.size));
-  return [build.constant(node.name, { dtype: "int64", shape: [], data: count })];
-};
-
 export const SELECTION_DECOMPOSITIONS: ReadonlyMap<string, Decomposition> = new Map([
   ["EuclideanNorm", euclideanNorm],
   ["ApproximateEqual", approximateEqual],
   ["NonMaxSuppressionV2", nonMaxSuppression],
   ["NonMaxSuppressionV3", nonMaxSuppression],
-  ["LookupTableSizeV2", tableSize],
-  ["LookupTableSize", tableSize],
 ]);

@@ -7,6 +7,7 @@ import { DATA_MOVEMENT_DECOMPOSITIONS } from "./data-movement.ts";
 import { EINSUM } from "./einsum.ts";
 import { ELEMENTWISE_DECOMPOSITIONS } from "./elementwise.ts";
 import { FAKE_QUANT_DECOMPOSITIONS } from "./fake-quant.ts";
+import { HASH_TABLES } from "./hash-tables.ts";
 import { PARTITIONS } from "./partitions.ts";
 import { SELECTION_DECOMPOSITIONS } from "./selection.ts";
 
@@ -29,4 +30,5 @@ export const DECOMPOSITIONS: ReadonlyMap<string, Decomposition> = new Map([
   ...EINSUM,
   ...FAKE_QUANT_DECOMPOSITIONS,
   ...SELECTION_DECOMPOSITIONS,
+  ...HASH_TABLES,
 ]);
