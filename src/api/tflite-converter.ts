@@ -161,8 +161,8 @@ export class TFLiteConverter {
    * Reads a TF.js model, layers or graph.
    * @param source The `model.json`: its path (Node only), or the folder that it is in together with its weights.
    * @throws {IoError} when the model or a file of weights is missing; {FormatError} when the model is malformed or names
-   * files outside its folder; {UnsupportedError} for layers without a translation and for hash tables; {UsageError} when
-   * `options` name what is not there.
+   * files outside its folder; {UnsupportedError} for layers without a translation; {UsageError} when `options` name
+   * what is not there.
    */
   static async fromTfjs(
     source: string | FileTree,

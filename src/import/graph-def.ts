@@ -57,6 +57,12 @@ const NO_RESULT: ReadonlySet<string> = new Set([
   "ImageSummary",
   "MergeSummary",
   "TensorArrayCloseV3",
+  "LookupTableImport",
+  "LookupTableImportV2",
+  "InitializeTable",
+  "InitializeTableV2",
+  "InitializeTableFromTextFile",
+  "InitializeTableFromTextFileV2",
 ]);
 
 /**

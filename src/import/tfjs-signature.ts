@@ -2,7 +2,6 @@
  * Inputs and outputs of a TF.js graph model: a SignatureDef in JSON, among the model's own fields or among the user's
  * metadata, or none (tfjs-converter/src/executor/graph_model.ts).
  */
-import { UnsupportedError } from "../base/errors.ts";
 import { Config, isObject } from "./keras/config.ts";
 
 /** Tensor names in the order of the signature, and its names for them. */
@@ -12,13 +11,8 @@ export interface TfjsSignature {
   readonly keys: { readonly inputs: readonly string[]; readonly outputs: readonly string[] };
 }
 
-/**
- * Reads the signature; undefined where there is none that says both inputs and outputs.
- *
- * @throws {UnsupportedError} for models with hash tables, which a second graph fills.
- */
+/** Reads the signature; undefined where there is none that says both inputs and outputs. */
 export function readTfjsSignature(model: Config): TfjsSignature | undefined {
-  refuseTables(model);
   const metadata = model.has("userDefinedMetadata")
     ? model.object("userDefinedMetadata")
     : undefined;
@@ -44,14 +38,44 @@ interface Entry {
   readonly name: string;
 }
 
+/** Tensors; hash tables, which a `resourceId` marks, are not passed in. */
 function entriesOf(signature: Config, side: "inputs" | "outputs"): Entry[] {
+  return configsOf(signature, side)
+    .filter(([, entry]) => !entry.has("resourceId"))
+    .map(([key, entry]) => ({ key, name: entry.text("name") }));
+}
+
+function configsOf(signature: Config, side: "inputs" | "outputs"): [string, Config][] {
   const entries = signature.get(side);
   if (!isObject(entries)) return [];
-  return Object.entries(entries).map(([key, value]) => {
-    const entry = new Config(value, `${signature.where}, ${side}, "${key}"`);
-    if (entry.has("resourceId")) throw noTables(entry.where);
-    return { key, name: entry.text("name") };
-  });
+  return Object.entries(entries).map(([key, value]) => [
+    key,
+    new Config(value, `${signature.where}, ${side}, "${key}"`),
+  ]);
+}
+
+/** The placeholders that stand for hash tables, by the nodes of the initializer that make them. */
+export function readCapturedTables(model: Config): Map<string, string> {
+  const metadata = model.has("userDefinedMetadata")
+    ? model.object("userDefinedMetadata")
+    : undefined;
+  const read = (name: string, side: "inputs" | "outputs"): [number, string][] => {
+    const place = [metadata, model].find((config) => config?.has(name));
+    if (place === undefined) return [];
+    return configsOf(place.object(name), side)
+      .filter(([, entry]) => entry.has("resourceId"))
+      .map(([key, entry]) => [
+        entry.number("resourceId"),
+        entry.text("name", key).replace(/:\d+$/, ""),
+      ]);
+  };
+  const makers = new Map(read("initializerSignature", "outputs"));
+  const captured = new Map<string, string>();
+  for (const [id, placeholder] of read("signature", "inputs")) {
+    const maker = makers.get(id);
+    if (maker !== undefined) captured.set(maker, placeholder);
+  }
+  return captured;
 }
 
 /** The names that a model whose outputs are a dictionary had for them, in the order of the signature's outputs. */
@@ -61,21 +85,4 @@ function structuredKeys(metadata: Config | undefined, count: number): string[] |
     return undefined;
   }
   return keys.every((key) => typeof key === "string") ? (keys as string[]) : undefined;
-}
-
-function refuseTables(model: Config): void {
-  const initializer = model.has("modelInitializer") ? model.object("modelInitializer") : undefined;
-  if (initializer?.has("node") && initializer.list("node").length > 0) {
-    throw noTables(initializer.where);
-  }
-}
-
-function noTables(where: string): UnsupportedError {
-  return new UnsupportedError({
-    where,
-    found: "hash tables, which a second graph fills",
-    expected: "a model without them",
-    remedy: "Look words up before the model runs, and convert the part after that",
-    features: ["TF.js hash tables"],
-  });
 }

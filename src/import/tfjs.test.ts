@@ -335,11 +335,6 @@ describe("importTfjs, models that are wrong", () => {
       /FormatError.*"many" as an integer/,
     ],
     [
-      "hash tables",
-      modelOf(nodes, [KERNEL], floats(1, 2, 3, 4), { modelInitializer: { node: [X] } }),
-      /UnsupportedError.*hash tables/,
-    ],
-    [
       "a fusion that nobody knows",
       modelOf(
         [

@@ -21,7 +21,8 @@ import { Config, type Json, parseJson } from "./keras/config.ts";
 import { readModelSpec } from "./keras/model-spec.ts";
 import { listedWeights } from "./keras/weights.ts";
 import { buildKerasGraph } from "./keras-graph.ts";
-import { readTfjsSignature } from "./tfjs-signature.ts";
+import { withInitializer } from "./tfjs-initializer.ts";
+import { readCapturedTables, readTfjsSignature } from "./tfjs-signature.ts";
 
 /** Far more than any description of a model; an engine's strings end at about 500 million characters. */
 const MAX_MODEL_BYTES = 128 * 1024 * 1024;
@@ -91,7 +92,17 @@ function importGraphModel(
   const { inputs, outputs } = options;
   const signature =
     inputs === undefined && outputs === undefined ? readTfjsSignature(model) : undefined;
-  const graphDef = unfuseGraph(readGraphJson(model.get("modelTopology"), weights, where));
+  const topology = readGraphJson(model.get("modelTopology"), weights, where);
+  const initializer = model.has("modelInitializer") ? model.get("modelInitializer") : undefined;
+  const whole =
+    initializer === undefined
+      ? topology
+      : withInitializer(
+          topology,
+          readGraphJson(initializer, weights, where),
+          readCapturedTables(model),
+        );
+  const graphDef = unfuseGraph(whole);
   return importGraphRecords(graphDef, { ...options, ...signature, allSinks: true, name: where });
 }
 

@@ -46,6 +46,21 @@ it.each(["vision", "sequence", "fused", "loop"])("%s gives what TF.js gives", as
   interpreter.dispose();
 });
 
+it("a hash table that a second graph fills gives what TF.js gives", async () => {
+  const model = await converted("table");
+  const json = readFileSync(`${folderOf("table")}/expected.json`, "utf8");
+  const { inputs, outputs } = JSON.parse(json) as { inputs: string[][]; outputs: number[][] };
+  expect(operatorsOf(model)).toEqual(["CALL_ONCE", "HASHTABLE", "HASHTABLE_FIND", "CAST", "ADD"]);
+  const interpreter = await Interpreter.create(model);
+  const [input] = interpreter.getInputDetails();
+  const [output] = interpreter.getOutputDetails();
+  const words = inputs[0]!.map((word) => new TextEncoder().encode(word));
+  interpreter.setTensor(input!.index, words);
+  await interpreter.invoke();
+  expect([...(interpreter.getTensor(output!.index) as Int32Array)]).toEqual(outputs[0]);
+  interpreter.dispose();
+});
+
 it("fused operations that were taken apart are fused again", async () => {
   expect(operatorsOf(await converted("fused"))).toEqual([
     "CONV_2D",
