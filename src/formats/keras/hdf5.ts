@@ -49,12 +49,8 @@ export async function openHdf5(bytes: Uint8Array, where: string): Promise<Hdf5Fi
   verifyGlobalHeaps(bytes, where);
   const library = await import("h5wasm");
   const module = await library.ready;
-  // Else it prints what is wrong and goes on.
-  module.activate_throwing_error_handler();
   const { FS } = module;
   const path = freeName((name) => FS.analyzePath(name, true).exists);
-  // Read only, so that the bytes need no copy.
-  FS.createDataFile("/", path, bytes, true, false, true);
   const guarded = <T>(what: string, read: () => T): T => {
     try {
       return read();
@@ -64,9 +60,18 @@ export async function openHdf5(bytes: Uint8Array, where: string): Promise<Hdf5Fi
     }
   };
   const file = guarded("the file", () => {
-    const opened = new library.File(path, "r");
-    if (opened.file_id < 0n) throw new Error("not an HDF5 file");
-    return opened;
+    // Else it prints what is wrong and goes on.
+    module.activate_throwing_error_handler();
+    // Read only, so that the bytes need no copy.
+    FS.createDataFile("/", path, bytes, true, false, true);
+    try {
+      const opened = new library.File(path, "r");
+      if (opened.file_id < 0n) throw new Error("not an HDF5 file");
+      return opened;
+    } catch (error) {
+      FS.unlink(path);
+      throw error;
+    }
   });
   const attributeOf = (object: string, name: string): unknown =>
     guarded(`attribute "${name}" of "${object}"`, () => {
@@ -105,10 +110,11 @@ export async function openHdf5(bytes: Uint8Array, where: string): Promise<Hdf5Fi
         );
         return toDataset(entity.value, shape, `${where}, ${object}`);
       }),
-    close() {
-      file.close();
-      FS.unlink(path);
-    },
+    close: () =>
+      guarded("the file", () => {
+        FS.unlink(path);
+        file.close();
+      }),
   };
 }
 
@@ -166,13 +172,17 @@ function reasonOf(cause: unknown): string {
   return reasons.at(-1)?.[1] ?? text;
 }
 
+/** Some damage breaks the library itself; what it says of other files after that means nothing. */
 function damaged(where: string, what: string, cause: unknown): FormatError {
+  const isBroken = cause instanceof Error && cause.name === "RuntimeError";
   return new FormatError({
     format: "hdf5",
     where: `${where}, ${what}`,
-    found: reasonOf(cause),
+    found: isBroken ? `the HDF5 library broke down (${cause.message})` : reasonOf(cause),
     expected: "a whole HDF5 file of Keras",
-    remedy: "Copy or save the model again",
+    remedy: isBroken
+      ? "Start a new process for other files, and copy or save this model again"
+      : "Copy or save the model again",
     cause,
   });
 }
