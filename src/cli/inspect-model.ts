@@ -94,13 +94,14 @@ async function describeTflite(path: string): Promise<Description> {
 /** Whether the interpreter takes the model, and the memory that it plans for activations. */
 async function tryToLoad(
   model: Model,
-): Promise<Pick<ModelDescription, "runs" | "unsupported" | "memory">> {
+): Promise<Pick<ModelDescription, "runs" | "unsupported" | "memory" | "plan">> {
   const { Interpreter } = await import("../runtime/interpreter.ts");
   try {
     const interpreter = await Interpreter.create(model);
     const { arenaBytes, unsharedBytes } = interpreter.memory();
+    const plan = interpreter.plan();
     interpreter.dispose();
-    return { runs: true, memory: { arenaBytes, unsharedBytes } };
+    return { runs: true, memory: { arenaBytes, unsharedBytes }, plan };
   } catch (error) {
     if (isOctavoError(error, "UnsupportedError"))
       return { runs: false, unsupported: error.features };

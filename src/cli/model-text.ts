@@ -8,6 +8,7 @@ import type {
   QuantizationSummary,
   SubgraphSummary,
 } from "../model/summary.ts";
+import type { PlannedStep } from "../runtime/planned-steps.ts";
 import { SOURCE_TEXT, type SourceKind } from "./source-kind.ts";
 import { byteText, numberText, percentText, shortName, textTable } from "./text.ts";
 
@@ -22,6 +23,8 @@ export interface ModelDescription extends ModelSummary {
   readonly unsupported?: readonly string[];
   /** Planned block of activations, and what they would take without sharing addresses. */
   readonly memory?: { readonly arenaBytes: number; readonly unsharedBytes: number };
+  /** What a run of the main subgraph does, in order, and on which kernels. */
+  readonly plan?: readonly PlannedStep[];
 }
 
 /** A TensorFlow graph, as `octavo inspect --json` prints it. */
@@ -178,8 +181,11 @@ function scaleText(quantization: QuantizationSummary | undefined): string {
   return `${numberText(scaleMin)} … ${numberText(scaleMax)} along axis ${axis}${zero}`;
 }
 
-function runsText({ runs, unsupported, memory }: ModelDescription): string {
+function runsText({ runs, unsupported, memory, plan = [] }: ModelDescription): string {
   if (!runs) return ["Octavo cannot run it:", ...(unsupported ?? [])].join("\n  ");
   if (memory === undefined) return "Octavo can run it.";
-  return `Octavo can run it; activations take ${byteText(memory.arenaBytes)}.`;
+  const emitted = plan.filter(({ kernel }) => kernel !== undefined).length;
+  const kernels =
+    plan.length === 0 ? "" : `; WebAssembly serves ${emitted} of ${plan.length} steps`;
+  return `Octavo can run it; activations take ${byteText(memory.arenaBytes)}${kernels}.`;
 }

@@ -78,7 +78,7 @@ function fusedSum(
   };
   const { fused_activation_function } = optionsOf(addition.node, "AddOptions");
   const plan = planSum(nodeWith(operator, draft.tensors), known, fused_activation_function);
-  return plan?.addsResidual ? { residual, output, plan } : undefined;
+  return plan?.addsResidual ? { operator: step.operator, residual, output, plan } : undefined;
 }
 
 function onlyOne(tensors: readonly number[]): number | undefined {

@@ -38,6 +38,7 @@ export type {
 } from "./interpreter-options.ts";
 export type { ModelSource } from "./model-source.ts";
 export type { OperatorEvent, SessionMemory } from "./observations.ts";
+export type { PlannedStep } from "./planned-steps.ts";
 export type { InputData } from "./tensor-exchange.ts";
 export {
   type WebWorker,

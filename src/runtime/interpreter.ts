@@ -16,6 +16,7 @@ import { fastChoice, type Threads, threadsOf, wideRemarks } from "./kernel-choic
 import { loadModel } from "./load.ts";
 import { type ModelSource, readModelSource } from "./model-source.ts";
 import type { SessionMemory } from "./observations.ts";
+import type { PlannedStep } from "./planned-steps.ts";
 import { Program } from "./program.ts";
 import { StartingWorkers } from "./starting-workers.ts";
 import type { SubgraphSession } from "./subgraph-session.ts";
@@ -226,6 +227,12 @@ export class Interpreter {
   /** Sets all variable tensors back to zero and forgets what resource variables and hash tables hold. */
   resetVariables(): void {
     this.#live().#program.reset();
+  }
+
+  /** What a run of the subgraph does, in order; nothing while shapes are open. */
+  plan(): PlannedStep[] {
+    this.#live();
+    return this.#session.plannedSteps();
   }
 
   /** Memory of activations and of operators computed once, over all subgraphs that have run. */

@@ -29,6 +29,8 @@ export interface PlanStep {
 
 /** A sum that is computed by the step before it. */
 export interface FusedSum {
+  /** The operator that sums. */
+  readonly operator: number;
   /** The tensor that is added. */
   readonly residual: number;
   /** The tensor that holds the sum. */

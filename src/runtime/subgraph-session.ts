@@ -22,6 +22,7 @@ import type { SessionMemory } from "./observations.ts";
 import { type Plan, planSubgraph } from "./plan.ts";
 import type { FusedSum } from "./plan-step.ts";
 import { nodeWith, type Placement } from "./plan-step.ts";
+import { memoryOf, type PlannedStep, plannedSteps } from "./planned-steps.ts";
 import { settleSteps } from "./self-check.ts";
 import type { SessionHost } from "./session-host.ts";
 import { allocateData, copyData, dataOn } from "./tensor-data.ts";
@@ -165,18 +166,12 @@ export class SubgraphSession implements CallableSubgraph {
   }
 
   memory(): SessionMemory {
-    const placements = this.#plan?.placements ?? [];
-    let unsharedBytes = 0;
-    for (const placement of placements) {
-      if (placement.kind === "arena") unsharedBytes += placement.byteLength;
-    }
-    return {
-      arenaBytes: this.#plan?.arenaByteLength ?? 0,
-      kernelBytes: this.#memory?.kernelBytes ?? 0,
-      unsharedBytes,
-      computedOnceBytes: this.#computedOnce.byteLength,
-      computedOnce: this.#computedOnce.computations,
-    };
+    return memoryOf(this.#plan, this.#memory, this.#computedOnce);
+  }
+
+  /** What a run does; nothing while there is no plan. */
+  plannedSteps(): PlannedStep[] {
+    return plannedSteps(this.#graph, this.#plan, this.#memory);
   }
 
   #fileTensor(index: number): TensorInfo {

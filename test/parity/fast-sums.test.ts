@@ -114,5 +114,14 @@ describe("sums behind convolutions", () => {
     const fused = await Interpreter.create(residualBlock(block), { kernels: "simd" });
     await fused.invoke();
     expect(() => fused.getTensor("convolved")).toThrow("convolved");
+    expect(apart.plan().map(({ operator, adds }) => [operator, adds])).toEqual([
+      [0, undefined],
+      [1, undefined],
+      [2, undefined],
+    ]);
+    expect(fused.plan().map(({ operator, adds }) => [operator, adds])).toEqual([
+      [0, undefined],
+      [1, 2],
+    ]);
   });
 });
