@@ -5,7 +5,7 @@
 import type { FastChoice } from "./linear-memory.ts";
 
 /** How long to wait. Without the workers the calling thread does their part, so that nothing but time is lost. */
-const PATIENCE_MS = 3000;
+const PATIENCE_MS = 10_000;
 
 export class StartingWorkers {
   #starts: Promise<void>[] = [];
