@@ -1,9 +1,11 @@
 /** Equalization keeps the function of a model, and the repairs bring back what coarse weights lose, on a real one. */
 import { readdirSync, readFileSync } from "node:fs";
 import { describe, expect, test } from "vitest";
+import { bytesOf } from "../../src/base/dtype.ts";
 import { decodeImage } from "../../src/evaluate/decode-image.ts";
 import { PREPROCESSING_PRESETS, toModelInput } from "../../src/evaluate/preprocess.ts";
-import type { Model } from "../../src/model/ir.ts";
+import type { DimensionMetadata } from "../../src/formats/tflite/schema.gen.ts";
+import { type Model, residentBuffer } from "../../src/model/ir.ts";
 import { parseModel } from "../../src/model/read.ts";
 import type { QuantizeOptions } from "../../src/quantize/options.ts";
 import { quantizeModel } from "../../src/quantize/quantize-model.ts";
@@ -38,6 +40,29 @@ function distance(
   return Math.sqrt(squares.reduce((sum, square) => sum + square, 0) / squares.length);
 }
 
+/** The chain with two of the four channels of its last convolution left out. */
+function withSparseEnd(chain: Model): Model {
+  const [subgraph] = chain.subgraphs;
+  const [, , , channels] = subgraph!.tensors[7]!.shape;
+  const kept: DimensionMetadata = {
+    format: "SPARSE_CSR",
+    dense_size: 0,
+    array_segments: { type: "Int32Vector", value: { values: [0, 2] } },
+    array_indices: { type: "Int32Vector", value: { values: [0, 2] } },
+  };
+  const dense = [1, 1, channels!].map((size) => ({ format: "DENSE", dense_size: size }) as const);
+  const sparsity = { traversal_order: [0, 1, 2, 3], dim_metadata: [kept, ...dense] };
+  const weights = residentBuffer(bytesOf(randomValues(2 * channels!, 7)));
+  const tensors = subgraph!.tensors.map((tensor, index) =>
+    index === 7 ? { ...tensor, buffer: chain.buffers.length, sparsity } : tensor,
+  );
+  return {
+    ...chain,
+    subgraphs: [{ ...subgraph!, tensors }],
+    buffers: [...chain.buffers, weights],
+  };
+}
+
 describe("equalization", () => {
   const inputs = [1, 2, 3].map((seed) =>
     randomValues(CHAIN_INPUT_ELEMENTS, seed).map((value) => 3 * value),
@@ -70,6 +95,18 @@ describe("equalization", () => {
     const [plainError, repairedError] = await Promise.all(errors);
     expect(repairedError).toBeLessThan(0.7 * plainError!);
     expect(repaired.report.repairs.equalizedPairs).toBe(2);
+  });
+
+  test("leaves layers with sparse weights as they are", async () => {
+    const model = withSparseEnd(chainModel());
+    const options = { mode: "weight_only", minElements: 0, correctBiases: true } as const;
+    const { model: equalized, links } = await equalizeModel(model);
+    const { model: quantized } = await quantizeModel(model, { ...options, equalize: true });
+    expect(links).toBe(1);
+    const before = await outputsOf(model, inputs);
+    const largest = Math.max(...before.flatMap((row) => [...row].map(Math.abs)));
+    expect(distance(before, await outputsOf(equalized, inputs)) / largest).toBeLessThan(1e-6);
+    expect(distance(before, await outputsOf(quantized, inputs)) / largest).toBeLessThan(0.05);
   });
 });
 

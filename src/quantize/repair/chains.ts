@@ -47,13 +47,14 @@ function fits({ tensors }: Subgraph, from: Layer, to: Layer): boolean {
   return to.kind === "conv" ? read === made : made > 0 && read % made === 0;
 }
 
-/** Convolutions whose weights and bias are float constants that nobody else reads, by operator index. */
+/** Convolutions whose weights and bias are dense float constants that nobody else reads, by operator index. */
 function findLayers(model: Model, subgraph: number): Map<number, Layer> {
   const graph = model.subgraphs[subgraph]!;
   const constants = findFloatConstants(model, subgraph);
   const isOwn = (tensor: number | undefined): tensor is number => {
     const constant = constants.get(tensor ?? -1);
-    return constant !== undefined && constant.uses.length === 1 && !constant.isBoundary;
+    if (constant === undefined || constant.tensor.sparsity !== undefined) return false;
+    return constant.uses.length === 1 && !constant.isBoundary;
   };
   const layers = new Map<number, Layer>();
   for (const [index, operator] of graph.operators.entries()) {

@@ -52,7 +52,8 @@ export async function estimateActivations(
   }
   const values: Values = async (index) => {
     const tensor = graph.tensors[index ?? -1];
-    if (tensor?.dtype !== "float32" || !isConstant(model, tensor)) return undefined;
+    if (tensor?.dtype !== "float32" || tensor.sparsity !== undefined) return undefined;
+    if (!isConstant(model, tensor)) return undefined;
     return viewAs("float32", await model.buffers[tensor.buffer]!.load()) as Float32Array;
   };
   for (const operator of graph.operators) {
