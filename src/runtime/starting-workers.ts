@@ -32,7 +32,12 @@ export class StartingWorkers {
     if (this.#starts.length === 0) return undefined;
     const all = Promise.all(this.#starts);
     this.#starts = [];
-    const patience = new Promise((resolve) => setTimeout(resolve, PATIENCE_MS));
-    return Promise.race([all, patience]);
+    return new Promise((resolve) => {
+      const timer = setTimeout(resolve, PATIENCE_MS);
+      void all.then(() => {
+        clearTimeout(timer);
+        resolve(undefined);
+      });
+    });
   }
 }
