@@ -13,10 +13,11 @@ import type { ByteType } from "../activations/emit-quantize.ts";
 import type { FastRequest } from "../fast-kernel.ts";
 import { gemmIsa } from "../gemm/choose.ts";
 import { emitRowSums, rowSumsName } from "../gemm/emit-row-sums.ts";
+import type { IntegerGemm, RowTermArguments, SmallIntegerGemm } from "../gemm/integer-stage.ts";
 import { columnSums } from "../gemm/pack.ts";
 import type { GemmData } from "../gemm/variants.ts";
 import { type ActivationPass, bytePass, movedZeroPoint, wideningPass } from "./activation-pass.ts";
-import type { ProductKind, ProductRequest, RowSums } from "./product-kind.ts";
+import type { ProductKind, ProductRequest, RowSums, StageOf } from "./product-kind.ts";
 import { doubleFactors, type Requantization, requantizationOf } from "./requantization.ts";
 
 /** What differs between ways to multiply the same integers. */
@@ -65,19 +66,30 @@ export function integerKind(
     ...(rowSums === undefined ? {} : { rowSums }),
     elementBytes: 1,
     bindStage: (addresses, { terms }) => {
-      const bytes = doubles === undefined ? 4 : 8;
-      const fixed = outputArguments(requantization);
-      return (row, column) => [
-        ...addresses.map((address) => address + column * bytes),
-        ...fixed,
-        ...(rowSums === undefined ? [] : [terms + row * 4, 4]),
-      ];
+      const columnArguments =
+        doubles === undefined ? fixedStage(requantization) : smallStage(requantization);
+      return (row, column) => {
+        const rowTerms: RowTermArguments | [] = rowSums === undefined ? [] : [terms + row * 4, 4];
+        return [...columnArguments(addresses, column), ...rowTerms];
+      };
     },
   };
 }
 
-function outputArguments({ zeroPoint, low, high }: Requantization): readonly number[] {
-  return [zeroPoint, low, high];
+/** The stage's arguments for columns from `column` on, before those of rows. */
+type ColumnArguments = (addresses: readonly number[], column: number) => readonly number[];
+
+function fixedStage({ zeroPoint, low, high }: Requantization): ColumnArguments {
+  return ([multipliers = 0, exponents = 0, bias = 0], column): StageOf<IntegerGemm> => {
+    const offset = column * 4;
+    return [multipliers + offset, exponents + offset, bias + offset, zeroPoint, low, high];
+  };
+}
+
+function smallStage({ zeroPoint, low, high }: Requantization): ColumnArguments {
+  return ([factors = 0, offsets = 0], column): StageOf<SmallIntegerGemm> => {
+    return [factors + column * 8, offsets + column * 8, zeroPoint, low, high];
+  };
 }
 
 function operandsOf(
