@@ -167,3 +167,53 @@ it("selections agree, of elements and of single numbers", async () => {
     RUNS,
   );
 });
+
+/** Shapes of so many results that a table is worth making. */
+const LARGE = fc.constantFrom<readonly (readonly number[])[]>(
+  ...[
+    [
+      [90, 95],
+      [90, 95],
+    ],
+    [[7, 40, 31], [31]],
+    [
+      [9, 1000],
+      [9, 1],
+    ],
+    [[1], [8200]],
+  ],
+);
+
+it("functions of two bytes agree to the bit by table", async () => {
+  const operators = fc.constantFrom<BuiltinOperatorName>(
+    ...(["DIV", "MAXIMUM", "MINIMUM", "SQUARED_DIFFERENCE", "PRELU", "LESS", "EQUAL"] as const),
+  );
+  const scales = fc.double({ min: 0.002, max: 0.2, noNaN: true });
+  await fc.assert(
+    fc.asyncProperty(
+      operators,
+      fc.constantFrom("int8" as const, "uint8" as const),
+      LARGE,
+      fc.tuple(scales, scales),
+      async (op, kind, [a, b], [scale, other]) => {
+        fc.pre(op !== "SQUARED_DIFFERENCE" || kind === "int8");
+        fc.pre(op !== "PRELU" || a[0] !== 1);
+        const isExtremum = op === "MAXIMUM" || op === "MINIMUM";
+        const operands = [
+          activation(kind, a, scale),
+          activation(kind, b, isExtremum ? scale : other),
+        ];
+        const output = activation(kind, [1], isExtremum ? scale : 0.1);
+        const isComparison = op === "LESS" || op === "EQUAL";
+        const model = oneOperatorModel(
+          op,
+          undefined,
+          operands,
+          isComparison ? { shape: [1], dtype: "bool" } : output,
+        );
+        await expectAgreement(model, true);
+      },
+    ),
+    { ...RUNS, numRuns: 40 },
+  );
+});

@@ -1,4 +1,7 @@
-/** ADD, SUB, MUL, DIV, MAXIMUM, MINIMUM, PRELU and SQUARED_DIFFERENCE on broadcast operands of float32 over linear memory. */
+/**
+ * ADD, SUB, MUL, DIV, MAXIMUM, MINIMUM, PRELU and SQUARED_DIFFERENCE on broadcast operands over linear memory: float32, and
+ * bytes by emitted arithmetic or by table.
+ */
 import type { ActivationFunctionType } from "../../../formats/tflite/schema.gen.ts";
 import type { KernelNode } from "../../kernel.ts";
 import { optionsOf } from "../../options.ts";
@@ -6,6 +9,7 @@ import { clampRange } from "../../reference/activation.ts";
 import { inputAt } from "../../require.ts";
 import { type BinaryOp, binaryName, emitBinary } from "../elementwise/emit-binary.ts";
 import type { FastKernel, FastKernelTable } from "../fast-kernel.ts";
+import { fastBytePair } from "./pair-lookup.ts";
 import { planPairs } from "./pair-plan.ts";
 import { fastQuantizedPair } from "./quantized-pair.ts";
 
@@ -43,9 +47,9 @@ export const ARITHMETIC_KERNELS: FastKernelTable = {
   ADD: either(fastBinary("add", addActivation), fastQuantizedPair("add", addActivation)),
   SUB: either(fastBinary("sub", subActivation), fastQuantizedPair("sub", subActivation)),
   MUL: either(fastBinary("mul", mulActivation), fastQuantizedPair("mul", mulActivation)),
-  DIV: fastBinary("div", divActivation),
-  MAXIMUM: fastBinary("max"),
-  MINIMUM: fastBinary("min"),
-  PRELU: fastBinary("prelu"),
-  SQUARED_DIFFERENCE: fastBinary("difference-squared"),
+  DIV: either(fastBinary("div", divActivation), fastBytePair),
+  MAXIMUM: either(fastBinary("max"), fastBytePair),
+  MINIMUM: either(fastBinary("min"), fastBytePair),
+  PRELU: either(fastBinary("prelu"), fastBytePair),
+  SQUARED_DIFFERENCE: either(fastBinary("difference-squared"), fastBytePair),
 };

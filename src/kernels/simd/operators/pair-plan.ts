@@ -23,9 +23,13 @@ export interface PairBytes {
   readonly result: number;
 }
 
-/** The function of a walk, and its arguments behind those of the walk: a, b, out, count, rows and two strides. */
+/**
+ * The function of a walk, and its arguments behind those of the walk: a, b, out, count, rows and two strides. The address
+ * of a table, where there is one, comes last.
+ */
 export interface PairFunction extends EmittedFunction {
   readonly rest: readonly number[];
+  readonly table?: { readonly byteLength: number; bytes(): Uint8Array };
 }
 
 /** Plans an operator of two operands; undefined where its broadcast takes too many calls. */
@@ -40,10 +44,14 @@ export function planPairs(
     inputAt(node, 1).shape,
   );
   if (pairs === undefined) return undefined;
-  const { rest, ...run } = functionFor(pairs.repeated);
+  const { rest, table, ...run } = functionFor(pairs.repeated);
   const constants = [known(0), known(1)];
-  const lay = (region: Region) =>
-    constants.map((view) => view && region.take(elementCount(view.shape) * bytes.operand));
+  const lay = (region: Region) => ({
+    operands: constants.map(
+      (view) => view && region.take(elementCount(view.shape) * bytes.operand),
+    ),
+    table: region.take(table?.byteLength ?? 0),
+  });
   const persistent = new Region();
   lay(persistent);
   return {
@@ -52,11 +60,16 @@ export function planPairs(
     persistentBytes: persistent.byteLength,
     scratchBytes: 0,
     bind(place) {
-      const addresses = lay(new Region(place.persistent));
+      const at = lay(new Region(place.persistent));
+      const addresses = at.operands;
       for (const [index, address] of addresses.entries()) {
         storeConstant(place.memory.buffer, constants[index], address);
       }
-      const argumentsOf = bindWalk(pairs, bytes, place.threads, rest);
+      if (table !== undefined && !place.isStored) {
+        new Uint8Array(place.memory.buffer).set(table.bytes(), at.table);
+      }
+      const last = table === undefined ? rest : [...rest, at.table];
+      const argumentsOf = bindWalk(pairs, bytes, place.threads, last);
       return ([left, right], [output]) => {
         const [a, b] = [addresses[0] ?? addressOf(left), addresses[1] ?? addressOf(right)];
         place.callAll(run.name, argumentsOf(a, b, addressOf(output)));
