@@ -18,6 +18,8 @@ interface Subject {
   /** Steps of the output's scale that the integer form may be off by. */
   readonly steps: number;
   readonly options?: RecordedCase["options"];
+  /** Axis of a reduction. */
+  readonly axis?: number;
   /** The output's grid where the operator has one built in. */
   readonly output?: Grid;
 }
@@ -31,6 +33,11 @@ const SUBJECTS: readonly Subject[] = [
   { op: "RELU", operands: 1, steps: 1 },
   { op: "RELU6", operands: 1, steps: 1 },
   { op: "RELU_N1_TO_1", operands: 1, steps: 1 },
+  { op: "RELU_0_TO_1", operands: 1, steps: 1 },
+  { op: "HARD_SWISH", operands: 1, steps: 2 },
+  { op: "SQUARED_DIFFERENCE", operands: 2, steps: 1 },
+  { op: "SUM", operands: 1, steps: 1, axis: -1 },
+  { op: "MEAN", operands: 1, steps: 1, axis: 0 },
   {
     op: "LEAKY_RELU",
     operands: 1,
@@ -50,11 +57,12 @@ const grid = fc.record({
   zeroPoint: fc.integer({ min: -128, max: 127 }),
 });
 
-const encode = (data: Int8Array | Float32Array) => Buffer.from(data.buffer).toString("base64");
+const encode = (data: Int8Array | Int32Array | Float32Array) =>
+  Buffer.from(data.buffer).toString("base64");
 
 /** The case on integers, or on the numbers they stand for. */
 function caseOf(
-  { op, options }: Subject,
+  { op, options, axis }: Subject,
   operands: readonly {
     readonly shape: number[];
     readonly values: Int8Array;
@@ -71,7 +79,15 @@ function caseOf(
   const result = quantized
     ? { dtype: "int8" as const, shape: [], scale: [output.scale], zeroPoint: [output.zeroPoint] }
     : { dtype: "float32" as const, shape: [] };
-  const recorded = { name: `${op} ${quantized}`, op, version: 1, inputs, outputs: [result] };
+  const axes = { dtype: "int32", shape: [1], data: encode(Int32Array.of(axis ?? 0)) } as const;
+  const operandsAndAxes = axis === undefined ? inputs : [...inputs, { ...axes, constant: true }];
+  const recorded = {
+    name: `${op} ${quantized}`,
+    op,
+    version: 1,
+    inputs: operandsAndAxes,
+    outputs: [result],
+  };
   return options === undefined ? recorded : { ...recorded, options };
 }
 
