@@ -3,6 +3,7 @@
  * Node: code that needs Node is loaded only when a path is given where bytes would do.
  */
 export {
+  type ConcreteSignature,
   type ConverterMode,
   type ConverterReport,
   Optimize,

@@ -1,3 +1,4 @@
+import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { describe, expect, it } from "vitest";
 import { Optimize, TFLiteConverter } from "./tflite-converter.ts";
@@ -24,6 +25,28 @@ describe("names of TensorFlow 1", () => {
     expect(() => {
       converter.inferenceType = "uint8";
     }).toThrow(/^inferenceType: "uint8", expected "float32"\. Set postTrainingQuantize/);
+  });
+});
+
+describe("a concrete graph", () => {
+  const frames = readFileSync(new URL("../../test/fixtures/import/frames.pb", import.meta.url));
+
+  it("keeps the order of arguments and results", async () => {
+    const inputsOf = async (inputs: readonly string[]) => {
+      const signature = { inputs, outputs: ["last_out", "rows_out"] };
+      const converter = await TFLiteConverter.fromConcreteGraph(frames, signature);
+      await converter.convert();
+      const { conversion } = converter.report;
+      expect(conversion?.outputs.map(({ name }) => name)).toEqual(["last_out", "rows_out"]);
+      return conversion?.inputs.map(({ name }) => name);
+    };
+    expect(await inputsOf(["x", "p"])).toEqual(["x", "p"]);
+    expect(await inputsOf(["p", "x"])).toEqual(["p", "x"]);
+  });
+
+  it("guesses nothing", async () => {
+    const refused = TFLiteConverter.fromConcreteGraph(frames, { inputs: ["x", "p"], outputs: [] });
+    await expect(refused).rejects.toThrow("fromConcreteGraph: no outputs, expected the names");
   });
 });
 

@@ -5,7 +5,7 @@
  *
  * Importers are loaded when a constructor needs them: a program that only runs models carries none of them.
  */
-import { type Diagnostic, UnsupportedError } from "../base/errors.ts";
+import { type Diagnostic, UnsupportedError, UsageError } from "../base/errors.ts";
 import type { ConversionReport } from "../convert/report.ts";
 import type { Graph } from "../graph/ir.ts";
 import type { GraphDefOptions } from "../import/graph-def.ts";
@@ -62,6 +62,10 @@ export interface ConverterReport {
 type Stage =
   | { readonly kind: "graph"; readonly graph: Graph }
   | { readonly kind: "model"; readonly model: Model; readonly conversion?: ConversionReport };
+
+/** What goes into a concrete function and what comes out, in order. */
+export type ConcreteSignature = Omit<GraphDefOptions, "name" | "inputs" | "outputs"> &
+  Readonly<Record<"inputs" | "outputs", readonly string[]>>;
 
 /**
  * Converts one source to the TensorFlow Lite format.
@@ -139,6 +143,30 @@ export class TFLiteConverter {
     const { bytes, name } = await wholeFile(source, "GraphDef");
     const { graph, diagnostics } = importGraphDef(bytes, { ...options, name });
     return new TFLiteConverter({ kind: "graph", graph }, diagnostics);
+  }
+
+  /**
+   * Takes the graph of one concrete function, as `tf.lite.TFLiteConverter.from_concrete_functions` does: a GraphDef with
+   * constants in place of variables, and what goes in and out, in the order of the function's arguments and results.
+   * Nothing is guessed.
+   * @param graphDef The encoded GraphDef.
+   * @param signature Names of tensors ("x", "node:1"), and shapes where the graph leaves them open.
+   * @throws {FormatError} when the bytes are no GraphDef; {GraphError} when the graph still has variables; {UsageError}
+   * when the signature names nothing, or what is not there.
+   */
+  static async fromConcreteGraph(
+    graphDef: Uint8Array,
+    signature: ConcreteSignature,
+  ): Promise<TFLiteConverter> {
+    if (signature.outputs.length === 0) {
+      throw new UsageError({
+        where: "TFLiteConverter.fromConcreteGraph",
+        found: "no outputs",
+        expected: "the names of the function's results",
+        option: "outputs",
+      });
+    }
+    return TFLiteConverter.fromFrozenGraph(graphDef, signature);
   }
 
   /**
