@@ -7,7 +7,7 @@ import type { KernelNode, TensorView } from "../../kernel.ts";
 import type { ClampRange } from "../../reference/activation.ts";
 import { clampRange } from "../../reference/activation.ts";
 import { floatLstmPasses, type LstmPass } from "../../reference/lstm.ts";
-import type { PerGate } from "../../reference/lstm-operands.ts";
+import { matrixOperands, type PerGate } from "../../reference/lstm-operands.ts";
 import { weightMatrix, weightVector } from "../../reference/recurrent-product.ts";
 import { float32 } from "../../views.ts";
 import type { FastKernel, FastRequest } from "../fast-kernel.ts";
@@ -86,8 +86,14 @@ function planWalk(request: FastRequest, pass: LstmPass): WalkPlan | undefined {
     ...{ state: layout.outputState, stateWidth: sizes.outputs },
     ...{ output: pass.output, outputShape: pass.outputShape, offset: pass.offset },
     ...{ inputWeights, recurrentWeights, auxiliaryWeights },
-    quantization: quantizingPass(vectorStorage(features), options.asymmetric, features),
+    quantization: matrixOperands(layout).some((index) => isHybrid(known(index)))
+      ? quantizingPass(vectorStorage(features), options.asymmetric, features)
+      : undefined,
   };
+}
+
+function isHybrid(weights: TensorView | undefined): boolean {
+  return weights !== undefined && weights.dtype !== "float32";
 }
 
 /** The projection of a cell. */

@@ -41,6 +41,9 @@ function planWalk({ node, known, features }: FastRequest, pass: RnnPass): WalkPl
   const inputWeights = stack(layout.weights, shape.timeMajor ? chunk * shape.batch : chunk);
   const recurrentWeights = stack(layout.recurrent, 1);
   const auxiliaryWeights = hasAuxiliary ? stack(layout.auxiliaryWeights, 1) : undefined;
+  const isHybrid = [inputWeights, recurrentWeights, auxiliaryWeights].some(
+    (own) => own?.data === "qd8",
+  );
   const bias = known(layout.bias);
   if (inputWeights === undefined || recurrentWeights === undefined) return undefined;
   if (bias === undefined || (hasAuxiliary && auxiliaryWeights === undefined)) return undefined;
@@ -50,7 +53,9 @@ function planWalk({ node, known, features }: FastRequest, pass: RnnPass): WalkPl
     ...{ state: layout.state, stateWidth: units },
     ...{ output: pass.output, outputShape: pass.outputShape, offset: pass.offset },
     ...{ inputWeights, recurrentWeights, auxiliaryWeights },
-    quantization: quantizingPass(vectorStorage(features), asymmetric, features),
+    quantization: isHybrid
+      ? quantizingPass(vectorStorage(features), asymmetric, features)
+      : undefined,
     cell: cellOf(node, units, fusedActivation),
   };
 }

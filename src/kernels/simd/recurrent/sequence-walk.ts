@@ -63,8 +63,8 @@ export type QuantizeRows = (
 export interface WalkPlan {
   readonly shape: SequenceShape;
   readonly backward: boolean;
-  /** How vectors are quantized, where weights are int8. */
-  readonly quantization: ActivationPass;
+  /** How vectors are quantized; undefined where no weights are int8. */
+  readonly quantization: ActivationPass | undefined;
   /** Operands: the sequence, and the auxiliary one (undefined without). */
   readonly input: number;
   readonly auxiliary: number | undefined;
@@ -125,7 +125,7 @@ function walkFunctions(plan: WalkPlan): EmittedFunction[] {
   const stacks = [plan.inputWeights, plan.recurrentWeights, plan.auxiliaryWeights];
   return [
     ...stacks.flatMap((stack) => (stack === undefined ? [] : [stackFunction(stack)])),
-    ...plan.quantization.functions,
+    ...(plan.quantization?.functions ?? []),
     { name: COPY_ROWS_NAME, emit: emitCopyRows },
     ...plan.cell.functions,
   ];
@@ -257,8 +257,8 @@ function bindQuantize(
   { quantization }: WalkPlan,
   { pass }: WalkScratch,
 ): QuantizeRows {
-  const run = quantization.bindRows?.(place);
-  assert(run !== undefined, "vectors with scales of their own");
+  const run = quantization?.bindRows?.(place);
+  if (run === undefined) return () => assert(false, "float weights ask for no quantized vectors");
   return (source, count, target, stride, rows, scales, zeroPoints) =>
     run(source, count, target, stride, rows, scales, zeroPoints, pass);
 }
