@@ -59,7 +59,7 @@ export type DepthwiseFunction = (
 
 const PARAMS = ["i32", "i32", "i32", "f32", "f32", "f32"] as const;
 /** Pixels taken at a time: they share their weights and, at stride 1, their inputs. */
-const PIXELS = [4, 2, 1] as const;
+const PIXELS = [4, 1] as const;
 /** Channels per turn of the inner loop. */
 const WIDE = 8;
 
