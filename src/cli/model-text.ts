@@ -8,7 +8,7 @@ import type {
   QuantizationSummary,
   SubgraphSummary,
 } from "../model/summary.ts";
-import type { PlannedStep } from "../runtime/planned-steps.ts";
+import type { PlannedStep } from "../runtime/observations.ts";
 import { SOURCE_TEXT, type SourceKind } from "./source-kind.ts";
 import { byteText, numberText, percentText, shortName, textTable } from "./text.ts";
 

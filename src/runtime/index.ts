@@ -37,8 +37,7 @@ export type {
   TileChoice,
 } from "./interpreter-options.ts";
 export type { ModelSource } from "./model-source.ts";
-export type { OperatorEvent, SessionMemory } from "./observations.ts";
-export type { PlannedStep } from "./planned-steps.ts";
+export type { OperatorEvent, PlannedStep, SessionMemory } from "./observations.ts";
 export type { InputData } from "./tensor-exchange.ts";
 export {
   type WebWorker,

@@ -28,3 +28,14 @@ export interface SessionMemory {
   /** Operators computed once since the session was made. */
   readonly computedOnce: number;
 }
+
+/** One step of a run of the main subgraph. */
+export interface PlannedStep {
+  /** Index of the operator in its subgraph. */
+  readonly operator: number;
+  readonly op: string;
+  /** The emitted kernel, `kind-tile-instructions`; absent where the reference kernel runs. */
+  readonly kernel?: string;
+  /** Index of the sum that the kernel computes as well. */
+  readonly adds?: number;
+}

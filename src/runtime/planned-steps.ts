@@ -2,19 +2,8 @@
 import type { ComputedOnce } from "./computed-once.ts";
 import type { LinearMemory } from "./linear-memory.ts";
 import type { LoadedSubgraph } from "./load.ts";
-import type { SessionMemory } from "./observations.ts";
+import type { PlannedStep, SessionMemory } from "./observations.ts";
 import type { Plan } from "./plan.ts";
-
-/** One step of a run of the main subgraph. */
-export interface PlannedStep {
-  /** Index of the operator in its subgraph. */
-  readonly operator: number;
-  readonly op: string;
-  /** The emitted kernel, `kind-tile-instructions`; absent where the reference kernel runs. */
-  readonly kernel?: string;
-  /** Index of the sum that the kernel computes as well. */
-  readonly adds?: number;
-}
 
 /** The steps of a plan, in order; nothing while there is none. */
 export function plannedSteps(
