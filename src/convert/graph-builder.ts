@@ -201,9 +201,7 @@ export class GraphBuilder {
     if (!known.every((part) => part !== undefined && part.numbers.length <= MAX_TRACKED_ELEMENTS)) {
       return [];
     }
-    const isShort = ({ shape }: ValueType) =>
-      shape === undefined || !isStatic(shape) || elementCount(shape) <= MAX_TRACKED_ELEMENTS;
-    if (!inferTypes(typed).every(isShort)) return [];
+    if (node.op === "Fill" && !inferTypes(typed).every(isTracked)) return [];
     const values = known.map((part) => asDouble(part));
     return (evaluate(node, values) ?? []).map(({ shape, data }) => ({
       shape,
@@ -211,6 +209,10 @@ export class GraphBuilder {
     }));
   }
 }
+
+/** A Fill makes any number of elements from few. */
+const isTracked = ({ shape }: ValueType): boolean =>
+  shape === undefined || !isStatic(shape) || elementCount(shape) <= MAX_TRACKED_ELEMENTS;
 
 function asDouble(part: PartialElements | undefined): TensorValue {
   assert(part !== undefined, "only known parts are evaluated");

@@ -16,10 +16,15 @@ import type { Gate, LstmWeights } from "./cells.ts";
 import { emitCell } from "./emit-cell.ts";
 import { isZero, stateRemark } from "./sequence-values.ts";
 
+const BLOCK_CELLS: ReadonlySet<string> = new Set(
+  "LSTMBlockCell GRUBlockCell BlockLSTM BlockLSTMV2".split(" "),
+);
+
 /** Output of BlockLSTM that is the sequence of h; only this one has a fused operator. */
 const H = 6;
 
 export function expandBlockCells(graph: Graph, note: (diagnostic: Diagnostic) => void): Graph {
+  if (!graph.nodes.some(({ op }) => BLOCK_CELLS.has(op))) return graph;
   const used = usedOutputs(graph);
   return rebuild(graph, (node, build) => {
     switch (node.op) {
