@@ -14,7 +14,13 @@ import { type LoopState, readSequenceLoop, type SequenceLoop } from "./recurrent
 import { isZero, lastStep, stateRemark } from "./recurrent/sequence-values.ts";
 import { usedOutputs } from "./used-outputs.ts";
 
-export function fuseRecurrent(graph: Graph, note: (diagnostic: Diagnostic) => void): Graph {
+export function fuseRecurrent(
+  graph: Graph,
+  note: (diagnostic: Diagnostic) => void,
+  { isMain }: { readonly isMain: boolean },
+): Graph {
+  // In the body of a loop the operator would keep its state from one round to the next.
+  if (!isMain) return graph;
   const used = usedOutputs(graph);
   return rebuild(graph, (node, build) => {
     const loop = node.op === "While" ? readSequenceLoop(node, build) : undefined;

@@ -14,11 +14,18 @@ import { usedOutputs } from "./used-outputs.ts";
 
 const CALLS: ReadonlySet<string> = new Set(["PartitionedCall", "StatefulPartitionedCall"]);
 
-/** Leaves no call in the graph. What a function's nodes make of constants is folded. */
-export function inlineCalls(graph: Graph, note: (diagnostic: Diagnostic) => void): Graph {
+/**
+ * Leaves no call in the graph. What a function's nodes make of constants is folded. In loops and branches there are no
+ * operators that keep a state: they would keep it from one round to the next.
+ */
+export function inlineCalls(
+  graph: Graph,
+  note: (diagnostic: Diagnostic) => void,
+  { isMain }: { readonly isMain: boolean },
+): Graph {
   let current = graph;
   while (current.nodes.some((node) => bodyOf(node, current.functions) !== undefined)) {
-    current = foldConstants(removeIdentities(inlineOnce(current, note)));
+    current = foldConstants(removeIdentities(inlineOnce(current, note, isMain)));
   }
   return current;
 }
@@ -28,14 +35,13 @@ function bodyOf(node: GraphNode, functions: ReadonlyMap<string, Graph>): Graph |
 }
 
 /** Functions may hold calls too, which come up with them. */
-function inlineOnce(graph: Graph, note: (diagnostic: Diagnostic) => void): Graph {
+function inlineOnce(graph: Graph, note: (diagnostic: Diagnostic) => void, isMain: boolean): Graph {
   const used = usedOutputs(graph);
   return rebuild(graph, (node, build) => {
     const body = bodyOf(node, build.functions);
     if (body === undefined) return undefined;
     const isUsed = (output: number) => used.has(`${node.name}:${output}`);
-    return (
-      fuseTaggedLstm(node, isUsed, build, note) ?? inlineGraph(body, node.inputs, node.name, build)
-    );
+    const fused = isMain ? fuseTaggedLstm(node, isUsed, build, note) : undefined;
+    return fused ?? inlineGraph(body, node.inputs, node.name, build);
   });
 }

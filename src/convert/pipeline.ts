@@ -61,14 +61,16 @@ export interface ConvertOptions extends FallbackOptions {
   readonly onGraph?: (pass: string, graph: Graph) => void;
 }
 
+interface PassContext {
+  readonly unroll: number;
+  /** The graph itself, not the function of a loop or branch, which may run several times. */
+  readonly isMain: boolean;
+}
+
 /** Passes that guess or change behaviour say so through `note`. */
 type GraphPass = readonly [
   name: string,
-  run: (
-    graph: Graph,
-    note: (diagnostic: Diagnostic) => void,
-    options: Pick<ConvertOptions, "unroll">,
-  ) => Graph,
+  run: (graph: Graph, note: (diagnostic: Diagnostic) => void, context: PassContext) => Graph,
 ];
 type DraftPass = readonly [name: string, run: (draft: Draft) => Draft];
 
@@ -88,7 +90,7 @@ const GRAPH_PASSES: readonly GraphPass[] = [
   ["merge equal nodes", mergeEqual],
   ["simplify arithmetic", simplifyArithmetic],
   ["fuse recurrent", fuseRecurrent],
-  ["unroll loops", (graph, _, { unroll = 0 }) => (unroll > 0 ? unrollLoops(graph, unroll) : graph)],
+  ["unroll loops", (graph, _, { unroll }) => (unroll > 0 ? unrollLoops(graph, unroll) : graph)],
   ["simplify arithmetic", simplifyArithmetic],
   ["recognize patterns", recognizePatterns],
   ["decompose", decompose],
@@ -143,7 +145,10 @@ export function convertGraph(
   for (const [pass, run] of GRAPH_PASSES) {
     const next = everywhere(
       current,
-      (each) => run(each, (remark) => diagnostics.push(remark), options),
+      (each, isMain) => {
+        const context = { unroll: options.unroll ?? 0, isMain };
+        return run(each, (remark) => diagnostics.push(remark), context);
+      },
       WHOLE_GRAPH.has(run),
     );
     note(reportPass(pass, nodesOf(current), nodesOf(next)));
@@ -163,12 +168,16 @@ export function convertGraph(
 }
 
 /** Runs a pass over the graph and over the functions of its loops and branches. */
-function everywhere(graph: Graph, run: (graph: Graph) => Graph, mainOnly: boolean): Graph {
-  const main = run(graph);
+function everywhere(
+  graph: Graph,
+  run: (graph: Graph, isMain: boolean) => Graph,
+  mainOnly: boolean,
+): Graph {
+  const main = run(graph, true);
   if (mainOnly) return main;
   const functions = new Map<string, Graph>();
   for (const [name, body] of main.functions) {
-    const result = run({ ...body, functions: main.functions });
+    const result = run({ ...body, functions: main.functions }, false);
     functions.set(name, { ...result, functions: new Map() });
   }
   return { ...main, functions };

@@ -23,7 +23,12 @@ const BLOCK_CELLS: ReadonlySet<string> = new Set(
 /** Output of BlockLSTM that is the sequence of h; only this one has a fused operator. */
 const H = 6;
 
-export function expandBlockCells(graph: Graph, note: (diagnostic: Diagnostic) => void): Graph {
+/** A whole sequence becomes an operator in the main graph only: in a loop it would keep its state between rounds. */
+export function expandBlockCells(
+  graph: Graph,
+  note: (diagnostic: Diagnostic) => void,
+  { isMain }: { readonly isMain: boolean },
+): Graph {
   if (!graph.nodes.some(({ op }) => BLOCK_CELLS.has(op))) return graph;
   const used = usedOutputs(graph);
   return rebuild(graph, (node, build) => {
@@ -35,7 +40,7 @@ export function expandBlockCells(graph: Graph, note: (diagnostic: Diagnostic) =>
       case "BlockLSTM":
       case "BlockLSTMV2": {
         const onlyH = [0, 1, 2, 3, 4, 5].every((output) => !used.has(`${node.name}:${output}`));
-        const sequence = onlyH ? lstmSequence(node, build) : undefined;
+        const sequence = isMain && onlyH ? lstmSequence(node, build) : undefined;
         if (sequence !== undefined) note(stateRemark(node.name, ["LSTM"]));
         return sequence;
       }
