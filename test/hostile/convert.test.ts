@@ -18,6 +18,7 @@ import {
   encodeFields,
   funcAttr,
   graphDef,
+  type Message,
   message,
   type TestNode,
   typeAttr,
@@ -176,6 +177,19 @@ describe("a graph that breaks the rules", () => {
     },
   };
   const typed = { T: typeAttr(1) };
+  const oneFloat = new Uint8Array(Float32Array.of(1).buffer);
+  /** Attributes of a constant of int32. */
+  const int32s = (shape: readonly number[], values: readonly number[]) => ({
+    dtype: typeAttr(3),
+    value: message([
+      8,
+      message(
+        [1, 3],
+        [2, message(...shape.map((size): [number, Message] => [2, message([1, size])]))],
+        [4, new Uint8Array(Int32Array.from(values).buffer)],
+      ),
+    ]),
+  });
 
   it.each<[string, readonly TestNode[], RegExp]>([
     [
@@ -219,6 +233,35 @@ describe("a graph that breaks the rules", () => {
       "shapes that do not fit",
       [X, { name: "y", op: "MatMul", input: ["x", "x"], attr: typed }],
       /ShapeError: node y \(MatMul\): a product with rows of 3, expected 2/,
+    ],
+    [
+      "a filter for other channels",
+      [
+        X,
+        { name: "four", op: "Const", attr: int32s([4], [1, 1, 2, 3]) },
+        { name: "image", op: "Reshape", input: ["x", "four"], attr: typed },
+        { name: "sizes", op: "Const", attr: int32s([4], [1, 1, 2, 5]) },
+        {
+          name: "one",
+          op: "Const",
+          attr: {
+            dtype: typeAttr(1),
+            value: message([8, message([1, 1], [2, message()], [5, oneFloat])]),
+          },
+        },
+        { name: "filter", op: "Fill", input: ["sizes", "one"], attr: typed },
+        {
+          name: "y",
+          op: "Conv2D",
+          input: ["image", "filter"],
+          attr: {
+            ...typed,
+            strides: message([1, message([3, 1], [3, 1], [3, 1], [3, 1])]),
+            padding: message([2, "VALID"]),
+          },
+        },
+      ],
+      /ShapeError: node y \(Conv2D\): 3 channels, of which groups of 2 leave 1, expected 0/,
     ],
     [
       "operations that nobody knows, all of them",

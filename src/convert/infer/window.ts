@@ -77,6 +77,12 @@ function slide(
 
 const conv2d: TypeRule = (typed) => {
   const filter = inputShape(typed, 1) ?? unknownDims(4);
+  const channels = inputShape(typed, 0)?.[layoutOf(typed.node).channel] ?? -1;
+  const inGroup = filter[2] ?? -1;
+  if (channels > 0 && inGroup > 0) {
+    const what = `${channels} channels, of which groups of ${inGroup} leave`;
+    requireSame(typed, what, channels % inGroup, 0);
+  }
   return one(inputType(typed, 0).dtype, slide(typed, filter.slice(0, 2), filter[3] ?? -1));
 };
 
