@@ -18,10 +18,12 @@ export const MAX_CALLS = 4096;
 const MAX_ARGS = 24;
 
 /**
- * Looks at the shared memory before a thread goes to sleep, some 50 µs in all: as long as it takes to wake one, and longer
- * than the gap between two operators.
+ * How long a thread looks at the shared memory before it goes to sleep: longer than it takes to wake one, and than most
+ * gaps between two lists of a run. Time, not a count: engines differ by ten times in how long a look takes.
  */
-const MAX_LOOKS = 5000;
+const WATCH_MS = 0.2;
+/** Looks between two looks at the clock. */
+const LOOKS = 50;
 
 /** Slots of the control block. */
 const TICKET = 0;
@@ -106,8 +108,7 @@ export class CallQueue {
 
   /** Looks again and again until all calls are done, for a short while; tells whether they are. */
   watchForEnd(): boolean {
-    for (let look = 0; look < MAX_LOOKS; look++) if (this.isFinished) return true;
-    return this.isFinished;
+    return watch(() => this.isFinished);
   }
 
   /** Waits until all calls are done, if more than `done` are not done now, or for `milliseconds`. Not for a page's main thread. */
@@ -118,12 +119,19 @@ export class CallQueue {
   /** Waits until there is a list with calls to take: looks for a short while, then sleeps. */
   waitForCalls(): void {
     const control = this.#control;
-    let ticket = Atomics.load(control, TICKET);
-    for (let look = 0; look < MAX_LOOKS && (ticket & LEFT_MASK) === 0; look++) {
-      ticket = Atomics.load(control, TICKET);
-    }
+    if (watch(() => (Atomics.load(control, TICKET) & LEFT_MASK) !== 0)) return;
+    const ticket = Atomics.load(control, TICKET);
     if ((ticket & LEFT_MASK) === 0) Atomics.wait(control, TICKET, ticket);
   }
+}
+
+/** Looks again and again for a short while; tells whether what it looks for came. */
+function watch(hasCome: () => boolean): boolean {
+  const end = performance.now() + WATCH_MS;
+  do {
+    for (let look = 0; look < LOOKS; look++) if (hasCome()) return true;
+  } while (performance.now() < end);
+  return hasCome();
 }
 
 function allocateQueue(): SharedQueue {
