@@ -16,7 +16,7 @@ export interface EmittedFunction {
 }
 
 /** Multiplications below which calls are not shared out: some 20 µs of one thread, as long as it takes to wake another. */
-export const MIN_SHARED_WORK = 300_000;
+export const MIN_SHARED_WORK = 600_000;
 
 /** Where a bound kernel works. */
 export interface FastPlace {

@@ -1,5 +1,5 @@
 /**
- * Cuts a depthwise convolution of one image into records for the emitted functions: for every output row its inner
+ * Cuts a depthwise convolution of one image into records for the emitted function: for every output row its inner
  * pixels and its border pixels. Pure arithmetic on addresses; the records stay in linear memory.
  */
 import { type ColumnGeometry, planColumns } from "./plan-columns.ts";
@@ -33,7 +33,7 @@ export interface RecordList {
   readonly count: number;
 }
 
-/** Records of the two functions; all may be worked off at the same time. */
+/** Records of inner and of border pixels, row by row of the output; all may be worked off at the same time. */
 export interface DepthwiseRecords {
   readonly inner: RecordList;
   readonly edge: RecordList;
@@ -84,18 +84,22 @@ export function writeRecords(
   };
 }
 
-/** Cuts a list into parts for several threads: arguments of `DepthwiseFunction`. */
+/** Cuts the work into parts of whole output rows for several threads: arguments of `DepthwiseFunction`. */
 export function shareRecords(
-  { address, count }: RecordList,
-  kernelHeight: number,
+  { inner, edge }: DepthwiseRecords,
+  { outputHeight, kernelHeight }: DepthwiseShape,
   threads: number,
   stage: readonly number[],
 ): number[][] {
-  if (count === 0) return [];
-  const part = threads === 1 ? count : Math.ceil(count / (4 * threads));
-  return Array.from({ length: Math.ceil(count / part) }, (_, index) => [
-    address + index * part * recordBytes(kernelHeight),
-    Math.min(part, count - index * part),
+  const rows = threads === 1 ? outputHeight : Math.ceil(outputHeight / (4 * threads));
+  const part = ({ address, count }: RecordList, row: number): number[] => {
+    const perRow = count / outputHeight;
+    const here = Math.min(rows, outputHeight - row);
+    return [address + row * perRow * recordBytes(kernelHeight), here * perRow];
+  };
+  return Array.from({ length: Math.ceil(outputHeight / rows) }, (_, index) => [
+    ...part(inner, index * rows),
+    ...part(edge, index * rows),
     ...stage,
   ]);
 }

@@ -18,7 +18,6 @@ import {
   type DepthwiseData,
   type DepthwiseGeometry,
   depthwiseName,
-  edgeName,
   emitDepthwise,
 } from "./emit-depthwise.ts";
 import { planColumns } from "./plan-columns.ts";
@@ -201,14 +200,8 @@ async function run(
   const parameter = isInteger ? ZERO_POINT : INPUT_SCALE;
   const lists = writeRecords(s, at, new Int32Array(memory.buffer));
   const stage = [columnsAt, parameter, low, high];
-  for (const [name, list] of [
-    [edgeName(g), lists.edge],
-    [depthwiseName(g), lists.inner],
-  ] as const) {
-    for (const args of shareRecords(list, s.kernelHeight, threads, stage)) {
-      (instance.exports[name] as (...args: readonly number[]) => void)(...args);
-    }
-  }
+  const convolve = instance.exports[depthwiseName(g)] as (...args: number[]) => void;
+  for (const args of shareRecords(lists, s, threads, stage)) convolve(...args);
   return [...result];
 }
 

@@ -28,16 +28,12 @@ export interface DepthwiseGeometry {
   readonly channels: number;
 }
 
-/** Export name of the function for inner pixels; `edgeName` of the one for border pixels. */
+/** Export name of the function. */
 export function depthwiseName(g: DepthwiseGeometry): string {
   const { kernelHeight, kernelWidth, strideWidth, dilationWidth, channels } = g;
   const shape = `${kernelHeight}x${kernelWidth}s${strideWidth}d${dilationWidth}c${channels}`;
   const data = g.smallSums ? `${g.data}-small` : g.data;
   return `${data}-dwconv-${shape}-${g.relaxed ? "relaxed" : "simd"}`;
-}
-
-export function edgeName(geometry: DepthwiseGeometry): string {
-  return `${depthwiseName(geometry)}-edge`;
 }
 
 /**
@@ -47,8 +43,10 @@ export function edgeName(geometry: DepthwiseGeometry): string {
  * inside the image, the first of which weights and rows point to.
  */
 export type DepthwiseFunction = (
-  records: number,
-  count: number,
+  innerRecords: number,
+  innerCount: number,
+  edgeRecords: number,
+  edgeCount: number,
   /** The stage's columns (`depthwise-stage.ts`), `columnBytes(channels)` bytes each. */
   columns: number,
   /** qd8: scale of the input; qs8, qu8: zero point of the output. */
@@ -57,17 +55,23 @@ export type DepthwiseFunction = (
   high: number,
 ) => void;
 
-const PARAMS = ["i32", "i32", "i32", "f32", "f32", "f32"] as const;
+const PARAMS = ["i32", "i32", "i32", "i32", "i32", "f32", "f32", "f32"] as const;
 /** Pixels taken at a time: they share their weights and, at stride 1, their inputs. */
 const PIXELS = [4, 1] as const;
 /** Channels per turn of the inner loop. */
 const WIDE = 8;
 
+/** Where the next record is, and how many are left. */
+interface Records {
+  readonly next: Local;
+  readonly left: Local;
+}
+
 interface Frame {
   readonly f: FunctionBuilder;
   readonly g: DepthwiseGeometry;
-  readonly records: Local;
-  readonly recordCount: Local;
+  readonly inner: Records;
+  readonly edge: Records;
   readonly rows: readonly Local[];
   readonly weights: Local;
   readonly out: Local;
@@ -81,10 +85,11 @@ interface Frame {
   readonly weightsAt: Local;
 }
 
-/** Adds both functions of a geometry to `module`. */
+/** Adds the function of a geometry to `module`. */
 export function emitDepthwise(module: ModuleBuilder, geometry: DepthwiseGeometry): void {
-  emitInner(makeFrame(module.function(PARAMS, [], depthwiseName(geometry)), geometry));
-  emitEdge(makeFrame(module.function(PARAMS, [], edgeName(geometry)), geometry));
+  const frame = makeFrame(module.function(PARAMS, [], depthwiseName(geometry)), geometry);
+  emitInner(frame);
+  emitEdge(frame);
 }
 
 function makeFrame(f: FunctionBuilder, g: DepthwiseGeometry): Frame {
@@ -93,20 +98,20 @@ function makeFrame(f: FunctionBuilder, g: DepthwiseGeometry): Frame {
   const channel = f.local("i32");
   const address = () => f.local("i32");
   const operands = {
-    columns: f.param(2),
+    columns: f.param(4),
     out,
     channel,
     columnsAt: address(),
     outAt: address(),
-    parameter: emitSplat(f, f.param(3)),
-    low: emitSplat(f, f.param(4)),
-    high: emitSplat(f, f.param(5)),
+    parameter: emitSplat(f, f.param(5)),
+    low: emitSplat(f, f.param(6)),
+    high: emitSplat(f, f.param(7)),
   };
   return {
     f,
     g,
-    records: f.param(0),
-    recordCount: f.param(1),
+    inner: { next: f.param(0), left: f.param(1) },
+    edge: { next: f.param(2), left: f.param(3) },
     rows,
     weights: f.local("i32"),
     out,
@@ -120,22 +125,22 @@ function makeFrame(f: FunctionBuilder, g: DepthwiseGeometry): Frame {
 }
 
 /** Reads one record after the other and runs `body` for each. */
-function emitRecords(frame: Frame, body: () => void): void {
-  const { f, g, records, recordCount, weights, out, count, rows } = frame;
-  emitCountdown(f, recordCount, 1, () => {
+function emitRecords(frame: Frame, { next, left }: Records, body: () => void): void {
+  const { f, g, weights, out, count, rows } = frame;
+  emitCountdown(f, left, 1, () => {
     for (const [index, word] of [weights, out, count, ...rows].entries()) {
-      f.get(records);
+      f.get(next);
       f.mem("i32.load", 4 * index);
       f.set(word);
     }
     body();
-    emitAddTo(f, records, recordBytes(g.kernelHeight));
+    emitAddTo(f, next, recordBytes(g.kernelHeight));
   });
 }
 
 function emitInner(frame: Frame): void {
   const { f, g, rows, out, count, stage } = frame;
-  emitRecords(frame, () => {
+  emitRecords(frame, frame.inner, () => {
     for (const pixels of PIXELS) {
       emitCountdown(f, count, pixels, () => {
         emitChannelLoops(frame, (lanes) => emitPixels(frame, { pixels, lanes }));
@@ -230,7 +235,7 @@ function columnsOf(
 function emitEdge(frame: Frame): void {
   const { f, g, count } = frame;
   const width = g.kernelWidth - 1;
-  emitRecords(frame, () => {
+  emitRecords(frame, frame.edge, () => {
     f.get(count);
     f.i32(width);
     f.op("i32.eq");

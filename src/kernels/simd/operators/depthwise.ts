@@ -13,18 +13,12 @@ import {
   type DepthwiseOperands,
   type DepthwiseRecords,
   type DepthwiseShape,
-  type RecordList,
   recordsByteLength,
   shareRecords,
   writeRecords,
 } from "../depthwise/depthwise-records.ts";
 import { columnBytes } from "../depthwise/depthwise-stage.ts";
-import {
-  type DepthwiseData,
-  depthwiseName,
-  edgeName,
-  emitDepthwise,
-} from "../depthwise/emit-depthwise.ts";
+import { type DepthwiseData, depthwiseName, emitDepthwise } from "../depthwise/emit-depthwise.ts";
 import { addressOf, type FastKernel, type FastRequest, Region } from "../fast-kernel.ts";
 import { emitRepeat, REPEAT_NAME, type RepeatFunction } from "../moves/emit-repeat.ts";
 import {
@@ -122,10 +116,8 @@ export const fastDepthwise: FastKernel = (request) => {
             output: target,
           });
           const stage = [constants.columns, parameter, low, high];
-          const share = (list: RecordList) =>
-            shareRecords(list, shape.kernelHeight, place.threads, stage);
-          place.callAll(name, share(lists.inner), geometry.outElements * taps);
-          place.callAll(edgeName(code), share(lists.edge), lists.edge.count * channels * taps);
+          const calls = shareRecords(lists, shape, place.threads, stage);
+          place.callAll(name, calls, geometry.outElements * taps);
         }
       };
     },
