@@ -17,14 +17,19 @@ describe("CallQueue", () => {
     const queue = new CallQueue();
     const other = new CallQueue(queue.shared);
     const [mine, theirs]: number[][] = [[], []];
-    queue.publish(0, list(4));
+    queue.publish(0, list(5));
     queue.work((_, [index = -1]) => {
       mine?.push(index);
-      if (mine?.length === 1) other.work((__, [late = -1]) => theirs?.push(late));
+      if (mine?.length === 1) {
+        other.work((__, [late = -1]) => {
+          theirs?.push(late);
+          if (theirs?.length === 2) queue.work((___, [again = -1]) => mine.push(again));
+        }, "back");
+      }
     });
-    expect(mine).toEqual([0]);
-    expect(theirs).toEqual([1, 2, 3]);
-    expect(queue.done).toBe(4);
+    expect(mine).toEqual([0, 1, 2]);
+    expect(theirs).toEqual([4, 3]);
+    expect(queue.done).toBe(5);
   });
 
   it("gives a thread that comes late nothing of a list that is done", () => {
@@ -36,6 +41,17 @@ describe("CallQueue", () => {
     const functions: number[] = [];
     queue.work((fn) => functions.push(fn));
     expect(functions).toEqual([1]);
+  });
+
+  it("counts lists for ever", () => {
+    const queue = new CallQueue();
+    let calls = 0;
+    for (let round = 0; round < 300; round++) {
+      queue.publish(0, list(1 + (round % 3)));
+      queue.work(() => calls++, round % 2 === 0 ? "front" : "back");
+      expect(queue.isFinished).toBe(true);
+    }
+    expect(calls).toBe(600);
   });
 
   it("gives nothing of a list that is only half published", () => {

@@ -1,8 +1,11 @@
 /**
  * A list of calls of one emitted function, in shared memory, that several threads work off together. A ticket holds the
- * number of the list and how many calls are left: a thread takes a call by counting the ticket down, and a thread that
- * comes late, with the number of an older list, takes nothing. All calls of a list are done before the next is
- * published, and the ticket is written last: whoever looks meanwhile sees a list with nothing left.
+ * first call that is left, the end of those that are left, and the number of the list: a thread takes a call by moving one
+ * of them, and a thread that comes late takes nothing. All calls of a list are done before the next is published, and the
+ * ticket is written last: whoever looks meanwhile sees a list with nothing left.
+ *
+ * The calling thread takes from the front and workers from the back. So from list to list each works on the same part of
+ * the activations, which then are in its own cache.
  */
 import { assert } from "../base/errors.ts";
 
@@ -34,9 +37,13 @@ const ARGS_PER_CALL = 4;
 const FAILED = 5;
 const SLOTS = 6;
 
-/** The ticket's low bits hold how many calls are left, its high bits the number of the list. */
-const LEFT_BITS = 13;
-const LEFT_MASK = (1 << LEFT_BITS) - 1;
+/** Bits of the ticket: from the lowest on the end, the first call, and what is left of them for the number of the list. */
+const INDEX_BITS = 13;
+const INDEX_MASK = (1 << INDEX_BITS) - 1;
+
+const endOf = (ticket: number): number => ticket & INDEX_MASK;
+const firstOf = (ticket: number): number => (ticket >>> INDEX_BITS) & INDEX_MASK;
+const isEmpty = (ticket: number): boolean => firstOf(ticket) >= endOf(ticket);
 
 /** Runs call `args` of function number `fn`. */
 export type RunCall = (fn: number, args: readonly number[]) => void;
@@ -65,20 +72,23 @@ export class CallQueue {
     Atomics.store(control, DONE, 0);
     Atomics.store(control, FUNCTION, fn);
     Atomics.store(control, ARGS_PER_CALL, argCount);
-    const list = (Atomics.load(control, TICKET) >> LEFT_BITS) + 1;
-    Atomics.store(control, TICKET, (list << LEFT_BITS) | calls.length);
+    const list = (Atomics.load(control, TICKET) >>> (2 * INDEX_BITS)) + 1;
+    Atomics.store(control, TICKET, (list << (2 * INDEX_BITS)) | calls.length);
     Atomics.notify(control, TICKET);
   }
 
-  /** Takes and runs calls until none is left. A call that throws counts as done, and marks the list as failed. */
-  work(run: RunCall): void {
+  /**
+   * Takes and runs calls until none is left, from the front or the back of the list. A call that throws counts as done,
+   * and marks the list as failed.
+   */
+  work(run: RunCall, from: "front" | "back" = "front"): void {
     const control = this.#control;
     for (;;) {
       const ticket = Atomics.load(control, TICKET);
-      const left = ticket & LEFT_MASK;
-      if (left === 0) return;
-      if (Atomics.compareExchange(control, TICKET, ticket, ticket - 1) !== ticket) continue;
-      const start = (Atomics.load(control, TOTAL) - left) * MAX_ARGS;
+      if (isEmpty(ticket)) return;
+      const taken = from === "front" ? ticket + (1 << INDEX_BITS) : ticket - 1;
+      if (Atomics.compareExchange(control, TICKET, ticket, taken) !== ticket) continue;
+      const start = (from === "front" ? firstOf(ticket) : endOf(ticket) - 1) * MAX_ARGS;
       const count = Atomics.load(control, ARGS_PER_CALL);
       const args = Array.from(this.#args.subarray(start, start + count));
       try {
@@ -119,9 +129,9 @@ export class CallQueue {
   /** Waits until there is a list with calls to take: looks for a short while, then sleeps. */
   waitForCalls(): void {
     const control = this.#control;
-    if (watch(() => (Atomics.load(control, TICKET) & LEFT_MASK) !== 0)) return;
+    if (watch(() => !isEmpty(Atomics.load(control, TICKET)))) return;
     const ticket = Atomics.load(control, TICKET);
-    if ((ticket & LEFT_MASK) === 0) Atomics.wait(control, TICKET, ticket);
+    if (isEmpty(ticket)) Atomics.wait(control, TICKET, ticket);
   }
 }
 

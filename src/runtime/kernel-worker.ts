@@ -12,7 +12,7 @@ function serve({ module, memory, queue, functions }: WorkerStart): void {
   const run: RunCall = (fn, args) => calls[fn]?.(...args);
   const shared = new CallQueue(queue);
   for (;;) {
-    shared.work(run);
+    shared.work(run, "back");
     shared.waitForCalls();
   }
 }
