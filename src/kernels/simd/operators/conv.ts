@@ -18,7 +18,7 @@ import {
 import { emitGather, GATHER_NAME } from "../gather/emit-gather.ts";
 import { blockRows } from "../gemm/blocks.ts";
 import { PASS_SCRATCH_BYTES } from "./activation-pass.ts";
-import { bindGather } from "./gather-windows.ts";
+import { bindGather, rowTableBytes } from "./gather-windows.ts";
 import { fastGroupedConv } from "./grouped-conv.ts";
 import { type Multiply, type Product, planProduct } from "./product.ts";
 
@@ -33,7 +33,7 @@ interface ConvScratch {
   readonly zeroPoint: number;
   /** The image as the product wants it, for all but float convolutions. */
   readonly prepared: number;
-  /** i32 pointers, one per kernel row. */
+  /** Pointers of a gather. */
   readonly rowTable: number;
   /** A strip of gathered windows. */
   readonly strip: number;
@@ -103,7 +103,7 @@ function layScratch(region: Region, matrix: ConvMatrix): ConvScratch {
     scale: region.take(4),
     zeroPoint: region.take(4),
     prepared: region.take(imageElements(geometry) * (product.pass?.storedBytes ?? 0)),
-    rowTable: region.take(geometry.rows.filterSize * 4),
+    rowTable: region.take(isDirect ? 0 : rowTableBytes(geometry, STRIPS_PER_LIST * stripRows)),
     strip: region.take(isDirect ? 0 : STRIPS_PER_LIST * stripRows * product.rowBytes),
   };
 }

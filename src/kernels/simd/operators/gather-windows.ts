@@ -4,6 +4,9 @@ import { insideRange } from "../../reference/window.ts";
 import type { FastPlace } from "../fast-kernel.ts";
 import { GATHER_NAME, type GatherFunction } from "../gather/emit-gather.ts";
 
+/** Bytes that are copied in the time of a multiplication: by these the size of shared work is told. */
+const BYTES_PER_MULTIPLICATION = 0.5;
+
 /** What is gathered: `rowBytes` for each window. */
 export interface GatheredMatrix {
   readonly geometry: ConvGeometry;
@@ -11,16 +14,28 @@ export interface GatheredMatrix {
   readonly rowBytes: number;
 }
 
-/** Memory of a gather: i32 pointers, one per kernel row, and the strip that is filled. Addresses in bytes. */
+/** Memory of a gather: `rowTableBytes` for pointers, and the strip that is filled. Addresses in bytes. */
 export interface GatherPlaces {
   readonly rowTable: number;
   readonly strip: number;
 }
 
 /**
+ * Bytes of i32 pointers, one per kernel row, for all copies of up to `pixels` windows: neighbours in a row of the output
+ * are one copy, windows that lose columns at a border are copied alone.
+ */
+export function rowTableBytes(geometry: ConvGeometry, pixels: number): number {
+  const { rows, columns } = geometry;
+  const { start, end } = insideColumns(geometry);
+  const copiesInRow = Math.min(start + 1 + columns.outputSize - end, columns.outputSize);
+  const lines = Math.min(Math.ceil(pixels / columns.outputSize) + 1, rows.outputSize);
+  return lines * copiesInRow * rows.filterSize * 4;
+}
+
+/**
  * Makes the function that fills the strip with the windows of `count` output pixels from `pixel` on, in row-major order
- * of the output, and what lies outside of the image with bytes of `padding`. In a convolution of groups it is given the
- * address of a group's first channel, and takes that group's channels.
+ * of the output, and what lies outside of the image with bytes of `padding`. Threads share the copies. In a convolution
+ * of groups it is given the address of a group's first channel, and takes that group's channels.
  */
 export function bindGather(
   place: FastPlace,
@@ -28,37 +43,38 @@ export function bindGather(
   at: GatherPlaces,
 ): (image: number, pixel: number, count: number, padding: number) => void {
   const { rows, columns, channels } = geometry;
-  const gather = place.call<GatherFunction>(GATHER_NAME);
-  const table = new Int32Array(place.memory.buffer, at.rowTable, rows.filterSize);
+  const table = new Int32Array(place.memory.buffer);
   const bytes = new Uint8Array(place.memory.buffer);
   const pixelBytes = channels * elementBytes;
   const lineBytes = columns.inputSize * pixelBytes;
   const groupBytes = geometry.groupChannels * elementBytes;
   const kernelRowBytes = columns.filterSize * groupBytes;
   const isDense = columns.dilation === 1 && geometry.groups === 1;
-  /** Copies kernel columns [first, end) of `pixels` pixels of output row y from x on. */
-  const copy = (
+  /** The copy of kernel columns [first, end) of `pixels` pixels of output row y from x on; pads what it leaves out. */
+  const copyOf = (
+    pointers: number,
     image: number,
     [y, x]: readonly [number, number],
     [first, end]: readonly [number, number],
     pixels: number,
     target: number,
     padding: number,
-  ) => {
+  ): Parameters<GatherFunction> => {
     const top = y * rows.stride - rows.padBefore;
     const left = x * columns.stride - columns.padBefore;
     const [firstRow, endRow] = insideRange(rows, top);
     const column = (left + first * columns.dilation) * pixelBytes;
     for (let k = firstRow; k < endRow; k++) {
-      table[k - firstRow] = image + (top + k * rows.dilation) * lineBytes + column;
+      const word = pointers / 4 + k - firstRow;
+      table[word] = image + (top + k * rows.dilation) * lineBytes + column;
     }
     if (endRow - firstRow < rows.filterSize || end - first < columns.filterSize) {
       bytes.fill(padding, target, target + pixels * rowBytes);
     }
-    gather(
+    return [
       target + firstRow * kernelRowBytes + first * groupBytes,
       rowBytes,
-      at.rowTable,
+      pointers,
       endRow - firstRow,
       end > first ? pixels : 0,
       columns.stride * pixelBytes,
@@ -66,10 +82,11 @@ export function bindGather(
       columns.dilation * pixelBytes,
       isDense ? (end - first) * pixelBytes : groupBytes,
       kernelRowBytes,
-    );
+    ];
   };
   const inside = insideColumns(geometry);
   return (image, pixel, count, padding) => {
+    const copies: Parameters<GatherFunction>[] = [];
     let done = 0;
     while (done < count) {
       const y = Math.floor((pixel + done) / columns.outputSize);
@@ -78,9 +95,11 @@ export function bindGather(
       const range = insideRange(columns, x * columns.stride - columns.padBefore);
       const whole = x >= inside.start && x < inside.end;
       const pixels = whole ? Math.min(count - done, inside.end - x) : 1;
-      copy(image, [y, x], range, pixels, target, padding);
+      const pointers = at.rowTable + copies.length * rows.filterSize * 4;
+      copies.push(copyOf(pointers, image, [y, x], range, pixels, target, padding));
       done += pixels;
     }
+    place.callAll(GATHER_NAME, copies, (count * rowBytes) / BYTES_PER_MULTIPLICATION);
   };
 }
 

@@ -36,7 +36,7 @@ import {
   quantizingPass,
   wideningPass,
 } from "./activation-pass.ts";
-import { bindGather } from "./gather-windows.ts";
+import { bindGather, rowTableBytes } from "./gather-windows.ts";
 import { integerFinish, type SumFinish, sumFinish } from "./integer-finish.ts";
 import { wideProduct } from "./wide-product.ts";
 
@@ -224,7 +224,7 @@ function layGroups(persistent: Region, scratch: Region, plan: GroupPlan): GroupP
     pass: scratch.take(PASS_SCRATCH_BYTES),
     scale: scratch.take(4),
     prepared: scratch.take(form.pass === undefined ? 0 : imageElements(geometry) * 2),
-    rowTable: scratch.take(geometry.rows.filterSize * 4),
+    rowTable: scratch.take(rowTableBytes(geometry, stripRows)),
     strip: scratch.take(stripRows * vectorStride(stack)),
     sums: scratch.take(form.finish === undefined ? 0 : stripRows * geometry.outChannels * 4),
   };
