@@ -43,5 +43,5 @@ export function worthSaying(
   remarks: readonly Diagnostic[],
   { wide }: RuntimeFlags,
 ): readonly Diagnostic[] {
-  return remarks.filter(({ id }) => wide === true || id !== "no-wide");
+  return remarks.filter(({ id }) => wide === true || !["no-wide", "wide-not-worth"].includes(id));
 }

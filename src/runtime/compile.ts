@@ -4,6 +4,8 @@
  * module is compiled.
  */
 
+import { findClearVectors } from "./clear-vectors.ts";
+
 /** Compiles the bytes of a module. */
 export type Compile = (bytes: Uint8Array<ArrayBuffer>) => WebAssembly.Module;
 
@@ -34,10 +36,12 @@ export function findEagerCompile(): Compile | undefined {
 }
 
 /**
- * Compiles well at once and with 256-bit vectors where V8 finds pairs; undefined where the engine has no flags. Engines
- * older than relaxed SIMD do not know the flag, and say so on the terminal: ask for relaxed SIMD first.
+ * Compiles well at once and with 256-bit vectors where V8 finds pairs; undefined where the engine has no flags, or nothing
+ * can clear vectors after that code. Engines older than relaxed SIMD do not know the flag, and say so on the terminal: ask
+ * for relaxed SIMD first.
  */
 export function findWideCompile(): Compile | undefined {
+  if (findClearVectors() === undefined) return undefined;
   return withFlags("wide", [...EAGER, ...WIDE], [...EAGER_OFF, ...WIDE_OFF]);
 }
 

@@ -10,6 +10,7 @@ import {
   MIN_SHARED_WORK,
 } from "../kernels/simd/fast-kernel.ts";
 import { ModuleBuilder } from "../wasm/module-builder.ts";
+import { findClearVectors } from "./clear-vectors.ts";
 import { type Compile, compilePlain } from "./compile.ts";
 import { ThreadPool } from "./thread-pool.ts";
 import type { WorkerHost } from "./worker-host.ts";
@@ -44,8 +45,10 @@ export class EmittedCode implements Pick<FastPlace, "call" | "callAll" | "thread
   readonly #workers: Workers | undefined;
   readonly #plain: Code;
   readonly #wide: Code | undefined;
+  readonly #clearVectors: (() => void) | undefined;
   #code: Code;
   #isSettled = false;
+  #unsettledWork = 0;
   #pool: ThreadPool | undefined;
 
   constructor(
@@ -64,6 +67,7 @@ export class EmittedCode implements Pick<FastPlace, "call" | "callAll" | "thread
     };
     this.#plain = open(compilePlain);
     this.#wide = compileWide === undefined ? undefined : open(compileWide);
+    this.#clearVectors = compileWide === undefined ? undefined : findClearVectors();
     this.#code = this.#plain;
     if (this.#wide === undefined) this.settle("plain");
   }
@@ -73,9 +77,19 @@ export class EmittedCode implements Pick<FastPlace, "call" | "callAll" | "thread
     return this.#wide !== undefined;
   }
 
+  /** Multiplications of the lists of calls that were made before code was settled, where kernels tell them. */
+  get unsettledWork(): number {
+    return this.#unsettledWork;
+  }
+
   /** Makes all kernels run one code or the other, on the calling thread. */
   use(code: "plain" | "wide"): void {
     this.#code = code === "plain" ? this.#plain : (this.#wide ?? this.#plain);
+  }
+
+  /** To be called when a step has run: clears what wide code leaves behind. */
+  clearVectors(): void {
+    if (this.#code === this.#wide) this.#clearVectors?.();
   }
 
   /** Decides for one code for good, and starts the workers unless they wait for work. */
@@ -97,6 +111,7 @@ export class EmittedCode implements Pick<FastPlace, "call" | "callAll" | "thread
     calls: readonly (readonly number[])[],
     work: number = Number.POSITIVE_INFINITY,
   ): void {
+    if (!this.#isSettled && Number.isFinite(work)) this.#unsettledWork += work;
     const isWorthIt = calls.length > 1 && work >= MIN_SHARED_WORK;
     if (isWorthIt && this.#isSettled && this.#workers !== undefined) {
       (this.#pool ?? this.#startPool(this.#workers)).run(name, calls);
@@ -113,7 +128,8 @@ export class EmittedCode implements Pick<FastPlace, "call" | "callAll" | "thread
 
   #startPool({ host, count }: Workers): ThreadPool {
     const { module, exports } = this.#code;
-    const start = { module, memory: this.#memory, functions: Object.keys(exports) };
+    const wide = this.#code === this.#wide;
+    const start = { module, memory: this.#memory, functions: Object.keys(exports), wide };
     this.#pool = new ThreadPool(host, count, start, exports);
     return this.#pool;
   }

@@ -135,7 +135,7 @@ export class Interpreter {
 
   /** Whether emitted kernels work with 256-bit vectors where the engine found pairs. */
   get wide(): boolean {
-    return this.#triesWide && this.diagnostics.every(({ id }) => id !== "wide-refused");
+    return this.#triesWide && !this.diagnostics.some(({ id }) => id.startsWith("wide-"));
   }
 
   /** The inputs of the subgraph, in order. */

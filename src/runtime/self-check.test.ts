@@ -1,7 +1,8 @@
 import { describe, expect, it } from "vitest";
 import { UsageError } from "../base/errors.ts";
 import type { TensorInfo } from "../kernels/kernel.ts";
-import { type CheckedStep, codesAgree } from "./self-check.ts";
+import type { LinearMemory } from "./linear-memory.ts";
+import { type CheckedStep, codesAgree, settleSteps } from "./self-check.ts";
 import { TensorSlot } from "./tensor-slot.ts";
 
 type Code = "plain" | "wide";
@@ -73,5 +74,43 @@ describe("codesAgree", () => {
     expect(check(() => [{ run, inputs: [state], outputs: [output] }])).toBe(true);
     expect(state.data).toEqual(Float32Array.of(1, 2, 3));
     expect(output.data).toEqual(new Float32Array(3));
+  });
+});
+
+describe("settleSteps", () => {
+  /** Code of which every step makes so many multiplications; says what was asked of it. */
+  function settle(work: number) {
+    const asked: string[] = [];
+    const code = {
+      hasWide: true,
+      unsettledWork: work,
+      use: () => undefined,
+      clearVectors: () => asked.push("clear"),
+      settle: (which: Code) => asked.push(which),
+    };
+    const memory = { code, variantOf: () => "kernel", bind: () => () => asked.push("run") };
+    const [step] = [
+      doubling(
+        (value) => value,
+        () => "plain",
+      ),
+    ];
+    const refusals: string[] = [];
+    const steps = settleSteps(
+      memory as unknown as LinearMemory,
+      [{ ...step, operator: 0 }],
+      ({ id }) => refusals.push(id),
+    );
+    asked.length = 0;
+    for (const { run, inputs, outputs } of steps) run(inputs, outputs);
+    return { asked, refusals };
+  }
+
+  it("binds kernels anew, and clears vectors after each where wide code runs", () => {
+    expect(settle(1e9)).toEqual({ asked: ["run", "clear"], refusals: [] });
+  });
+
+  it("keeps plain code where there is little work, and says so", () => {
+    expect(settle(1000)).toEqual({ asked: ["run"], refusals: ["wide-not-worth"] });
   });
 });

@@ -4,8 +4,9 @@
  * kernels; a reference run of a real model would take seconds.
  */
 import type { TensorData } from "../base/dtype.ts";
-import { isOctavoError } from "../base/errors.ts";
+import { type Diagnostic, isOctavoError } from "../base/errors.ts";
 import type { KernelRun } from "../kernels/kernel.ts";
+import type { EmittedCode } from "./emitted-code.ts";
 import type { LinearMemory } from "./linear-memory.ts";
 import type { TensorSlot } from "./tensor-slot.ts";
 
@@ -17,7 +18,22 @@ export interface CheckedStep {
 }
 
 /**
- * Decides whether wide code is trusted, where there is some, and returns the steps with their kernels bound to what was
+ * Multiplications of a run from which on wide code pays: what comes around its calls takes longer, by some microseconds a
+ * run.
+ */
+const MIN_WIDE_WORK = 4_000_000;
+
+const REFUSED: Diagnostic = {
+  id: "wide-refused",
+  text: "256-bit kernels give other results than 128-bit ones here, and are not used",
+};
+const NOT_WORTH: Diagnostic = {
+  id: "wide-not-worth",
+  text: "128-bit kernels: there is too little work for 256 bits to gain",
+};
+
+/**
+ * Decides whether wide code is trusted and worth it, where there is some, and returns the steps with their kernels bound to what was
  * decided. `refused` is told why it is not.
  */
 export function settleSteps<
@@ -26,19 +42,36 @@ export function settleSteps<
 >(
   { code, variantOf, bind }: LinearMemory,
   steps: readonly (Static | Other)[],
-  refused: (why: string) => void,
+  refused: (why: Diagnostic) => void,
 ): (Static | Other)[] {
   if (code === undefined || !code.hasWide) return [...steps];
   const isStatic = (step: Static | Other): step is Static => "run" in step;
   const checked = steps.filter(isStatic).filter(({ operator }) => variantOf(operator));
-  const agree = codesAgree(checked, (which) => code.use(which));
-  code.settle(agree ? "wide" : "plain");
-  if (!agree)
-    refused("256-bit kernels give other results than 128-bit ones here, and are not used");
+  const agree = codesAgree(checked, (which) => {
+    code.clearVectors();
+    code.use(which);
+  });
+  code.clearVectors();
+  const isWorthIt = code.unsettledWork >= 2 * MIN_WIDE_WORK;
+  code.settle(agree && isWorthIt ? "wide" : "plain");
+  if (!agree) refused(REFUSED);
+  else if (!isWorthIt) refused(NOT_WORTH);
   return steps.map((step) => {
     const run = isStatic(step) ? bind(step.operator, true) : undefined;
-    return run === undefined ? step : { ...step, run };
+    if (run === undefined) return step;
+    return { ...step, run: agree && isWorthIt ? clearing(run, code) : run };
   });
+}
+
+/** The kernel, and after it what wide code needs. */
+function clearing(run: KernelRun, code: EmittedCode): KernelRun {
+  return (inputs, outputs) => {
+    try {
+      run(inputs, outputs);
+    } finally {
+      code.clearVectors();
+    }
+  };
 }
 
 /**

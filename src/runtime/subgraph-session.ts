@@ -203,8 +203,8 @@ export class SubgraphSession implements CallableSubgraph {
           ? this.#bind(operator, memory)
           : this.#bindSum(operator, sum, memory);
       });
-      this.#steps = settleSteps(memory, this.#steps, (text) => {
-        this.#host.remark?.({ id: "wide-refused", text });
+      this.#steps = settleSteps(memory, this.#steps, (why) => {
+        this.#host.remark?.(why);
       });
     } catch (error) {
       this.release();

@@ -17,6 +17,8 @@ export interface PoolStart {
   readonly memory: WebAssembly.Memory;
   /** Functions that may be called, in the order of their numbers. */
   readonly functions: readonly string[];
+  /** Whether the module is 256-bit code. */
+  readonly wide: boolean;
 }
 
 export class ThreadPool {

@@ -1,6 +1,7 @@
 /** Speeds of matrix product tiles, measured once in a process. */
 import { measureTiles } from "../kernels/simd/gemm/measure.ts";
 import type { GemmFormat } from "../kernels/simd/gemm/variants.ts";
+import { findClearVectors } from "./clear-vectors.ts";
 import { type Compile, compilePlain, findEagerCompile } from "./compile.ts";
 
 /** Time for one format where code is final from the start, and where the engine makes it better as it runs. */
@@ -24,6 +25,7 @@ export function tileSpeeds(
       ? { compile: compilePlain, budgetMs: TIERED_BUDGET_MS }
       : { compile: eager, budgetMs: EAGER_BUDGET_MS };
   const speeds = measureTiles(format, measurement);
+  if (compileWide !== undefined) findClearVectors()?.();
   MEASURED.set(key, speeds);
   return speeds;
 }

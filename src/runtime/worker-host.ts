@@ -16,6 +16,8 @@ export interface WorkerStart {
   readonly queue: SharedQueue;
   /** Exported functions by number, as the queue names them. */
   readonly functions: readonly string[];
+  /** Whether the module is 256-bit code, after which vectors must be cleared. */
+  readonly wide: boolean;
 }
 
 /** A worker that has been started. */
