@@ -4,7 +4,9 @@ import { readFileSync } from "node:fs";
 export async function open({ file, threads, wide = false }) {
   const { Interpreter } = await import("../../../dist/bundle/runtime.js");
   const interpreter = await Interpreter.create(readFileSync(file), { threads, wide });
-  if (interpreter.diagnostics.length > 0) throw new Error(interpreter.diagnostics[0].text);
+  // Small models keep 128 bits whatever is asked for, and are measured so.
+  const remarks = interpreter.diagnostics.filter(({ id }) => id !== "wide-not-worth");
+  if (remarks.length > 0) throw new Error(remarks[0].text);
   const inputs = interpreter.getInputDetails();
   const outputs = interpreter.getOutputDetails();
   return {
