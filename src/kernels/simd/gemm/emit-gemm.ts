@@ -229,54 +229,38 @@ function emitNibbles(
   weights: Local,
 ): void {
   for (let index = 0; index < columns.length; index += 2) {
-    const pair = [columns[index], columns[index + 1]] as const;
-    if (isa === "dot") emitNibbleBytes(f, pair, weights, 8 * index);
-    else emitNibbleWords(f, pair, weights, 4 * index);
+    const [low, high] = [columns[index], columns[index + 1]] as const;
+    f.get(weights);
+    if (isa === "dot") f.mem("v128.load", 8 * index, 0);
+    else f.mem("v128.load8x8_u", 4 * index, 0);
+    f.set(high);
+    for (const [half, column] of [low, high].entries()) {
+      f.get(high);
+      if (isa === "dot") emitBiasedNibble(f, half);
+      else emitSignedNibble(f, half);
+      f.set(column);
+    }
   }
 }
 
-/** Eight bytes of signed nibbles as int16. */
-function emitNibbleWords(
-  f: FunctionBuilder,
-  pair: readonly [Local, Local],
-  weights: Local,
-  offset: number,
-): void {
-  f.get(weights);
-  f.mem("v128.load8x8_u", offset, 0);
-  f.set(pair[1]);
-  pair.forEach((column, half) => {
-    f.get(pair[1]);
-    f.i32(half === 0 ? 12 : 8);
-    f.op("i16x8.shl");
-    f.i32(12);
-    f.op("i16x8.shr_s");
-    f.set(column);
-  });
+/** [bytes in 16 bits each] → their low or high nibbles, signed. */
+function emitSignedNibble(f: FunctionBuilder, half: number): void {
+  f.i32(half === 0 ? 12 : 8);
+  f.op("i16x8.shl");
+  f.i32(12);
+  f.op("i16x8.shr_s");
 }
 
-/** Sixteen bytes of biased nibbles as int8. */
-function emitNibbleBytes(
-  f: FunctionBuilder,
-  pair: readonly [Local, Local],
-  weights: Local,
-  offset: number,
-): void {
-  f.get(weights);
-  f.mem("v128.load", offset, 0);
-  f.set(pair[1]);
-  pair.forEach((column, half) => {
-    f.get(pair[1]);
-    if (half === 1) {
-      f.i32(4);
-      f.op("i16x8.shr_u");
-    }
-    f.v128(new Uint8Array(16).fill(15));
-    f.op("v128.and");
-    f.v128(new Uint8Array(16).fill(NIBBLE_BIAS));
-    f.op("i8x16.sub");
-    f.set(column);
-  });
+/** [bytes] → their low or high nibbles less their bias. */
+function emitBiasedNibble(f: FunctionBuilder, half: number): void {
+  if (half === 1) {
+    f.i32(4);
+    f.op("i16x8.shr_u");
+  }
+  f.v128(new Uint8Array(16).fill(15));
+  f.op("v128.and");
+  f.v128(new Uint8Array(16).fill(NIBBLE_BIAS));
+  f.op("i8x16.sub");
 }
 
 function emitMultiplyAdd(
