@@ -6,10 +6,16 @@ import {
   type OperatorTime,
 } from "../evaluate/benchmark-model.ts";
 import { readWholeFile } from "../node/file-source.ts";
-import type { BenchmarkFlags } from "./commands/benchmark.ts";
-import { runtimeOptions, worthSaying } from "./runtime-flags.ts";
+import { type RuntimeFlags, runtimeOptions, worthSaying } from "./runtime-flags.ts";
 import type { Terminal } from "./terminal.ts";
 import { byteText, numberText, percentText, shortName, textTable } from "./text.ts";
+
+export interface BenchmarkFlags extends RuntimeFlags {
+  readonly runs: number;
+  readonly warmup: number;
+  readonly profile?: true;
+  readonly json?: true;
+}
 
 /** Measures the model at `path`. */
 export async function benchmarkFile(

@@ -11,11 +11,17 @@ import { preprocessingOf } from "../evaluate/dataset-description.ts";
 import { randomInput, randomSequence } from "../evaluate/random-inputs.ts";
 import { readWholeFile } from "../node/file-source.ts";
 import { openDataset } from "../node/open-dataset.ts";
-import type { CompareFlags } from "./commands/compare.ts";
+import type { DataFlags } from "./data-flags.ts";
 import { describeData } from "./describe-data.ts";
-import { runtimeOptions } from "./runtime-flags.ts";
+import { type RuntimeFlags, runtimeOptions } from "./runtime-flags.ts";
 import type { Terminal } from "./terminal.ts";
 import { numberText, shortName, textTable } from "./text.ts";
+
+export interface CompareFlags extends DataFlags, RuntimeFlags {
+  readonly data?: string;
+  readonly limit: number;
+  readonly json?: true;
+}
 
 /** Compares `other` with `reference`. */
 export async function compareFiles(

@@ -10,10 +10,18 @@ import { evaluateClassification } from "../evaluate/evaluate-classification.ts";
 import { readWholeFile } from "../node/file-source.ts";
 import { type OpenedDataset, openDataset } from "../node/open-dataset.ts";
 import { classificationText } from "./classification-text.ts";
-import type { EvaluateFlags } from "./commands/evaluate.ts";
+import type { DataFlags, LabelFlags } from "./data-flags.ts";
 import { describeData } from "./describe-data.ts";
-import { runtimeOptions } from "./runtime-flags.ts";
+import { type RuntimeFlags, runtimeOptions } from "./runtime-flags.ts";
 import type { Terminal } from "./terminal.ts";
+
+export interface EvaluateFlags extends DataFlags, LabelFlags, RuntimeFlags {
+  readonly baseline?: string;
+  readonly task: "image-classification";
+  readonly data: string;
+  readonly limit?: number;
+  readonly json?: true;
+}
 
 /** Measures a model, and its baseline where there is one. */
 export async function evaluateModel(

@@ -3,7 +3,6 @@ import { basename, dirname } from "node:path";
 import { type Diagnostic, isOctavoError } from "../base/errors.ts";
 import type { Graph } from "../graph/ir.ts";
 import type { Model } from "../model/ir.ts";
-import type { InspectFlags } from "./commands/inspect.ts";
 import {
   type GraphDescription,
   graphText,
@@ -12,6 +11,12 @@ import {
 } from "./model-text.ts";
 import { locateSource, type Source } from "./source-kind.ts";
 import type { Terminal } from "./terminal.ts";
+
+export interface InspectFlags {
+  readonly tags?: readonly string[];
+  readonly signature?: string;
+  readonly json?: true;
+}
 
 interface Description {
   readonly document: ModelDescription | GraphDescription;

@@ -10,11 +10,15 @@ import { readWholeFile } from "../node/file-source.ts";
 import { ioErrorOf } from "../node/io-error.ts";
 import { Interpreter, type TensorDetails } from "../runtime/interpreter.ts";
 import type { Named } from "./arguments.ts";
-import type { RunFlags } from "./commands/run.ts";
 import { withOutputs } from "./outputs.ts";
-import { runtimeOptions, worthSaying } from "./runtime-flags.ts";
+import { type RuntimeFlags, runtimeOptions, worthSaying } from "./runtime-flags.ts";
 import type { Terminal } from "./terminal.ts";
 import { textTable } from "./text.ts";
+
+export interface RunFlags extends RuntimeFlags {
+  readonly input?: readonly Named<string>[];
+  readonly outputDir: string;
+}
 
 /** An input or output with the name that people know it by. */
 interface Port {

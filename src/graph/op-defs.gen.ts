@@ -1,5 +1,5 @@
 // Made by scripts/schema/tensorflow/op_defs.py from the registry of TensorFlow 2.21.0. Do not edit.
-import type { OpRow } from "./op-table.ts";
+import type { OpRow } from "./op-row.ts";
 
 export const OP_ROWS: readonly OpRow[] = [
   ["Abs", ["x:T"], ["y:T"], {"T": "type"}],

@@ -2,7 +2,9 @@
 import { byteLengthOf } from "../base/dtype.ts";
 import { elementCount, formatShape } from "../base/shape.ts";
 import type { Model, Quantization, Tensor } from "./ir.ts";
-import type { Fail } from "./verify.ts";
+
+/** Throws a GraphError about a place inside of what it was made for. */
+export type Fail = (place: string, found: string, expected: string) => never;
 
 /** No tensor of a model that runs anywhere has more elements; products stay exact below 2^53. */
 const MAX_ELEMENTS = 2 ** 40;

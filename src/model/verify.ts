@@ -5,7 +5,7 @@
 import { GraphError } from "../base/errors.ts";
 import type { Model, Operator, Signature, Subgraph } from "./ir.ts";
 import { operatorInfo } from "./op-table.ts";
-import { verifyTensor } from "./verify-tensor.ts";
+import { type Fail, verifyTensor } from "./verify-tensor.ts";
 
 /**
  * Throws at the first broken rule. Constant data is looked at only where it is resident. `name` is for messages.
@@ -31,9 +31,6 @@ export function verifyModel(model: Model, name = "model"): void {
     }
   }
 }
-
-/** Throws a GraphError about a place inside of what it was made for. */
-export type Fail = (place: string, found: string, expected: string) => never;
 
 function failer(where: string): Fail {
   return (place, found, expected) => {

@@ -75,7 +75,7 @@ def main() -> None:
     lines = "".join(f"  {json.dumps(r, separators=(', ', ': '))},\n" for r in rows)
     TARGET.write_text(
         "// Made by scripts/schema/tensorflow/op_defs.py from the registry of TensorFlow 2.21.0. Do not edit.\n"
-        'import type { OpRow } from "./op-table.ts";\n\n'
+        'import type { OpRow } from "./op-row.ts";\n\n'
         "export const OP_ROWS: readonly OpRow[] = [\n" + lines + "];\n"
     )
 

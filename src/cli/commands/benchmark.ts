@@ -1,15 +1,9 @@
 /** `octavo benchmark`: how fast a model is, and which operators take the time. */
 import type { Command } from "commander";
 import { wholeNumber } from "../arguments.ts";
-import { addRuntimeFlags, type RuntimeFlags } from "../runtime-flags.ts";
+import type { BenchmarkFlags } from "../benchmark-file.ts";
+import { addRuntimeFlags } from "../runtime-flags.ts";
 import type { Terminal } from "../terminal.ts";
-
-export interface BenchmarkFlags extends RuntimeFlags {
-  readonly runs: number;
-  readonly warmup: number;
-  readonly profile?: true;
-  readonly json?: true;
-}
 
 const EXAMPLES = `
 Inputs are seeded random numbers. Times are wall times of whole runs, in milliseconds.

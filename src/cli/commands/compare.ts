@@ -1,15 +1,10 @@
 /** `octavo compare`: how far two versions of one model lie apart, and in which layer that begins. */
 import type { Command } from "commander";
 import { wholeNumber } from "../arguments.ts";
-import { addDataOptions, DATA_HELP, type DataFlags } from "../data-flags.ts";
-import { addRuntimeFlags, type RuntimeFlags } from "../runtime-flags.ts";
+import type { CompareFlags } from "../compare-files.ts";
+import { addDataOptions, DATA_HELP } from "../data-flags.ts";
+import { addRuntimeFlags } from "../runtime-flags.ts";
 import type { Terminal } from "../terminal.ts";
-
-export interface CompareFlags extends DataFlags, RuntimeFlags {
-  readonly data?: string;
-  readonly limit: number;
-  readonly json?: true;
-}
 
 const EXAMPLES = `
 Layers are matched by the name of the tensor that they compute. Without data, seeded random numbers go in.

@@ -1,23 +1,10 @@
 /** `octavo evaluate`: how good a model is on labelled data, and what quantization cost against a float baseline. */
 import { type Command, Option } from "commander";
 import { wholeNumber } from "../arguments.ts";
-import {
-  addDataOptions,
-  addLabelOptions,
-  DATA_HELP,
-  type DataFlags,
-  type LabelFlags,
-} from "../data-flags.ts";
-import { addRuntimeFlags, type RuntimeFlags } from "../runtime-flags.ts";
+import { addDataOptions, addLabelOptions, DATA_HELP } from "../data-flags.ts";
+import type { EvaluateFlags } from "../evaluate-model.ts";
+import { addRuntimeFlags } from "../runtime-flags.ts";
 import type { Terminal } from "../terminal.ts";
-
-export interface EvaluateFlags extends DataFlags, LabelFlags, RuntimeFlags {
-  readonly baseline?: string;
-  readonly task: "image-classification";
-  readonly data: string;
-  readonly limit?: number;
-  readonly json?: true;
-}
 
 const TASKS = ["image-classification"];
 

@@ -1,13 +1,8 @@
 /** `octavo inspect`: what a model is made of. */
 import type { Command } from "commander";
 import { nameList } from "../arguments.ts";
+import type { InspectFlags } from "../inspect-model.ts";
 import type { Terminal } from "../terminal.ts";
-
-export interface InspectFlags {
-  readonly tags?: readonly string[];
-  readonly signature?: string;
-  readonly json?: true;
-}
 
 const EXAMPLES = `
 Examples:

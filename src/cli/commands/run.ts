@@ -1,13 +1,9 @@
 /** `octavo run`: feeds arrays to a .tflite model and writes what comes out. */
 import type { Command } from "commander";
-import { checkNames, type Named, namedFile } from "../arguments.ts";
-import { addRuntimeFlags, type RuntimeFlags } from "../runtime-flags.ts";
+import { checkNames, namedFile } from "../arguments.ts";
+import type { RunFlags } from "../run-model.ts";
+import { addRuntimeFlags } from "../runtime-flags.ts";
 import type { Terminal } from "../terminal.ts";
-
-export interface RunFlags extends RuntimeFlags {
-  readonly input?: readonly Named<string>[];
-  readonly outputDir: string;
-}
 
 const EXAMPLES = `
 NAME is the name of an input in the model's signature, or of its tensor ("octavo inspect" lists both); without names the

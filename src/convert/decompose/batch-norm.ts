@@ -7,7 +7,7 @@ import type { GraphNode, ValueRef } from "../../graph/ir.ts";
 import { attr } from "../attributes.ts";
 import type { GraphBuilder } from "../graph-builder.ts";
 import { layoutOf } from "../infer/window.ts";
-import type { Decomposition } from "./table.ts";
+import type { Decomposition } from "./decomposition.ts";
 
 const fusedBatchNorm: Decomposition = (node, build) => {
   const [x, scale, offset] = node.inputs;

@@ -11,7 +11,7 @@ import { placeOf } from "../infer/typed-node.ts";
 import { NodeWriter } from "../node-writer.ts";
 import { planStridedSlice } from "../strided-slice.ts";
 
-import type { Decomposition } from "./table.ts";
+import type { Decomposition } from "./decomposition.ts";
 
 /** Dimensions that STRIDED_SLICE handles, inserted ones counted. */
 const MAX_SLICE_RANK = 5;

@@ -8,7 +8,7 @@ import type { GraphNode, ValueRef } from "../../graph/ir.ts";
 import { attr } from "../attributes.ts";
 import type { GraphBuilder } from "../graph-builder.ts";
 import { NodeWriter } from "../node-writer.ts";
-import type { Decomposition } from "./table.ts";
+import type { Decomposition } from "./decomposition.ts";
 
 /** A value whose dimensions carry labels. */
 interface Labelled {

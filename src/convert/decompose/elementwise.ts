@@ -2,8 +2,8 @@
 import type { GraphNode, ValueRef } from "../../graph/ir.ts";
 import type { GraphBuilder } from "../graph-builder.ts";
 import { NodeWriter } from "../node-writer.ts";
+import type { Decomposition } from "./decomposition.ts";
 import { writeErf, writeErfc } from "./erf.ts";
-import type { Decomposition } from "./table.ts";
 
 /** Selu's constants, λ and λ·α (Klambauer et al. 2017). */
 const SELU_SCALE = 1.0507009873554805;

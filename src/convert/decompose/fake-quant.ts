@@ -1,7 +1,7 @@
 /** Simulated quantization with a range for each channel, which TFLite's operator does not have, of values that are computed. */
 import { gridsOf, zeroStep } from "../fold/fake-quant.ts";
 import { NodeWriter } from "../node-writer.ts";
-import type { Decomposition } from "./table.ts";
+import type { Decomposition } from "./decomposition.ts";
 
 /** floor((clamp(x) − min) / scale − zero + ½) · scale, with a constant vector for each of the four. */
 const perChannel: Decomposition = (node, build) => {

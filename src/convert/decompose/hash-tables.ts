@@ -6,7 +6,7 @@ import type { ValueRef } from "../../graph/ir.ts";
 import { integersOf, valueFrom } from "../fold/values.ts";
 import type { GraphBuilder } from "../graph-builder.ts";
 import { NodeWriter } from "../node-writer.ts";
-import type { Decomposition } from "./table.ts";
+import type { Decomposition } from "./decomposition.ts";
 
 /** A table with int64 in place of int32. */
 const hashTable: Decomposition = (node, build) => {

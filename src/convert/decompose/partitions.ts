@@ -4,7 +4,7 @@ import type { ValueRef } from "../../graph/ir.ts";
 import { attr } from "../attributes.ts";
 import { integersOf } from "../fold/values.ts";
 import { NodeWriter } from "../node-writer.ts";
-import type { Decomposition } from "./table.ts";
+import type { Decomposition } from "./decomposition.ts";
 
 /** Most indices that are written into the file. */
 const MAX_PLACES = 65_536;

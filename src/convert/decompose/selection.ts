@@ -3,7 +3,7 @@ import { floatAttr } from "../../graph/attrs.ts";
 import type { ValueRef } from "../../graph/ir.ts";
 import { attr, flagAttr } from "../attributes.ts";
 import { NodeWriter } from "../node-writer.ts";
-import type { Decomposition } from "./table.ts";
+import type { Decomposition } from "./decomposition.ts";
 
 /** √(Σ x²). */
 const euclideanNorm: Decomposition = (node, build) => {

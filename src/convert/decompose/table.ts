@@ -1,21 +1,14 @@
 /** Ops that TFLite has no operator for, and how they are put together from ops that it has. */
-import type { GraphNode, ValueRef } from "../../graph/ir.ts";
-import type { GraphBuilder } from "../graph-builder.ts";
 import { ALIASES } from "./aliases.ts";
 import { BATCH_NORM } from "./batch-norm.ts";
 import { DATA_MOVEMENT_DECOMPOSITIONS } from "./data-movement.ts";
+import type { Decomposition } from "./decomposition.ts";
 import { EINSUM } from "./einsum.ts";
 import { ELEMENTWISE_DECOMPOSITIONS } from "./elementwise.ts";
 import { FAKE_QUANT_DECOMPOSITIONS } from "./fake-quant.ts";
 import { HASH_TABLES } from "./hash-tables.ts";
 import { PARTITIONS } from "./partitions.ts";
 import { SELECTION_DECOMPOSITIONS } from "./selection.ts";
-
-/** Replacement for all outputs of a node, or undefined where this form cannot be taken apart. */
-export type Decomposition = (
-  node: GraphNode,
-  build: GraphBuilder,
-) => readonly ValueRef[] | undefined;
 
 /** Ops that are others in disguise: taken apart before anything else looks at the graph. */
 export const EARLY_DECOMPOSITIONS: ReadonlyMap<string, Decomposition> = new Map([
