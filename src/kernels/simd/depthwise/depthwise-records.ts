@@ -2,6 +2,7 @@
  * Cuts a depthwise convolution of one image into records for the emitted function: for every output row its inner
  * pixels and its border pixels. Pure arithmetic on addresses; the records stay in linear memory.
  */
+import { CHANNEL_BLOCK } from "./pack-channels.ts";
 import { type ColumnGeometry, planColumns } from "./plan-columns.ts";
 
 export interface DepthwiseShape extends ColumnGeometry {
@@ -17,6 +18,7 @@ export interface DepthwiseShape extends ColumnGeometry {
 /** Addresses in bytes. */
 export interface DepthwiseOperands {
   readonly input: number;
+  /** Packed (`pack-channels.ts`). */
   readonly weights: number;
   readonly output: number;
   /** Bytes of an element of the output. */
@@ -58,11 +60,12 @@ export function writeRecords(
 ): DepthwiseRecords {
   const columns = planColumns(shape);
   const pixelBytes = shape.channels * 4;
+  const tapBytes = CHANNEL_BLOCK * 4;
   const rowBytes = shape.inputWidth * pixelBytes;
   const outputPixel = shape.channels * at.outputBytes;
   let word = at.records >> 2;
   const add = (y: number, x: number, first: number, count: number): void => {
-    heap[word++] = at.weights + first * pixelBytes;
+    heap[word++] = at.weights + first * tapBytes;
     heap[word++] = at.output + (y * shape.outputWidth + x) * outputPixel;
     heap[word++] = count;
     const column = x * shape.strideWidth - shape.padLeft + first * shape.dilationWidth;
@@ -87,7 +90,7 @@ export function writeRecords(
 /** Cuts the work into parts of whole output rows for several threads: arguments of `DepthwiseFunction`. */
 export function shareRecords(
   { inner, edge }: DepthwiseRecords,
-  { outputHeight, kernelHeight }: DepthwiseShape,
+  { outputHeight, kernelHeight, channels }: DepthwiseShape,
   threads: number,
   stage: readonly number[],
 ): number[][] {
@@ -100,6 +103,7 @@ export function shareRecords(
   return Array.from({ length: Math.ceil(outputHeight / rows) }, (_, index) => [
     ...part(inner, index * rows),
     ...part(edge, index * rows),
+    channels,
     ...stage,
   ]);
 }

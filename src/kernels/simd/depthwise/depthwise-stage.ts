@@ -1,6 +1,6 @@
 /**
  * What becomes of the sums of a depthwise convolution. Columns are arrays with one number per channel, of 32 bits or in
- * `smallSums` of 64 bits, stored one behind the other:
+ * `smallSums` of 64 bits, packed eight channels at a time (`pack-channels.ts`):
  *
  * - f32 [bias]: clamp(sum + bias);
  * - qd8 [scales, bias]: clamp((sum · scale) · parameter + bias), parameter = scale of the input;
@@ -9,67 +9,116 @@
  *   in groups of eight, and away from zero for the rest of them and in qu8 (`reference/output-stage.ts`).
  */
 import type { FunctionBuilder, Local } from "../../../wasm/function-builder.ts";
+import { emitAddTo, emitAdvance, emitCopy } from "../emit-basics.ts";
 import {
   emitHighMultiply,
   emitIntegerClamp,
   emitNarrow,
   emitRequantizeSmall,
 } from "../emit-requantize.ts";
-import type { DepthwiseGeometry } from "./emit-depthwise.ts";
+import type { DepthwiseData, DepthwiseGeometry } from "./emit-depthwise.ts";
+import { CHANNEL_BLOCK } from "./pack-channels.ts";
 
 export interface DepthwiseStage {
   /** Bytes of an element of the output. */
   readonly outputBytes: number;
+  /** Goes to the first channel. */
+  start(): void;
+  /** Goes `lanes` channels further. */
+  advance(lanes: number): void;
   /** Turns sums[pixel][vector] of `lanes` channels into output elements and stores them. */
   finish(sums: readonly (readonly Local[])[], lanes: number): void;
 }
 
 /** Registers that a stage works with; `parameter`, `low` and `high` are splats. */
 export interface StageOperands {
+  readonly channels: Local;
   readonly columns: Local;
   readonly out: Local;
-  /** Byte offset of the current channel among 32-bit numbers. */
-  readonly channel: Local;
-  /** For addresses of the current channel in columns and output. */
-  readonly columnsAt: Local;
-  readonly outAt: Local;
   readonly parameter: Local;
   readonly low: Local;
   readonly high: Local;
 }
 
-/** Bytes from one column to the next. */
-export function columnBytes(channels: number): number {
-  return Math.ceil((channels * 4) / 64) * 64;
-}
+/** Columns by kind of data. */
+const COLUMN_COUNTS: Readonly<Record<DepthwiseData, number>> = { f32: 1, qd8: 2, qs8: 3, qu8: 3 };
 
 export function stageOf(
   f: FunctionBuilder,
   geometry: DepthwiseGeometry,
   operands: StageOperands,
 ): DepthwiseStage {
-  switch (geometry.data) {
-    case "f32":
-    case "qd8":
-      return floatStage(f, geometry, operands);
-    case "qs8":
-    case "qu8":
-      return integerStage(f, geometry, operands);
-  }
+  const { data, smallSums } = geometry;
+  const isFloat = data === "f32" || data === "qd8";
+  const channels = emitChannels(f, operands, {
+    columns: COLUMN_COUNTS[data],
+    numberBytes: smallSums ? 8 : 4,
+    outputBytes: isFloat ? 4 : 1,
+  });
+  return isFloat
+    ? floatStage(f, geometry, operands, channels)
+    : integerStage(f, geometry, operands, channels);
+}
+
+/** What the channels are walked over. */
+interface ChannelData {
+  readonly columns: number;
+  /** Bytes of a number of a column. */
+  readonly numberBytes: number;
+  readonly outputBytes: 1 | 4;
+}
+
+/** The current channels: where they are. */
+interface Channels extends Pick<DepthwiseStage, "outputBytes" | "start" | "advance"> {
+  readonly columnsAt: Local;
+  /** Bytes from one column to the next. */
+  readonly columnBytes: number;
+  /** Runs `store` for each pixel, with the address of its elements. */
+  emitStores(pixels: number, store: (pixel: number, address: Local) => void): void;
+}
+
+function emitChannels(
+  f: FunctionBuilder,
+  { channels, columns, out }: StageOperands,
+  { columns: columnCount, numberBytes, outputBytes }: ChannelData,
+): Channels {
+  const [columnsAt, outAt, pixelAt] = [f.local("i32"), f.local("i32"), f.local("i32")];
+  const columnBytes = CHANNEL_BLOCK * numberBytes;
+  return {
+    outputBytes,
+    columnsAt,
+    columnBytes,
+    start() {
+      emitCopy(f, columns, columnsAt);
+      emitCopy(f, out, outAt);
+    },
+    advance(lanes) {
+      const isBlock = lanes === CHANNEL_BLOCK;
+      emitAddTo(f, columnsAt, isBlock ? columnCount * columnBytes : lanes * numberBytes);
+      emitAddTo(f, outAt, lanes * outputBytes);
+    },
+    emitStores(pixels, store) {
+      for (let pixel = 0; pixel < pixels; pixel++) {
+        if (pixel === 1) emitCopy(f, outAt, pixelAt);
+        if (pixel > 0) emitAdvance(f, pixelAt, channels, outputBytes);
+        store(pixel, pixel === 0 ? outAt : pixelAt);
+      }
+    },
+  };
 }
 
 function floatStage(
   f: FunctionBuilder,
-  { data, channels }: DepthwiseGeometry,
+  { data }: DepthwiseGeometry,
   operands: StageOperands,
+  channels: Channels,
 ): DepthwiseStage {
   return {
-    outputBytes: 4,
+    ...channels,
     finish(sums, lanes) {
       const operand = vectorsFor(f, lanes);
-      setAddresses(f, operands, 4);
       if (data === "qd8") {
-        loadColumn(f, operands, 0, lanes, operand);
+        loadColumn(f, channels, 0, lanes, operand);
         forEachSum(sums, (sum, vector) => {
           f.get(sum);
           f.get(operand[vector]);
@@ -79,7 +128,7 @@ function floatStage(
           f.set(sum);
         });
       }
-      loadColumn(f, operands, data === "qd8" ? columnBytes(channels) : 0, lanes, operand);
+      loadColumn(f, channels, data === "qd8" ? 1 : 0, lanes, operand);
       forEachSum(sums, (sum, vector) => {
         f.get(sum);
         f.get(operand[vector]);
@@ -90,13 +139,12 @@ function floatStage(
         f.op("f32x4.pmin");
         f.set(sum);
       });
-      sums.forEach((pixel, index) => {
-        pixel.forEach((sum, vector) => {
-          f.get(operands.outAt);
+      channels.emitStores(sums.length, (pixel, address) => {
+        sums[pixel].forEach((sum, vector) => {
+          f.get(address);
           f.get(sum);
-          const offset = index * channels * 4 + 16 * vector;
-          if (lanes === 1) f.memLane("v128.store32_lane", 0, offset);
-          else f.mem("v128.store", offset, 2);
+          if (lanes === 1) f.memLane("v128.store32_lane", 0);
+          else f.mem("v128.store", 16 * vector, 2);
         });
       });
     },
@@ -105,10 +153,10 @@ function floatStage(
 
 function integerStage(
   f: FunctionBuilder,
-  geometry: DepthwiseGeometry,
+  { data, smallSums, relaxed }: DepthwiseGeometry,
   operands: StageOperands,
+  channels: Channels,
 ): DepthwiseStage {
-  const { data, channels } = geometry;
   const bounds = {
     zeroPoint: truncated(f, operands.parameter),
     low: truncated(f, operands.low),
@@ -116,20 +164,20 @@ function integerStage(
   };
   const wide = [f.local("v128"), f.local("v128")] as const;
   return {
-    outputBytes: 1,
+    ...channels,
     finish(sums, lanes) {
-      setAddresses(f, operands, 1);
       const away = data === "qu8" || lanes < 8;
-      if (geometry.smallSums) requantizeSmall(f, geometry, operands, { sums, lanes, away, wide });
-      else requantize(f, geometry, operands, { sums, lanes, away, wide });
+      if (smallSums) requantizeSmall(f, relaxed, channels, { sums, lanes, away, wide });
+      else requantize(f, channels, { sums, lanes, away, wide });
       forEachSum(sums, (sum) => emitIntegerClamp(f, sum, bounds));
       const store =
         lanes === 1 ? "v128.store8_lane" : lanes === 4 ? "v128.store32_lane" : "v128.store64_lane";
-      sums.forEach((pixel, index) => {
-        emitNarrow(f, pixel, data === "qs8" ? "int8" : "uint8", pixel[0]);
-        f.get(operands.outAt);
-        f.get(pixel[0]);
-        f.memLane(store, 0, index * channels, 0);
+      channels.emitStores(sums.length, (pixel, address) => {
+        const [first] = sums[pixel];
+        emitNarrow(f, sums[pixel], data === "qs8" ? "int8" : "uint8", first);
+        f.get(address);
+        f.get(first);
+        f.memLane(store, 0, 0, 0);
       });
     },
   };
@@ -145,13 +193,11 @@ interface Requantized {
 
 function requantize(
   f: FunctionBuilder,
-  { channels }: DepthwiseGeometry,
-  operands: StageOperands,
+  channels: Channels,
   { sums, lanes, away, wide }: Requantized,
 ): void {
   const operand = vectorsFor(f, lanes);
-  const step = columnBytes(channels);
-  loadColumn(f, operands, 2 * step, lanes, operand);
+  loadColumn(f, channels, 2, lanes, operand);
   forEachSum(sums, (sum, vector) => {
     f.get(sum);
     f.op("i32x4.trunc_sat_f32x4_s");
@@ -159,11 +205,11 @@ function requantize(
     f.op("i32x4.add");
     f.set(sum);
   });
-  for (const column of [0, step]) {
-    loadColumn(f, operands, column, lanes, operand);
+  for (const column of [0, 1]) {
+    loadColumn(f, channels, column, lanes, operand);
     forEachSum(sums, (sum, vector) => {
       f.get(sum);
-      if (away && column === step) emitTowardsAway(f, sum);
+      if (away && column === 1) emitTowardsAway(f, sum);
       f.get(operand[vector]);
       emitHighMultiply(f, wide);
       f.set(sum);
@@ -173,25 +219,19 @@ function requantize(
 
 function requantizeSmall(
   f: FunctionBuilder,
-  { channels, relaxed }: DepthwiseGeometry,
-  operands: StageOperands,
+  relaxed: boolean,
+  { columnsAt, columnBytes }: Channels,
   { sums, lanes, away, wide }: Requantized,
 ): void {
-  const step = 2 * columnBytes(channels);
   const pair = () => [f.local("v128"), f.local("v128")] as const;
   const [factors, offsets, steps] = [pair(), pair(), pair()];
-  // Doubles of the current channel are at columns + 2 · channel.
-  f.get(operands.columnsAt);
-  f.get(operands.channel);
-  f.op("i32.add");
-  f.set(operands.columnsAt);
   for (let vector = 0; vector < Math.max(1, lanes / 4); vector++) {
     const load = (column: number, into: readonly Local[]) => {
       into.forEach((half, index) => {
-        f.get(operands.columnsAt);
-        const offset = column * step + 32 * vector + 16 * index;
+        f.get(columnsAt);
+        const offset = column * columnBytes + 32 * vector + 16 * index;
         if (lanes > 1) f.mem("v128.load", offset, 3);
-        else f.mem("v128.load64_zero", column * step, 3);
+        else f.mem("v128.load64_zero", column * columnBytes, 3);
         f.set(half);
       });
     };
@@ -204,26 +244,6 @@ function requantizeSmall(
       emitRequantizeSmall(f, sum, columns, { from: "float32", relaxed, halves: wide });
     }
   }
-}
-
-/** Sets the addresses of the current channel; elements of the output have `outputBytes` bytes. */
-function setAddresses(
-  f: FunctionBuilder,
-  { columns, columnsAt, out, outAt, channel }: StageOperands,
-  outputBytes: 1 | 4,
-): void {
-  f.get(columns);
-  f.get(channel);
-  f.op("i32.add");
-  f.set(columnsAt);
-  f.get(out);
-  f.get(channel);
-  if (outputBytes === 1) {
-    f.i32(2);
-    f.op("i32.shr_u");
-  }
-  f.op("i32.add");
-  f.set(outAt);
 }
 
 /** [p] → p − (p < 0 ? 1 : 0), so that rounding half up afterwards rounds half away from zero. `p` holds it too. */
@@ -253,18 +273,18 @@ function forEachSum(
   for (const pixel of sums) for (const [vector, sum] of pixel.entries()) visit(sum, vector);
 }
 
-/** Loads `lanes` numbers of the column at byte `offset`, for the current channel. */
+/** Loads `lanes` numbers of a column of 32 bits, for the current channels. */
 function loadColumn(
   f: FunctionBuilder,
-  { columnsAt }: StageOperands,
-  offset: number,
+  { columnsAt, columnBytes }: Channels,
+  column: number,
   lanes: number,
   into: readonly Local[],
 ): void {
   into.forEach((vector, index) => {
     f.get(columnsAt);
-    if (lanes === 1) f.mem("v128.load32_zero", offset);
-    else f.mem("v128.load", offset + 16 * index, 2);
+    if (lanes === 1) f.mem("v128.load32_zero", column * columnBytes);
+    else f.mem("v128.load", column * columnBytes + 16 * index, 2);
     f.set(vector);
   });
 }

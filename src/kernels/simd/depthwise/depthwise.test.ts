@@ -13,13 +13,14 @@ import {
   shareRecords,
   writeRecords,
 } from "./depthwise-records.ts";
-import { columnBytes } from "./depthwise-stage.ts";
 import {
+  channelStep,
   type DepthwiseData,
   type DepthwiseGeometry,
   depthwiseName,
   emitDepthwise,
 } from "./emit-depthwise.ts";
+import { packedChannels, packRow } from "./pack-channels.ts";
 import { planColumns } from "./plan-columns.ts";
 
 const f = Math.fround;
@@ -157,19 +158,10 @@ async function run(
   const { instance } = await WebAssembly.instantiate(module.finish(), { env: { memory } });
   const bytes = new Uint8Array(memory.buffer);
   let top = 64;
-  const place = (
-    values: Float32Array | Int32Array | Float64Array | Uint8Array,
-    length = values.byteLength,
-  ) => {
+  const place = (values: Float32Array | Int32Array | Float64Array | Uint8Array) => {
     const address = top;
     bytes.set(new Uint8Array(values.buffer, values.byteOffset, values.byteLength), address);
-    top += Math.ceil(length / 64) * 64 + 64;
-    return address;
-  };
-  const column = (values: Float32Array | Int32Array | Float64Array) => {
-    const bytes = columnBytes(s.channels) * (values.BYTES_PER_ELEMENT / 4);
-    const address = place(values, bytes);
-    top = address + bytes;
+    top += Math.ceil(values.byteLength / 64) * 64 + 64;
     return address;
   };
   const isInteger = g.data === "qs8" || g.data === "qu8";
@@ -185,11 +177,28 @@ async function run(
       : g.data === "qd8"
         ? [d.scales, d.bias]
         : [d.bias]);
+  const packed = (
+    rows: readonly ArrayLike<number>[],
+    Type: typeof Float32Array | typeof Int32Array | typeof Float64Array,
+  ) => {
+    const { channels } = s;
+    const result = new Type(packedChannels(rows.length, channels));
+    for (const [row, values] of rows.entries()) {
+      packRow(values, 0, { row, rows: rows.length, channels }, result);
+    }
+    return place(result);
+  };
+  const taps = Array.from({ length: s.kernelHeight * s.kernelWidth }, (_, tap) =>
+    d.weights.subarray(tap * s.channels, (tap + 1) * s.channels),
+  );
   const outLength = s.outputHeight * s.outputWidth * s.channels;
-  const [columnsAt = 0] = columns.map(column);
+  const columnsAt = packed(
+    columns,
+    g.smallSums ? Float64Array : isInteger ? Int32Array : Float32Array,
+  );
   const at = {
     input: place(d.input),
-    weights: place(d.weights),
+    weights: packed(taps, Float32Array),
     zeroRow: place(new Float32Array(s.inputWidth * s.channels)),
     records: place(new Uint8Array(recordsByteLength(s))),
     output: place(new Uint8Array((outLength + 1) * 4)),
@@ -254,11 +263,35 @@ describe.each(KINDS)("%s depthwise, relaxed %s, small sums %s", (kind, relaxed, 
   it.each(CASES)("equals the definition exactly: %s", async (_, shape) => {
     const data = dataFor(shape, kind);
     for (const bounds of BOUNDS[kind]) {
-      const g = { ...shape, data: kind, relaxed, smallSums };
+      const code = { data: kind, relaxed, smallSums, channelStep: channelStep(shape.channels) };
+      const g = { ...shape, ...code };
       const out = await run(shape, g, data, bounds, bounds[0] === 0 ? 1 : 2);
       expect(out).toEqual([...define(shape, kind, data, bounds[0], f(bounds[1])), 77]);
     }
   });
+});
+
+it("has one function for all numbers of channels that are multiples of eight", () => {
+  const codes = [32, 96, 960, 12, 7].map((channels) => {
+    const shape = shapeOf(channels, [7, 7], [3, 3], 1, 1, "same");
+    const module = new ModuleBuilder();
+    module.importMemory("env", "memory", { initial: 1 });
+    const g = { data: "f32", relaxed: false, smallSums: false } as const;
+    emitDepthwise(module, { ...shape, ...g, channelStep: channelStep(channels) });
+    return module.finish().join();
+  });
+  expect(codes[1]).toBe(codes[0]);
+  expect(codes[2]).toBe(codes[0]);
+  expect(new Set(codes).size).toBe(3);
+});
+
+it("packs eight channels of all rows one behind the other", () => {
+  const packed = new Int32Array(packedChannels(2, 9));
+  packRow([1, 2, 3, 4, 5, 6, 7, 8, 9], 0, { row: 0, rows: 2, channels: 9 }, packed);
+  packRow([0, 11, 12, 13, 14, 15, 16, 17, 18, 19], 1, { row: 1, rows: 2, channels: 9 }, packed);
+  const first = [1, 2, 3, 4, 5, 6, 7, 8, 11, 12, 13, 14, 15, 16, 17, 18];
+  const second = [9, 0, 0, 0, 0, 0, 0, 0, 19, 0, 0, 0, 0, 0, 0, 0];
+  expect([...packed]).toEqual([...first, ...second]);
 });
 
 it("keeps the kernel columns inside the image at both borders", () => {

@@ -1,16 +1,19 @@
 /**
- * Emits a depthwise convolution (depth multiplier 1) for one geometry: kernel, stride, dilation and channel count are
- * constants of the code. Nothing is padded or copied: rows above and below the image are pointers to a row of zeros,
- * and the few pixels at the left and right border take a second function with fewer taps.
+ * Emits a depthwise convolution (depth multiplier 1) for one geometry: kernel, stride and dilation are constants of the
+ * code, the number of channels is not, so that the layers of a network share it. Nothing is padded or copied: rows above
+ * and below the image are pointers to a row of zeros, and the few pixels at the left and right border take a second
+ * function with fewer taps.
  *
  * Inputs and weights are float32 in every mode. In the quantized ones they hold integers, q − zero point: with both
  * below 256 in magnitude and up to 256 taps every sum stays below 2^24 and is therefore exact.
  */
+import { assert } from "../../../base/errors.ts";
 import type { FunctionBuilder, Local } from "../../../wasm/function-builder.ts";
 import type { ModuleBuilder } from "../../../wasm/module-builder.ts";
-import { emitAddTo, emitCopy, emitCountdown, emitSplat } from "../emit-basics.ts";
+import { emitAddTo, emitAdvance, emitCopy, emitCountdown, emitSplat } from "../emit-basics.ts";
 import { recordBytes } from "./depthwise-records.ts";
 import { type DepthwiseStage, stageOf } from "./depthwise-stage.ts";
+import { CHANNEL_BLOCK } from "./pack-channels.ts";
 
 /** f32: floats. qd8: hybrid, float results. qs8, qu8: requantized to int8, uint8. */
 export type DepthwiseData = "f32" | "qd8" | "qs8" | "qu8";
@@ -25,20 +28,28 @@ export interface DepthwiseGeometry {
   readonly kernelWidth: number;
   readonly strideWidth: number;
   readonly dilationWidth: number;
-  readonly channels: number;
+  /** What the number of channels is a multiple of: there is no code for channels that are left over then. */
+  readonly channelStep: ChannelStep;
+}
+
+export type ChannelStep = 8 | 4 | 1;
+
+/** The largest step that divides a number of channels. */
+export function channelStep(channels: number): ChannelStep {
+  return channels % 8 === 0 ? 8 : channels % 4 === 0 ? 4 : 1;
 }
 
 /** Export name of the function. */
 export function depthwiseName(g: DepthwiseGeometry): string {
-  const { kernelHeight, kernelWidth, strideWidth, dilationWidth, channels } = g;
-  const shape = `${kernelHeight}x${kernelWidth}s${strideWidth}d${dilationWidth}c${channels}`;
+  const { kernelHeight, kernelWidth, strideWidth, dilationWidth } = g;
+  const shape = `${kernelHeight}x${kernelWidth}s${strideWidth}d${dilationWidth}c${g.channelStep}`;
   const data = g.smallSums ? `${g.data}-small` : g.data;
   return `${data}-dwconv-${shape}-${g.relaxed ? "relaxed" : "simd"}`;
 }
 
 /**
  * Works off records (`depthwise-records.ts`). For inner pixels a record is a number of neighbouring pixels of one output
- * row: weights float32[kernelHeight, kernelWidth, channels], the output, their count, and for each kernel row the
+ * row: weights float32[channels / 8, kernelHeight, kernelWidth, 8], the output, their count, and for each kernel row the
  * address of the first pixel's first tap. For border pixels it is one pixel; the count is that of the kernel columns
  * inside the image, the first of which weights and rows point to.
  */
@@ -47,7 +58,8 @@ export type DepthwiseFunction = (
   innerCount: number,
   edgeRecords: number,
   edgeCount: number,
-  /** The stage's columns (`depthwise-stage.ts`), `columnBytes(channels)` bytes each. */
+  channels: number,
+  /** The stage's columns (`depthwise-stage.ts`): [channels / 8, columns, 8]. */
   columns: number,
   /** qd8: scale of the input; qs8, qu8: zero point of the output. */
   parameter: number,
@@ -55,11 +67,11 @@ export type DepthwiseFunction = (
   high: number,
 ) => void;
 
-const PARAMS = ["i32", "i32", "i32", "i32", "i32", "f32", "f32", "f32"] as const;
+const PARAMS = ["i32", "i32", "i32", "i32", "i32", "i32", "f32", "f32", "f32"] as const;
 /** Pixels taken at a time: they share their weights and, at stride 1, their inputs. */
 const PIXELS = [4, 1] as const;
-/** Channels per turn of the inner loop. */
-const WIDE = 8;
+/** Bytes between the weights of neighbouring taps. */
+const TAP_BYTES = CHANNEL_BLOCK * 4;
 
 /** Where the next record is, and how many are left. */
 interface Records {
@@ -77,12 +89,15 @@ interface Frame {
   readonly out: Local;
   readonly count: Local;
   readonly stage: DepthwiseStage;
-  /** Byte offset of the current channel among floats. */
-  readonly channel: Local;
+  readonly channels: Local;
   readonly channelsLeft: Local;
   /** Addresses of the current channel: in each row, and among the weights. Engines pair what is 16 bytes apart. */
   readonly rowsAt: readonly Local[];
   readonly weightsAt: Local;
+  /** Address of the current channel of one tap. */
+  readonly tapAt: Local;
+  /** Bytes of that many pixels of the input, in a local. */
+  readonly pixelBytes: (pixels: number) => Local;
 }
 
 /** Adds the function of a geometry to `module`. */
@@ -93,34 +108,58 @@ export function emitDepthwise(module: ModuleBuilder, geometry: DepthwiseGeometry
 }
 
 function makeFrame(f: FunctionBuilder, g: DepthwiseGeometry): Frame {
-  const rows = Array.from({ length: g.kernelHeight }, () => f.local("i32"));
-  const out = f.local("i32");
-  const channel = f.local("i32");
   const address = () => f.local("i32");
-  const operands = {
-    columns: f.param(4),
-    out,
-    channel,
-    columnsAt: address(),
-    outAt: address(),
-    parameter: emitSplat(f, f.param(5)),
-    low: emitSplat(f, f.param(6)),
-    high: emitSplat(f, f.param(7)),
-  };
+  const rows = Array.from({ length: g.kernelHeight }, address);
+  const [out, channels] = [address(), f.param(4)];
   return {
     f,
     g,
     inner: { next: f.param(0), left: f.param(1) },
     edge: { next: f.param(2), left: f.param(3) },
     rows,
-    weights: f.local("i32"),
+    weights: address(),
     out,
-    count: f.local("i32"),
-    stage: stageOf(f, g, operands),
-    channel,
-    channelsLeft: f.local("i32"),
+    count: address(),
+    stage: stageOf(f, g, {
+      channels,
+      columns: f.param(5),
+      out,
+      parameter: emitSplat(f, f.param(6)),
+      low: emitSplat(f, f.param(7)),
+      high: emitSplat(f, f.param(8)),
+    }),
+    channels,
+    channelsLeft: address(),
     rowsAt: rows.map(address),
     weightsAt: address(),
+    tapAt: address(),
+    pixelBytes: emitPixelBytes(f, g, channels),
+  };
+}
+
+/** Sets locals to the bytes of as many pixels as lie between taps that are read one after the other. */
+function emitPixelBytes(
+  f: FunctionBuilder,
+  g: DepthwiseGeometry,
+  channels: Local,
+): Frame["pixelBytes"] {
+  const locals = new Map<number, Local>();
+  const groups = [...PIXELS].map((pixels) => columnsOf(g, pixels, g.kernelWidth));
+  for (const step of new Set([
+    g.dilationWidth,
+    ...groups.flatMap((columns) => columns.map(({ step }) => step)),
+  ])) {
+    const local = f.local("i32");
+    f.get(channels);
+    f.i32(step * 4);
+    f.op("i32.mul");
+    f.set(local);
+    locals.set(step, local);
+  }
+  return (pixels) => {
+    const local = locals.get(pixels);
+    assert(local !== undefined, `bytes of ${pixels} pixels`);
+    return local;
   };
 }
 
@@ -139,14 +178,13 @@ function emitRecords(frame: Frame, { next, left }: Records, body: () => void): v
 }
 
 function emitInner(frame: Frame): void {
-  const { f, g, rows, out, count, stage } = frame;
+  const { f, g, rows, channels, count, stage } = frame;
   emitRecords(frame, frame.inner, () => {
     for (const pixels of PIXELS) {
       emitCountdown(f, count, pixels, () => {
         emitChannelLoops(frame, (lanes) => emitPixels(frame, { pixels, lanes }));
-        const step = pixels * g.strideWidth * g.channels * 4;
-        for (const row of rows) emitAddTo(f, row, step);
-        emitAddTo(f, out, pixels * g.channels * stage.outputBytes);
+        for (const row of rows) emitAdvance(f, row, channels, pixels * g.strideWidth * 4);
+        emitAdvance(f, frame.out, channels, pixels * stage.outputBytes);
       });
     }
   });
@@ -161,66 +199,76 @@ interface PixelGroup {
 
 /** Runs `body` over all channels: in eights, then one four, then singly. */
 function emitChannelLoops(frame: Frame, body: (lanes: number) => void): void {
-  const { f, g, channel, channelsLeft } = frame;
-  f.i32(0);
-  f.set(channel);
-  f.i32(g.channels);
-  f.set(channelsLeft);
-  const turn = (lanes: number) => {
-    body(lanes);
-    emitAddTo(f, channel, lanes * 4);
-  };
-  for (const lanes of [WIDE, 4, 1]) {
-    if (lanes < WIDE && g.channels % (lanes === 4 ? WIDE : 4) < lanes) continue;
-    if (g.channels >= lanes) emitCountdown(f, channelsLeft, lanes, () => turn(lanes));
+  const { f, g, rows, rowsAt, weights, weightsAt, channels, channelsLeft, stage } = frame;
+  rows.forEach((row, y) => {
+    emitCopy(f, row, rowsAt[y]);
+  });
+  emitCopy(f, weights, weightsAt);
+  stage.start();
+  emitCopy(f, channels, channelsLeft);
+  for (const lanes of [CHANNEL_BLOCK, 4, 1]) {
+    if (lanes < g.channelStep) continue;
+    emitCountdown(f, channelsLeft, lanes, () => {
+      body(lanes);
+      for (const row of rowsAt) emitAddTo(f, row, lanes * 4);
+      const taps = lanes === CHANNEL_BLOCK ? g.kernelHeight * g.kernelWidth : 1;
+      emitAddTo(f, weightsAt, taps * lanes * 4);
+      stage.advance(lanes);
+    });
   }
 }
 
 /** sum[p] = Σ over kernel rows and columns of input · weight, for `pixels` pixels and `lanes` channels. */
 function emitPixels(frame: Frame, { pixels, lanes, width }: PixelGroup): void {
-  const { f, g } = frame;
+  const { f, g, tapAt } = frame;
   const kernelWidth = width ?? g.kernelWidth;
   const vectors = Math.max(1, lanes / 4);
   const make = () => Array.from({ length: vectors }, () => f.local("v128"));
-  setAddresses(frame);
   const sums = Array.from({ length: pixels }, make);
   const taps = Array.from({ length: kernelWidth }, make);
   const input = make();
-  for (const sum of sums.flat()) {
-    f.v128(new Uint8Array(16));
-    f.set(sum);
-  }
+  emitZeros(f, sums.flat());
   for (let y = 0; y < g.kernelHeight; y++) {
     taps.forEach((tap, x) => {
-      loadAt(f, frame.weightsAt, (y * g.kernelWidth + x) * g.channels * 4, lanes, tap);
+      loadAt(f, frame.weightsAt, (y * g.kernelWidth + x) * TAP_BYTES, lanes, tap);
     });
-    for (const [column, uses] of columnsOf(g, pixels, kernelWidth)) {
-      loadAt(f, frame.rowsAt[y], column * g.channels * 4, lanes, input);
+    let at = frame.rowsAt[y];
+    for (const { step, uses } of columnsOf(g, pixels, kernelWidth)) {
+      if (step > 0) {
+        f.get(at);
+        f.get(frame.pixelBytes(step));
+        f.op("i32.add");
+        f.set(tapAt);
+        at = tapAt;
+      }
+      loadAt(f, at, 0, lanes, input);
       for (const [pixel, x] of uses) multiplyAdd(frame, input, taps[x], sums[pixel]);
     }
   }
   frame.stage.finish(sums, lanes);
 }
 
-/** Sets the addresses of the current channel. */
-function setAddresses({ f, rows, weights, channel, rowsAt, weightsAt }: Frame): void {
-  for (const [base, at] of [
-    ...rows.map((row, y) => [row, rowsAt[y]] as const),
-    [weights, weightsAt] as const,
-  ]) {
-    f.get(base);
-    f.get(channel);
-    f.op("i32.add");
-    f.set(at as Local);
+function emitZeros(f: FunctionBuilder, vectors: readonly Local[]): void {
+  for (const vector of vectors) {
+    f.v128(new Uint8Array(16));
+    f.set(vector);
   }
 }
 
-/** For each input column that a group of pixels reads: which pixels take it, and as which kernel column. */
+/** An input column that a group of pixels reads. */
+interface InputColumn {
+  /** Pixels from the last such column to this one; 0 for the first. */
+  readonly step: number;
+  /** Which pixels take it, and as which kernel column. */
+  readonly uses: readonly (readonly [pixel: number, x: number])[];
+}
+
+/** The input columns that a group of pixels reads, from left to right. */
 function columnsOf(
   g: DepthwiseGeometry,
   pixels: number,
   kernelWidth: number,
-): readonly (readonly [column: number, uses: readonly (readonly [pixel: number, x: number])[]])[] {
+): readonly InputColumn[] {
   const columns = new Map<number, [number, number][]>();
   for (let pixel = 0; pixel < pixels; pixel++) {
     for (let x = 0; x < kernelWidth; x++) {
@@ -228,7 +276,14 @@ function columnsOf(
       columns.set(column, [...(columns.get(column) ?? []), [pixel, x]]);
     }
   }
-  return [...columns].sort(([a], [b]) => a - b);
+  let last = 0;
+  return [...columns]
+    .sort(([a], [b]) => a - b)
+    .map(([column, uses]) => {
+      const step = column - last;
+      last = column;
+      return { step, uses };
+    });
 }
 
 /** One border pixel; `count` kernel columns. Most lack one column, and have code of their own. */
@@ -251,30 +306,29 @@ function emitEdge(frame: Frame): void {
 
 /** One border pixel in a loop over its kernel columns. */
 function emitFewColumns(frame: Frame): void {
-  const { f, g, rowsAt, weightsAt, count } = frame;
-  const [x, input, tap] = [f.local("i32"), f.local("i32"), f.local("i32")];
+  const { f, g, rowsAt, weightsAt, count, tapAt } = frame;
+  const [x, weight] = [f.local("i32"), f.local("i32")];
   emitChannelLoops(frame, (lanes) => {
     const vectors = Math.max(1, lanes / 4);
     const make = () => Array.from({ length: vectors }, () => f.local("v128"));
-    const [sum, value, weight] = [make(), make(), make()];
-    setAddresses(frame);
-    for (const vector of sum) {
-      f.v128(new Uint8Array(16));
-      f.set(vector);
-    }
+    const [sum, input, tap] = [make(), make(), make()];
+    emitZeros(f, sum);
     rowsAt.forEach((row, y) => {
-      emitCopy(f, row, input);
+      emitCopy(f, row, tapAt);
       f.get(weightsAt);
-      f.i32(y * g.kernelWidth * g.channels * 4);
+      f.i32(y * g.kernelWidth * TAP_BYTES);
       f.op("i32.add");
-      f.set(tap);
+      f.set(weight);
       emitCopy(f, count, x);
       emitCountdown(f, x, 1, () => {
-        loadAt(f, input, 0, lanes, value);
-        loadAt(f, tap, 0, lanes, weight);
-        multiplyAdd(frame, value, weight, sum);
-        emitAddTo(f, input, g.dilationWidth * g.channels * 4);
-        emitAddTo(f, tap, g.channels * 4);
+        loadAt(f, tapAt, 0, lanes, input);
+        loadAt(f, weight, 0, lanes, tap);
+        multiplyAdd(frame, input, tap, sum);
+        f.get(tapAt);
+        f.get(frame.pixelBytes(g.dilationWidth));
+        f.op("i32.add");
+        f.set(tapAt);
+        emitAddTo(f, weight, TAP_BYTES);
       });
     });
     frame.stage.finish([sum], lanes);

@@ -29,17 +29,15 @@ export function planColumns(g: ColumnGeometry): ColumnPlan {
   let [innerStart, innerCount] = [0, 0];
   for (let x = 0; x < g.outputWidth; x++) {
     const origin = x * g.strideWidth - g.padLeft;
-    const inside = Array.from(
-      { length: g.kernelWidth },
-      (_, k) => origin + k * g.dilationWidth,
-    ).map((column) => column >= 0 && column < g.inputWidth);
-    const first = inside.indexOf(true);
-    const count = inside.filter(Boolean).length;
+    // Kernel columns k with 0 ≤ origin + k · dilation < inputWidth.
+    const first = Math.min(Math.max(Math.ceil(-origin / g.dilationWidth), 0), g.kernelWidth);
+    const end = Math.min(Math.ceil((g.inputWidth - origin) / g.dilationWidth), g.kernelWidth);
+    const count = Math.max(end - first, 0);
     if (count === g.kernelWidth) {
       if (innerCount === 0) innerStart = x;
       innerCount++;
     } else {
-      edges.push({ x, first: Math.max(first, 0), count });
+      edges.push({ x, first: count === 0 ? 0 : first, count });
     }
   }
   return { edges, innerStart, innerCount };

@@ -17,8 +17,13 @@ import {
   shareRecords,
   writeRecords,
 } from "../depthwise/depthwise-records.ts";
-import { columnBytes } from "../depthwise/depthwise-stage.ts";
-import { type DepthwiseData, depthwiseName, emitDepthwise } from "../depthwise/emit-depthwise.ts";
+import {
+  channelStep,
+  type DepthwiseData,
+  depthwiseName,
+  emitDepthwise,
+} from "../depthwise/emit-depthwise.ts";
+import { packedChannels, packRow } from "../depthwise/pack-channels.ts";
 import { addressOf, type FastKernel, type FastRequest, Region } from "../fast-kernel.ts";
 import { emitRepeat, REPEAT_NAME, type RepeatFunction } from "../moves/emit-repeat.ts";
 import {
@@ -32,11 +37,13 @@ import { doubleFactors, requantizationOf } from "./requantization.ts";
 /** Products of integers below 256 summed over this many taps stay below 2^24, where float32 is exact. */
 const MAX_EXACT_TAPS = 256;
 
+type StageColumn = Float32Array | Int32Array | Float64Array;
+
 /** A kind of depthwise convolution: constants, what comes before, and the stage's numbers. */
 interface DepthwiseKind {
   readonly data: DepthwiseData;
   readonly weights: ArrayLike<number>;
-  readonly columns: readonly (Float32Array | Int32Array | Float64Array)[];
+  readonly columns: readonly StageColumn[];
   /** Whether integer sums are small enough for doubles. */
   readonly smallSums: boolean;
   readonly pass: ActivationPass | undefined;
@@ -56,11 +63,12 @@ export const fastDepthwise: FastKernel = (request) => {
   if (kind === undefined || (kind.pass !== undefined && taps > MAX_EXACT_TAPS)) return undefined;
   const shape = shapeOf(geometry);
   const { data, smallSums } = kind;
-  const code = { ...shape, data, smallSums, relaxed: request.features.relaxed };
+  const { relaxed } = request.features;
+  const code = { ...shape, data, smallSums, relaxed, channelStep: channelStep(channels) };
   const name = depthwiseName(code);
   const layConstants = (region: Region) => ({
-    weights: region.take(taps * channels * 4),
-    columns: region.take(kind.columns.length * columnBytes(channels) * (smallSums ? 2 : 1)),
+    weights: region.take(packedChannels(taps, channels) * 4),
+    columns: region.take(packedChannels(kind.columns.length, channels) * (smallSums ? 8 : 4)),
     zeroRow: region.take(columns.inputSize * channels * 4),
     records: region.take(recordsByteLength(shape) * geometry.batch),
   });
@@ -84,13 +92,9 @@ export const fastDepthwise: FastKernel = (request) => {
     bind(place) {
       const { buffer } = place.memory;
       const { records, ...constants } = layConstants(new Region(place.persistent));
-      new Float32Array(buffer, constants.weights, taps * channels).set(kind.weights);
-      for (const [index, values] of kind.columns.entries()) {
-        const bytes = columnBytes(channels) * (values.BYTES_PER_ELEMENT / 4);
-        const at = constants.columns + index * bytes;
-        if (values instanceof Float32Array) new Float32Array(buffer, at, channels).set(values);
-        else if (values instanceof Float64Array) new Float64Array(buffer, at, channels).set(values);
-        else new Int32Array(buffer, at, channels).set(values);
+      if (!place.isStored) {
+        storeWeights(buffer, kind.weights, { taps, channels, at: constants.weights });
+        storeColumns(buffer, kind.columns, channels, constants.columns);
       }
       const at = layScratch(new Region(place.scratch));
       const recordsFor = rememberedRecords(shape, new Int32Array(buffer));
@@ -123,6 +127,37 @@ export const fastDepthwise: FastKernel = (request) => {
     },
   };
 };
+
+function storeWeights(
+  buffer: ArrayBufferLike,
+  weights: ArrayLike<number>,
+  { taps, channels, at }: { readonly taps: number; readonly channels: number; readonly at: number },
+): void {
+  const packed = new Float32Array(buffer, at, packedChannels(taps, channels));
+  for (let row = 0; row < taps; row++) {
+    packRow(weights, row * channels, { row, rows: taps, channels }, packed);
+  }
+}
+
+/** Packs the stage's columns, which are of one type, one beside the other. */
+function storeColumns(
+  buffer: ArrayBufferLike,
+  columns: readonly StageColumn[],
+  channels: number,
+  at: number,
+): void {
+  const length = packedChannels(columns.length, channels);
+  const [first] = columns;
+  const packed =
+    first instanceof Float64Array
+      ? new Float64Array(buffer, at, length)
+      : first instanceof Float32Array
+        ? new Float32Array(buffer, at, length)
+        : new Int32Array(buffer, at, length);
+  for (const [row, column] of columns.entries()) {
+    packRow(column, 0, { row, rows: columns.length, channels }, packed);
+  }
+}
 
 /** Writes the records of an image of the batch; those of the last run serve again where addresses are the same. */
 function rememberedRecords(
