@@ -12,6 +12,7 @@ import {
 import { ModuleBuilder } from "../wasm/module-builder.ts";
 import { findClearVectors } from "./clear-vectors.ts";
 import { type Compile, compilePlain } from "./compile.ts";
+import type { CalledFunction } from "./emit-list-walker.ts";
 import { ThreadPool } from "./thread-pool.ts";
 import type { WorkerHost } from "./worker-host.ts";
 
@@ -43,6 +44,7 @@ export class EmittedCode implements Pick<FastPlace, "call" | "callAll" | "thread
   readonly threads: number;
   readonly #memory: WebAssembly.Memory;
   readonly #workers: Workers | undefined;
+  readonly #functions: readonly CalledFunction[];
   readonly #plain: Code;
   readonly #wide: Code | undefined;
   readonly #clearVectors: (() => void) | undefined;
@@ -59,7 +61,8 @@ export class EmittedCode implements Pick<FastPlace, "call" | "callAll" | "thread
     this.threads = 1 + (workers?.count ?? 0);
     this.#memory = memory;
     this.#workers = workers;
-    const bytes = emitModule(functions, workers !== undefined);
+    const { bytes, emitted } = emitModule(functions, workers !== undefined);
+    this.#functions = emitted;
     const open = (compile: Compile): Code => {
       const module = compile(bytes);
       const { exports } = new WebAssembly.Instance(module, { env: { memory } });
@@ -114,7 +117,7 @@ export class EmittedCode implements Pick<FastPlace, "call" | "callAll" | "thread
     if (!this.#isSettled && Number.isFinite(work)) this.#unsettledWork += work;
     const isWorthIt = calls.length > 1 && work >= MIN_SHARED_WORK;
     if (isWorthIt && this.#isSettled && this.#workers !== undefined) {
-      (this.#pool ?? this.#startPool(this.#workers)).run(name, calls);
+      (this.#pool ?? this.#startPool(this.#workers)).run({ name, calls, isAlone: false });
       return;
     }
     const call = this.#code.exports[name] as EmittedCall;
@@ -129,7 +132,7 @@ export class EmittedCode implements Pick<FastPlace, "call" | "callAll" | "thread
   #startPool({ host, count }: Workers): ThreadPool {
     const { module, exports } = this.#code;
     const wide = this.#code === this.#wide;
-    const start = { module, memory: this.#memory, functions: Object.keys(exports), wide };
+    const start = { module, memory: this.#memory, functions: this.#functions, wide };
     this.#pool = new ThreadPool(host, count, start, exports);
     return this.#pool;
   }
@@ -138,7 +141,7 @@ export class EmittedCode implements Pick<FastPlace, "call" | "callAll" | "thread
 function emitModule(
   functions: readonly EmittedFunction[],
   shared: boolean,
-): Uint8Array<ArrayBuffer> {
+): { readonly bytes: Uint8Array<ArrayBuffer>; readonly emitted: readonly CalledFunction[] } {
   const builder = new ModuleBuilder();
   builder.importMemory(
     "env",
@@ -151,5 +154,8 @@ function emitModule(
     emitted.add(entry.name);
     entry.emit(builder);
   }
-  return builder.finish();
+  return {
+    bytes: builder.finish(),
+    emitted: [...emitted].map((name) => ({ name, params: builder.exported(name).params })),
+  };
 }

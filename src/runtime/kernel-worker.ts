@@ -2,23 +2,24 @@
  * The worker: instantiates the module on the shared memory and works off lists of calls until it is terminated. It is
  * an entry file, started by `worker-host.ts`; nothing imports it.
  */
-import { CallQueue, type RunCall } from "./call-queue.ts";
 import { findClearVectors } from "./clear-vectors.ts";
+import { ListWalker } from "./list-walker.ts";
 import { type WorkerStart, workerThreads } from "./worker-host.ts";
 
-function serve({ module, memory, queue, functions, wide }: WorkerStart): void {
+/** Ends when a call traps, which the calling thread sees. */
+function serve({ module, memory, thread, wide, ...work }: WorkerStart): void {
   const env = { memory: memory as WebAssembly.Memory };
   const { exports } = new WebAssembly.Instance(module as WebAssembly.Module, { env });
-  const calls = functions.map((name) => exports[name] as (...args: number[]) => void);
+  const walker = new ListWalker(work, exports, thread);
   const clearVectors = wide ? findClearVectors() : undefined;
-  const run: RunCall = (fn, args) => {
-    calls[fn]?.(...args);
-    clearVectors?.();
-  };
-  const shared = new CallQueue(queue);
-  for (;;) {
-    shared.work(run, "back");
-    shared.waitForCalls();
+  while (!walker.hasFailed) {
+    try {
+      const state = walker.work();
+      clearVectors?.();
+      walker.sleep(state);
+    } catch (error) {
+      if (!(error instanceof WebAssembly.RuntimeError)) throw error;
+    }
   }
 }
 

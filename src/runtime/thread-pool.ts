@@ -4,7 +4,10 @@
  * start.
  */
 import { ExecutionError } from "../base/errors.ts";
-import { CallQueue, MAX_CALLS, type RunCall } from "./call-queue.ts";
+import { type CalledFunction, emitListWalker } from "./emit-list-walker.ts";
+import { FINISHED } from "./list-layout.ts";
+import { ListWalker } from "./list-walker.ts";
+import { type CallList, type ListRange, listPages, SharedLists } from "./shared-lists.ts";
 import type { WorkerHandle, WorkerHost } from "./worker-host.ts";
 
 /** A call that a worker has taken and does not finish within this time will not be finished. */
@@ -15,33 +18,33 @@ const WAIT_MS = 100;
 export interface PoolStart {
   readonly module: WebAssembly.Module;
   readonly memory: WebAssembly.Memory;
-  /** Functions that may be called, in the order of their numbers. */
-  readonly functions: readonly string[];
+  /** Functions that may be called. */
+  readonly functions: readonly CalledFunction[];
   /** Whether the module is 256-bit code. */
   readonly wide: boolean;
 }
 
 export class ThreadPool {
-  readonly #queue = new CallQueue();
+  readonly #lists: SharedLists;
+  readonly #walker: ListWalker;
   readonly #canWait = probeWait();
   readonly #workers: readonly WorkerHandle[];
-  readonly #run: RunCall;
-  readonly #numbers: ReadonlyMap<string, number>;
   #death: { readonly reason: unknown } | undefined;
 
   /** Starts `workerCount` workers. `exports` are the functions on the calling thread. */
   constructor(
     host: WorkerHost,
     workerCount: number,
-    start: PoolStart,
+    { functions, ...start }: PoolStart,
     exports: WebAssembly.Exports,
   ) {
-    const calls = start.functions.map((name) => exports[name] as (...args: number[]) => void);
-    this.#numbers = new Map(start.functions.map((name, index) => [name, index]));
-    this.#run = (fn, args) => calls[fn]?.(...args);
-    const message = { ...start, queue: this.#queue.shared };
-    this.#workers = Array.from({ length: workerCount }, () =>
-      host(message, (reason) => {
+    const threads = workerCount + 1;
+    this.#lists = new SharedLists(functions, threads);
+    const walker = new WebAssembly.Module(emitListWalker(functions, threads, listPages(threads)));
+    const work = { walker, lists: this.#lists.memory, threads };
+    this.#walker = new ListWalker(work, exports, 0);
+    this.#workers = Array.from({ length: workerCount }, (_, index) =>
+      host({ ...start, ...work, thread: index + 1 }, (reason) => {
         this.#death ??= { reason };
       }),
     );
@@ -53,18 +56,17 @@ export class ThreadPool {
   }
 
   /**
-   * Makes all `calls` of the function, in any order, on any thread; returns when all are done.
+   * Makes all calls of the list, in any order, on any thread; returns when all are done.
    *
    * @throws {ExecutionError} when a worker has died or a call trapped.
    */
-  run(name: string, calls: readonly (readonly number[])[]): void {
-    const fn = this.#numbers.get(name) ?? -1;
-    for (let start = 0; start < calls.length; start += MAX_CALLS) {
+  run(list: CallList): void {
+    const { calls } = list;
+    const most = this.#lists.passingCalls(list.name);
+    for (let start = 0; start < calls.length; start += most) {
+      const part = calls.length <= most ? calls : calls.slice(start, start + most);
       this.#requireAlive();
-      this.#queue.publish(fn, calls.slice(start, start + MAX_CALLS));
-      this.#queue.work(this.#run);
-      this.#waitForOthers();
-      if (this.#queue.hasFailed) throw this.#failure("a trap in an emitted kernel");
+      this.#work(this.#lists.pass({ ...list, calls: part }));
     }
   }
 
@@ -72,23 +74,40 @@ export class ThreadPool {
     for (const worker of this.#workers) worker.terminate();
   }
 
-  #waitForOthers(): void {
-    if (this.#queue.watchForEnd()) return;
-    let [done, since] = [this.#queue.done, performance.now()];
-    while (!this.#queue.isFinished) {
-      if (this.#canWait) this.#queue.waitForProgress(done, WAIT_MS);
-      const now = this.#queue.done;
-      if (now !== done) [done, since] = [now, performance.now()];
+  #work(lists: ListRange): void {
+    this.#walker.begin(lists);
+    let seen: bigint | undefined;
+    let since = performance.now();
+    for (;;) {
+      const state = this.#advance();
+      if (state === FINISHED) return;
+      const progress = this.#walker.progress(state);
+      if (progress !== seen) [seen, since] = [progress, performance.now()];
       else if (performance.now() - since > PATIENCE_MS) {
         this.#death ??= { reason: `no answer within ${PATIENCE_MS / 1000} s` };
-        this.#requireAlive();
       }
+      this.#requireAlive();
+      if (this.#canWait) this.#walker.sleep(state, WAIT_MS);
+    }
+  }
+
+  #advance(): number {
+    try {
+      return this.#walker.work();
+    } catch (error) {
+      if (error instanceof WebAssembly.RuntimeError) throw this.#trapped(error);
+      throw error;
     }
   }
 
   #requireAlive(): void {
+    if (this.#walker.hasFailed) throw this.#trapped();
     if (this.#death !== undefined)
       throw this.#failure("a worker thread that died", this.#death.reason);
+  }
+
+  #trapped(cause?: unknown): ExecutionError {
+    return this.#failure("a trap in an emitted kernel", cause);
   }
 
   #failure(found: string, cause?: unknown): ExecutionError {
@@ -102,7 +121,7 @@ export class ThreadPool {
   }
 }
 
-/** A page's main thread must not block, and says so; it watches the counter instead. */
+/** A page's main thread must not block, and says so; it looks again and again instead. */
 function probeWait(): boolean {
   try {
     Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 0);

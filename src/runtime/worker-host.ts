@@ -2,20 +2,19 @@
  * How to start a worker here, found by looking for what is needed: `Worker` where the web's exists, else Node's
  * worker_threads. The worker itself is `kernel-worker.ts`, a file of its own in either case.
  */
-import type { SharedQueue } from "./call-queue.ts";
+import type { SharedWork } from "./list-walker.ts";
 
 /**
  * What a worker needs to run emitted kernels. Hosts pass it on as it is, and their programs need not know the types of
  * WebAssembly, which Node's do not.
  */
-export interface WorkerStart {
+export interface WorkerStart extends SharedWork {
   /** A `WebAssembly.Module`. */
   readonly module: object;
   /** A shared `WebAssembly.Memory`. */
   readonly memory: object;
-  readonly queue: SharedQueue;
-  /** Exported functions by number, as the queue names them. */
-  readonly functions: readonly string[];
+  /** Its number; the calling thread is number 0. */
+  readonly thread: number;
   /** Whether the module is 256-bit code, after which vectors must be cleared. */
   readonly wide: boolean;
 }

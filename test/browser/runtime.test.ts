@@ -170,10 +170,10 @@ describeInChromium("the runtime in Chromium", () => {
     ["of plain modules", "/octavo/runtime/kernel-worker.js"],
     ["of a bundle", "/bundle/kernel-worker.js"],
   ])("fails the call when the part that a worker %s has taken traps", async (_, script) => {
-    const told = await call<{ isFinished: boolean; after: Failure; disposed: string }>(
+    const told = await call<{ hasFailed: boolean; after: Failure; disposed: string }>(
       ...([page, "trapInWorker", script, "/float.tflite"] as const),
     );
-    expect(told.isFinished).toBe(true);
+    expect(told.hasFailed).toBe(true);
     expect(told.after).toMatchObject({ isOctavoError: true, code: "ExecutionError" });
     expect(told.after.message).toContain("a trap in an emitted kernel");
     expect(told.disposed).toBe("none");

@@ -8,7 +8,11 @@ import { beforeAll, describe, expect, it } from "vitest";
 import { defaultsOf } from "../../src/formats/tflite/options.ts";
 import type * as Api from "../../src/index.ts";
 import type { Model } from "../../src/model/ir.ts";
+import type * as Emitted from "../../src/runtime/emitted-code.ts";
+import { MAX_PAGES } from "../../src/runtime/emitted-code.ts";
+import type * as Hosts from "../../src/runtime/worker-host.ts";
 import type { WorkerHost } from "../../src/runtime/worker-host.ts";
+import type { ModuleBuilder } from "../../src/wasm/module-builder.ts";
 import { oneOperatorModel } from "../one-operator-model.ts";
 import { describeWithShared, sharedPath } from "../shared.ts";
 
@@ -195,6 +199,41 @@ describe("threads", () => {
     expect(ended).toBe(2);
   });
 });
+
+describe("lists of calls", () => {
+  it.each([2, 5])("are made once each, list after list, on %i threads", async (threads) => {
+    const dist = fileURLToPath(new URL("../../dist/runtime/", import.meta.url));
+    const { EmittedCode } = (await import(`${dist}emitted-code.js`)) as typeof Emitted;
+    const { findWorkerHost } = (await import(`${dist}worker-host.js`)) as typeof Hosts;
+    const host = findWorkerHost();
+    if (host === undefined) return expect.unreachable("Node has workers");
+    const memory = new WebAssembly.Memory({ initial: 1, maximum: MAX_PAGES, shared: true });
+    const workers = { host, count: threads - 1 };
+    const code = new EmittedCode([{ name: "add", emit: emitAdd }], memory, { workers });
+    const cells = new Int32Array(memory.buffer, 0, 256);
+    const wanted = new Int32Array(cells.length);
+    for (let list = 0; list < 20_000; list++) {
+      const count = 2 + (list % 37) + (list % 1000 === 0 ? 200 : 0);
+      const first = (list * 31) % (cells.length - count);
+      const calls = Array.from({ length: count }, (_, index) => [(first + index) * 4, list]);
+      for (let cell = first; cell < first + count; cell++) wanted[cell]! += list;
+      code.callAll("add", calls);
+    }
+    code.dispose();
+    expect(cells).toEqual(wanted);
+  });
+});
+
+/** `add(address, number)`: adds to a cell, in a way that loses numbers when two threads do it at a time. */
+function emitAdd(module: ModuleBuilder): void {
+  const f = module.function(["i32", "i32"], [], "add");
+  f.get(f.param(0));
+  f.get(f.param(0));
+  f.mem("i32.load");
+  f.get(f.param(1));
+  f.op("i32.add");
+  f.mem("i32.store");
+}
 
 describeWithShared("threads on whole networks", () => {
   it.each([

@@ -72,14 +72,20 @@ globalThis.octavoTest = {
     };
     const interpreter = await Interpreter.create(path, { threads: 2, workerHost });
     await interpreter.invoke();
-    const { CallQueue } = await import("/octavo/runtime/call-queue.js");
-    const queue = new CallQueue(started.queue);
-    queue.publish(0, [Array.from({ length: 12 }, () => -64)]);
+    const { ListWalker } = await import("/octavo/runtime/list-walker.js");
+    const { SharedLists } = await import("/octavo/runtime/shared-lists.js");
+    const { module, memory, lists, threads } = started;
+    const { exports } = new WebAssembly.Instance(module, { env: { memory } });
+    const [name] = Object.keys(exports);
+    const params = Array(exports[name].length).fill("i32");
+    const shared = new SharedLists([{ name, params }], threads, lists);
+    const walker = new ListWalker(started, exports, 0);
+    walker.begin(shared.pass({ name, calls: [params.map(() => -64)], isAlone: false }));
     const end = performance.now() + 10_000;
     let looks = 0;
-    while (!queue.isFinished && performance.now() < end) looks++;
+    while (!walker.hasFailed && performance.now() < end) looks++;
     const after = await errorOf(() => interpreter.invoke());
     const disposed = await errorOf(async () => interpreter.dispose());
-    return { isFinished: queue.isFinished, looks, after, disposed: disposed.code };
+    return { hasFailed: walker.hasFailed, looks, after, disposed: disposed.code };
   },
 };
