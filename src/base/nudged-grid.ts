@@ -9,8 +9,9 @@ export interface NudgedGrid {
 }
 
 /**
- * The grid for a range of float32 values, min ≤ 0 ≤ max, of 2^bits steps, or one less with `narrow`. Every operation is
- * rounded to float32, as in TensorFlow's fake_quant_ops_functor.h and TensorFlow Lite's quantization_util.h.
+ * The grid for a range of float32 values of 2^bits steps, or one less with `narrow`. Every operation is rounded to
+ * float32, as in TensorFlow's fake_quant_ops_functor.h and TensorFlow Lite's quantization_util.h. Around a range that
+ * leaves 0 out the grid starts or ends at 0 and keeps the width of the range, as theirs does.
  */
 export function nudgedGrid(min: number, max: number, bits: number, narrow: boolean): NudgedGrid {
   const { fround } = Math;

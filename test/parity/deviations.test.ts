@@ -131,6 +131,42 @@ describe("what the official kernels get wrong", () => {
     expect(result("DIV", [x, y], output)).toEqual([1, -1, 0, 127, -128]);
   });
 
+  it("arithmetic keeps infinities", () => {
+    const x = given("float32", [3], Float32Array.of(Infinity, 3e38, -Infinity));
+    const y = given("float32", [3], Float32Array.of(1, 3e38, 2));
+    const none = (type: string) => ({ type, value: { fused_activation_function: "NONE" } });
+    const output = { dtype: "float32" as const };
+    const all = [Infinity, Infinity, -Infinity];
+    expect(result("ADD", [x, y], output, none("AddOptions"))).toEqual(all);
+    expect(result("MUL", [x, y], output, none("MulOptions"))).toEqual(all);
+    expect(result("SUB", [x, y], output, none("SubOptions"))).toEqual([Infinity, 0, -Infinity]);
+    expect(result("DIV", [x, y], output, none("DivOptions"))).toEqual([Infinity, 1, -Infinity]);
+  });
+
+  it("ATAN2 broadcasts", () => {
+    const y = given("float64", [3], Float64Array.of(1, 0, -1));
+    const x = given("float64", [1], Float64Array.of(-1));
+    const quarter = Math.PI / 4;
+    expect(result("ATAN2", [y, x], { dtype: "float64" })).toEqual([
+      3 * quarter,
+      Math.PI,
+      -3 * quarter,
+    ]);
+  });
+
+  it("CONV_3D_TRANSPOSE cuts the output in front", () => {
+    // One voxel after the other, 1, 2, 3, each adding 1, 10, 100 to three places of 5, of which the first and last go.
+    const shape = given("int32", [5], Int32Array.of(1, 3, 1, 1, 1));
+    const filter = given("float32", [3, 1, 1, 1, 1], Float32Array.of(1, 10, 100));
+    const x = given("float32", [1, 3, 1, 1, 1], Float32Array.of(1, 2, 3));
+    const options = {
+      type: "Conv3DOptions",
+      value: { padding: "SAME", stride_d: 1, stride_h: 1, stride_w: 1 },
+    };
+    const sums = result("CONV_3D_TRANSPOSE", [shape, filter, x], { dtype: "float32" }, options);
+    expect(sums).toEqual([12, 123, 230]);
+  });
+
   it("FILL repeats a string", () => {
     const shape = given("int32", [1], Int32Array.of(2));
     const text = {

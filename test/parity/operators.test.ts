@@ -27,7 +27,9 @@ function differences(recorded: RecordedCase): string {
     .join("; ");
 }
 
-describe.each(["pairs", "singles", "movement", "folding", "audio"])("recorded %s", (file) => {
+const FILES = ["pairs", "singles", "movement", "folding", "audio", "edges"];
+
+describe.each(FILES)("recorded %s", (file) => {
   const byOperator = new Map<string, RecordedCase[]>();
   for (const recorded of readCases(`${file}.json.gz`)) {
     byOperator.set(recorded.op, [...(byOperator.get(recorded.op) ?? []), recorded]);

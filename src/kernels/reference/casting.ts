@@ -125,7 +125,7 @@ const FAKE_QUANT: Kernel = {
     requireType(node, inputAt(node, 0), ["float32"], "input");
     requireType(node, outputAt(node, 0), ["float32"], "output");
     const { min, max, num_bits } = optionsOf(node, "FakeQuantOptions");
-    if (!(min <= 0 && max >= 0 && max > min && num_bits >= 2 && num_bits <= 16)) {
+    if (!(max > min && Number.isFinite(max - min) && num_bits >= 2 && num_bits <= 16)) {
       throw unsupported(node, `with range ${min} to ${max} in ${num_bits} bits`);
     }
   },

@@ -1,6 +1,7 @@
 /**
  * Functions of one quantized tensor by table, as TensorFlow Lite 2.21 (kernels/internal/common.h) builds them: one entry
- * per value of an 8-bit type; 513 entries for int16, read with linear interpolation. All steps are in float32.
+ * per value of an 8-bit type; 513 entries for int16, read with linear interpolation. Steps are in float32, but those of
+ * the tables of SOFTMAX in float64.
  */
 import { roundHalfAway } from "../../base/rounding.ts";
 import type { PerTensorQuantization } from "../require.ts";
@@ -43,39 +44,41 @@ export function int16Table(
   to: PerTensorQuantization,
   f: (x: number) => number,
 ): IntegerFunction {
+  const outputMin = fround(to.scale * (-32768 - to.zeroPoint));
+  const outputMax = fround(to.scale * (32767 - to.zeroPoint));
   return int16TableOver(
     fround(from.scale * (-32768 - from.zeroPoint)),
     fround(from.scale * (32767 - from.zeroPoint)),
-    fround(to.scale * (-32768 - to.zeroPoint)),
-    fround(to.scale * (32767 - to.zeroPoint)),
+    fround(65536 / fround(outputMax - outputMin)),
     f,
+    fround,
   );
 }
 
 /**
- * The table of a real function for int16, over real ranges. Each entry is the function at the start of its step, moved
- * by half the error that interpolation would make in the middle of the step.
+ * The table of a real function for int16 from inputMin to inputMax; a real 1 is stored as `toStored`. Each entry is the
+ * function at the start of its step, moved by half the error that interpolation would make in the middle of the step.
+ * `rounded` is the arithmetic: fround for float32, the identity for float64.
  */
 export function int16TableOver(
   inputMin: number,
   inputMax: number,
-  outputMin: number,
-  outputMax: number,
+  toStored: number,
   f: (x: number) => number,
+  rounded: (x: number) => number,
 ): IntegerFunction {
   const table = new Int16Array(STEPS + 1);
-  const step = fround(fround(inputMax - inputMin) / STEPS);
-  const halfStep = fround(step / 2);
-  const toStored = fround(65536 / fround(outputMax - outputMin));
-  const scaled = (x: number) => fround(fround(f(x)) * toStored);
+  const step = rounded(rounded(inputMax - inputMin) / STEPS);
+  const halfStep = rounded(step / 2);
+  const scaled = (x: number) => rounded(rounded(f(x)) * toStored);
   for (let i = 0; i < STEPS; i++) {
-    const start = fround(inputMin + fround(i * step));
+    const start = rounded(inputMin + rounded(i * step));
     const sample = roundHalfAway(scaled(start));
-    const next = scaled(fround(inputMin + fround((i + 1) * step)));
-    const interpolated = roundHalfAway(fround(fround(next + sample) / 2));
-    const middle = roundHalfAway(scaled(fround(start + halfStep)));
-    const bias = roundHalfAway(fround(fround(interpolated - middle) / 2));
-    table[i] = clamp(fround(sample - bias), -32768, 32767);
+    const next = scaled(rounded(inputMin + rounded((i + 1) * step)));
+    const interpolated = roundHalfAway(rounded(rounded(next + sample) / 2));
+    const middle = roundHalfAway(scaled(rounded(start + halfStep)));
+    const bias = roundHalfAway(rounded(rounded(interpolated - middle) / 2));
+    table[i] = clamp(sample - bias, -32768, 32767);
   }
   table[STEPS] = clamp(roundHalfAway(scaled(inputMax)), -32768, 32767);
   return (q) => {

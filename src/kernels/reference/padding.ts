@@ -126,9 +126,10 @@ const PAD: Kernel = {
 function requireReach(node: KernelNode, shape: Shape, paddings: readonly Padding[]): void {
   const border = optionsOf(node, "MirrorPadOptions").mode === "REFLECT" ? 1 : 0;
   paddings.forEach(([before, after], axis) => {
-    if (Math.max(before, after) <= shape[axis] - border) return;
+    const most = Math.max(0, shape[axis] - border);
+    if (Math.max(before, after) <= most) return;
     const found = `padding ${before}, ${after} of axis ${axis} with size ${shape[axis]}`;
-    throw misshapen(node, found, `at most ${shape[axis] - border}`);
+    throw misshapen(node, found, `at most ${most}`);
   });
 }
 

@@ -57,7 +57,7 @@ function resizeKernel(
       requireType(node, inputAt(node, 1), ["int32"], "size");
       requireSameType(node, inputAt(node, 0), outputAt(node, 0), "output");
       const { align_corners, half_pixel_centers } = optionsFor(node);
-      if (align_corners && half_pixel_centers) {
+      if (node.op === "RESIZE_BILINEAR" && align_corners && half_pixel_centers) {
         throw misshapen(node, "both align_corners and half_pixel_centers", "one of them at most");
       }
     },

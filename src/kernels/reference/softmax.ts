@@ -102,8 +102,9 @@ function createInt16(node: KernelNode): KernelRun {
   const { scale } = perTensorQuantization(node, inputAt(node, 0), "input");
   const steps = fround(scale * beta) / (INT16_REACH / 65535);
   const { multiplier, shift } = quantizeMultiplier(steps);
-  const exponential = int16TableOver(-INT16_REACH, 0, -1, 1, Math.exp);
-  const reciprocal = int16TableOver(0, 1, -1, 1, (x) => 1 / (1 + x));
+  const inDoubles = (x: number) => x;
+  const exponential = int16TableOver(-INT16_REACH, 0, 2 ** 15, Math.exp, inDoubles);
+  const reciprocal = int16TableOver(0, 1, 2 ** 15, (x) => 1 / (1 + x), inDoubles);
   return ([input], [out]) => {
     const [x, y] = [int16(input), int16(out)];
     const row = new Float64Array(depth);

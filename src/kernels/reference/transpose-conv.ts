@@ -20,8 +20,8 @@ import {
   floatStage,
   hybridStage,
   integerStage,
-  lawFor,
   type OutputStage,
+  type RequantizationLaw,
 } from "./output-stage.ts";
 import { centeredWeights, hybridWeights, preparedOnce } from "./weights.ts";
 import { imageWindow, requireBias, type WindowAxis } from "./window.ts";
@@ -152,19 +152,27 @@ function createHybrid(node: KernelNode): KernelRun {
   }));
 }
 
+/** int16 activations: 64-bit sums, unless the bias has 32 bits or, where there is none, the options say it would. */
+function integerLaw(node: KernelNode): RequantizationLaw {
+  const { dtype } = inputAt(node, OPERANDS.input);
+  if (dtype === "uint8") return "ties-up";
+  const { quantized_bias_type: biasType } = optionsOf(node, "TransposeConvOptions");
+  const bias = node.inputs[OPERANDS.bias]?.dtype ?? (biasType === "INT32" ? "int32" : "int64");
+  return dtype === "int8" || bias === "int32" ? "ties-up-by-8" : "wide";
+}
+
 function createInteger(node: KernelNode): KernelRun {
   const { fused_activation_function: activation } = optionsOf(node, "TransposeConvOptions");
   const [filter, input, output] = [inputAt(node, 1), inputAt(node, 2), outputAt(node, 0)];
   const channels = filter.shape[0];
   const zero = input.quantization?.zeroPoint[0] ?? 0;
-  const isByte = input.dtype === "uint8";
   const stageOf = integerStage(node, activation, {
     input,
     filter,
     output,
     channels,
-    precision: isByte ? "per-tensor" : "per-channel",
-    law: lawFor(input, node.inputs[3], isByte ? "ties-up" : "ties-up-by-8"),
+    precision: input.dtype === "uint8" ? "per-tensor" : "per-channel",
+    law: integerLaw(node),
   });
   const weightsOf = preparedOnce(centeredWeights);
   return createScatter(node, ([, weights, view, bias]) => ({

@@ -198,7 +198,9 @@ function negative(node: KernelNode): Single | undefined {
 
 function sign(node: KernelNode): Single | undefined {
   const { dtype } = inputAt(node, 0);
-  if (dtype === "float32" || dtype === "float64" || dtype === "int32") return Math.sign;
+  // What is neither above nor below 0 has no sign: NaN gives 0.
+  if (dtype === "float32" || dtype === "float64") return (x: number) => Math.sign(x) || 0;
+  if (dtype === "int32") return Math.sign;
   return dtype === "int64" ? signBigint : undefined;
 }
 

@@ -11,6 +11,10 @@ import { emitExp, emitPolynomial } from "./emit-exp.ts";
 import type { TanhScratch } from "./emit-tanh.ts";
 
 const P = 0.3275911;
+
+/** Far beyond it h is 0; an infinite x must not meet that 0 in a product. */
+const LARGEST = 3.4028234663852886e38;
+
 /** a₅ … a₁, for ½·P(t). */
 const COEFFICIENTS = [1.061405429, -1.453152027, 1.421413741, -0.284496736, 0.254829592].map(
   (coefficient) => coefficient / 2,
@@ -43,6 +47,8 @@ export function emitExactGelu(
   f.op("f32x4.mul");
   f.op("f32x4.mul");
   f.get(x);
+  emitSplatConstant(f, LARGEST);
+  f.op("f32x4.min");
   f.op("f32x4.mul");
   f.set(tail);
   f.get(x);

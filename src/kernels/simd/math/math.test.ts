@@ -81,6 +81,15 @@ describe("functions on four floats", () => {
     expect([...functionOf("logistic")(edges)]).toEqual([0, 0, 0.5, 1, 1, Number.NaN]);
     expect([...functionOf("precise-tanh")(edges)]).toEqual([-1, -1, 0, 1, 1, Number.NaN]);
     expect([...functionOf("precise-logistic")(edges)]).toEqual([0, 0, 0.5, 1, 1, Number.NaN]);
+    const [, , ...above] = edges;
+    for (const op of ["gelu", "gelu-exact"] as const) {
+      expect([...functionOf(op)(Float32Array.from(above))]).toEqual([
+        0,
+        1000,
+        Infinity,
+        Number.NaN,
+      ]);
+    }
   });
 
   it("reach the subnormal floats", () => {
