@@ -110,10 +110,10 @@ export function emitMove(f: FunctionBuilder, from: Global, to: Global): void {
   f.setGlobal(to);
 }
 
-/** `begin(first, end)`: publishes the job of these lists, and wakes the threads that sleep. */
+/** `begin(first, end, wakes)`: publishes the job of these lists, and wakes the threads that sleep if it is to. */
 export function emitBegin(module: ModuleBuilder, job: JobState): void {
-  const f = module.function(["i32", "i32"], [], "begin");
-  const [first, end] = [f.param(0), f.param(1)];
+  const f = module.function(["i32", "i32", "i32"], [], "begin");
+  const [first, end, wakes] = [f.param(0), f.param(1), f.param(2)];
   f.i32(0);
   f.mem("i32.atomic.load", JOB_GENERATION);
   f.i32(1);
@@ -133,8 +133,10 @@ export function emitBegin(module: ModuleBuilder, job: JobState): void {
     () => f.get(end),
   );
   f.mem("i64.atomic.store", JOB);
+  f.get(wakes);
   f.i32(0);
   f.mem("i32.atomic.load", IDLE_SLEEPERS);
+  f.op("i32.and");
   f.if(() => {
     f.i32(0);
     f.i32(0);

@@ -8,6 +8,7 @@ import {
   type EmittedFunction,
   type FastPlace,
   MIN_SHARED_WORK,
+  MIN_WAKING_WORK,
 } from "../kernels/simd/fast-kernel.ts";
 import { ModuleBuilder } from "../wasm/module-builder.ts";
 import { findClearVectors } from "./clear-vectors.ts";
@@ -115,9 +116,9 @@ export class EmittedCode implements Pick<FastPlace, "call" | "callAll" | "thread
     work: number = Number.POSITIVE_INFINITY,
   ): void {
     if (!this.#isSettled && Number.isFinite(work)) this.#unsettledWork += work;
-    const isWorthIt = calls.length > 1 && work >= MIN_SHARED_WORK;
-    if (isWorthIt && this.#isSettled && this.#workers !== undefined) {
-      (this.#pool ?? this.#startPool(this.#workers)).run({ name, calls, isAlone: false });
+    const pool = calls.length > 1 && work >= MIN_SHARED_WORK ? this.#poolFor(work) : undefined;
+    if (pool !== undefined) {
+      pool.run({ name, calls, isAlone: false }, work >= MIN_WAKING_WORK);
       return;
     }
     const call = this.#code.exports[name] as EmittedCall;
@@ -127,6 +128,14 @@ export class EmittedCode implements Pick<FastPlace, "call" | "callAll" | "thread
   /** Ends the workers. */
   dispose(): void {
     this.#pool?.dispose();
+  }
+
+  /** The threads for so much work; started for it only when it is worth waking them. */
+  #poolFor(work: number): ThreadPool | undefined {
+    if (this.#pool !== undefined || !this.#isSettled || this.#workers === undefined) {
+      return this.#pool;
+    }
+    return work < MIN_WAKING_WORK ? undefined : this.#startPool(this.#workers);
   }
 
   #startPool({ host, count }: Workers): ThreadPool {

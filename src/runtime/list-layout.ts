@@ -15,7 +15,7 @@ const LINE_BYTES = 64;
 export const JOB: number = LINE_BYTES;
 /** Its upper half. */
 export const JOB_GENERATION: number = JOB + 4;
-/** i32: not 0 when a thread may sleep until the next job. */
+/** i32: 1 when a thread may sleep until the next job. */
 export const IDLE_SLEEPERS: number = 2 * LINE_BYTES;
 /** i32: threads that may sleep until a list is done. */
 export const BARRIER_SLEEPERS: number = 3 * LINE_BYTES;

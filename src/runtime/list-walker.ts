@@ -33,7 +33,7 @@ export interface SharedWork {
 }
 
 interface WalkerExports {
-  readonly begin: (first: number, end: number) => void;
+  readonly begin: (first: number, end: number, wakes: number) => void;
   readonly work: (thread: number, looks: number) => number;
   readonly generation: WebAssembly.Global;
 }
@@ -57,9 +57,12 @@ export class ListWalker {
     this.#longs = new BigInt64Array(lists.buffer);
   }
 
-  /** Publishes a job: lists that are worked off one after the other. The job before must be done. */
-  begin({ first, end }: ListRange): void {
-    this.#exports.begin(first, end);
+  /**
+   * Publishes a job: lists that are worked off one after the other. The job before must be done. `wakes`: whether there
+   * is enough to do to wake threads that sleep; others take part in any case.
+   */
+  begin({ first, end }: ListRange, wakes = true): void {
+    this.#exports.begin(first, end, wakes ? 1 : 0);
   }
 
   /**

@@ -56,17 +56,18 @@ export class ThreadPool {
   }
 
   /**
-   * Makes all calls of the list, in any order, on any thread; returns when all are done.
+   * Makes all calls of the list, in any order, on any thread; returns when all are done. `wakes`: whether threads that
+   * sleep are woken for it.
    *
    * @throws {ExecutionError} when a worker has died or a call trapped.
    */
-  run(list: CallList): void {
+  run(list: CallList, wakes: boolean): void {
     const { calls } = list;
     const most = this.#lists.passingCalls(list.name);
     for (let start = 0; start < calls.length; start += most) {
       const part = calls.length <= most ? calls : calls.slice(start, start + most);
       this.#requireAlive();
-      this.#work(this.#lists.pass({ ...list, calls: part }));
+      this.#work(this.#lists.pass({ ...list, calls: part }), wakes);
     }
   }
 
@@ -74,8 +75,8 @@ export class ThreadPool {
     for (const worker of this.#workers) worker.terminate();
   }
 
-  #work(lists: ListRange): void {
-    this.#walker.begin(lists);
+  #work(lists: ListRange, wakes: boolean): void {
+    this.#walker.begin(lists, wakes);
     let seen: bigint | undefined;
     let since = performance.now();
     for (;;) {

@@ -15,8 +15,11 @@ export interface EmittedFunction {
   emit(module: ModuleBuilder): void;
 }
 
-/** Multiplications below which calls are not shared out: some 20 µs of one thread, as long as it takes to wake another. */
-export const MIN_SHARED_WORK = 600_000;
+/** Multiplications below which calls are not shared out: some 3 µs of one thread. */
+export const MIN_SHARED_WORK = 100_000;
+
+/** Multiplications below which no thread is woken for them: some 20 µs of one thread, as long as waking takes. */
+export const MIN_WAKING_WORK = 600_000;
 
 /** Where a bound kernel works. */
 export interface FastPlace {

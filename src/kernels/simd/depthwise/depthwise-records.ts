@@ -2,6 +2,7 @@
  * Cuts a depthwise convolution of one image into records for the emitted function: for every output row its inner
  * pixels and its border pixels. Pure arithmetic on addresses; the records stay in linear memory.
  */
+import { evenParts, type Part } from "../even-parts.ts";
 import { CHANNEL_BLOCK } from "./pack-channels.ts";
 import { type ColumnGeometry, planColumns } from "./plan-columns.ts";
 
@@ -87,6 +88,9 @@ export function writeRecords(
   };
 }
 
+/** Parts of the output for each of several threads. */
+const PARTS_PER_THREAD = 4;
+
 /** Cuts the work into parts of whole output rows for several threads: arguments of `DepthwiseFunction`. */
 export function shareRecords(
   { inner, edge }: DepthwiseRecords,
@@ -94,16 +98,10 @@ export function shareRecords(
   threads: number,
   stage: readonly number[],
 ): number[][] {
-  const rows = threads === 1 ? outputHeight : Math.ceil(outputHeight / (4 * threads));
-  const part = ({ address, count }: RecordList, row: number): number[] => {
+  const part = ({ address, count }: RecordList, rows: Part): number[] => {
     const perRow = count / outputHeight;
-    const here = Math.min(rows, outputHeight - row);
-    return [address + row * perRow * recordBytes(kernelHeight), here * perRow];
+    return [address + rows.at * perRow * recordBytes(kernelHeight), rows.count * perRow];
   };
-  return Array.from({ length: Math.ceil(outputHeight / rows) }, (_, index) => [
-    ...part(inner, index * rows),
-    ...part(edge, index * rows),
-    channels,
-    ...stage,
-  ]);
+  const parts = evenParts(outputHeight, threads === 1 ? 1 : PARTS_PER_THREAD * threads);
+  return parts.map((rows) => [...part(inner, rows), ...part(edge, rows), channels, ...stage]);
 }

@@ -1,4 +1,5 @@
 /** How a multiplication is cut into calls. */
+import { evenParts, type Part } from "../even-parts.ts";
 
 /**
  * Bytes of A that all panels of weights go over. Measured on MobileNetV2: larger than a first-level cache, because fewer
@@ -23,13 +24,43 @@ export function blockRows(rows: number, bytes: BlockedBytes, mr: number): number
   return Math.ceil(rows / Math.max(blocks, 1) / mr) * mr;
 }
 
+/** How a product is cut: blocks of rows, each of them by groups of columns. */
+export interface ProductCuts {
+  readonly rows: readonly Part[];
+  readonly columns: readonly Part[];
+}
+
+/** Calls for each of several threads. */
+const CALLS_PER_THREAD = 2;
+/** Tiles of rows in a call: fewer would read the weights for too little, and could not be shared evenly. */
+const LEAST_TILES = 4;
+
 /**
- * Columns per call: all of them, unless there are fewer blocks of rows than twice the threads; then panels are shared
- * out too. A multiple of nr.
+ * Cuts a product for several threads into calls of like size: by rows, so that each thread finds the rows that it wrote
+ * itself in its cache; by panels of columns where the weights are larger than the rest, so that each thread reads a part
+ * of them. `bytes` are those of a row of A and of the result together, and of all weights.
  */
-export function blockColumns(n: number, nr: number, rowBlocks: number, threads: number): number {
-  const panels = Math.ceil(n / nr);
-  if (threads === 1 || rowBlocks >= 2 * threads) return panels * nr;
-  const groups = Math.min(panels, Math.ceil((2 * threads) / rowBlocks));
-  return Math.ceil(panels / groups) * nr;
+export function shareProduct(
+  { rows, n }: { readonly rows: number; readonly n: number },
+  { mr, nr }: { readonly mr: number; readonly nr: number },
+  bytes: BlockedBytes,
+  blocks: number,
+  threads: number,
+): ProductCuts {
+  const [tiles, panels] = [Math.ceil(rows / mr), Math.ceil(n / nr)];
+  const calls = CALLS_PER_THREAD * threads;
+  const isByRows = tiles >= LEAST_TILES * calls && bytes.weights <= rows * bytes.row;
+  const wanted = isByRows ? Math.ceil(Math.max(blocks, calls) / threads) * threads : blocks;
+  return {
+    rows: scaled(evenParts(tiles, wanted), mr, rows),
+    columns: scaled(evenParts(panels, wanted >= calls ? 1 : calls), nr, n),
+  };
+}
+
+/** Parts of tiles as parts of what is in them, of which the last tile may be short. */
+function scaled(parts: readonly Part[], size: number, end: number): Part[] {
+  return parts.map(({ at, count }) => ({
+    at: at * size,
+    count: Math.min(count * size, end - at * size),
+  }));
 }

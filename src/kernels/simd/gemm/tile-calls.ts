@@ -1,6 +1,7 @@
 /** How a product is cut into calls of one emitted function: blocks of rows, and panels of columns for several threads. */
+import type { Part } from "../even-parts.ts";
 import { MIN_SHARED_WORK } from "../fast-kernel.ts";
-import { blockColumns, blockRows } from "./blocks.ts";
+import { blockRows, type ProductCuts, shareProduct } from "./blocks.ts";
 import type { GemmCommon } from "./emit-gemm.ts";
 import { gemmSteps, packedByteLength } from "./pack.ts";
 import type { GemmVariant } from "./variants.ts";
@@ -33,28 +34,40 @@ export function tileCalls(
   product: TiledProduct,
   stage: (row: number, column: number) => readonly number[],
 ): number[][] {
-  const { variant, a, aStride, rows, k, n, weights, out, elementBytes, threads } = product;
+  const { variant, a, aStride, k, n, weights, out, elementBytes } = product;
   const { outStride = n * elementBytes } = product;
   const steps = gemmSteps(variant, k);
   const panelBytes = packedByteLength(variant, variant.nr, k);
-  const block = rowBlock(product);
-  const sharers = rows * n * k < MIN_SHARED_WORK ? 1 : threads;
-  const columns = blockColumns(n, variant.nr, Math.ceil(rows / block), sharers);
-  const calls: number[][] = [];
-  for (let column = 0; column < n; column += columns) {
-    for (let row = 0; row < rows; row += block) {
+  const { rows, columns } = cutsOf(product);
+  return columns.flatMap((column) =>
+    rows.map((row) => {
       const common: GemmCommon = [
-        a + row * aStride,
+        a + row.at * aStride,
         aStride,
-        weights + (column / variant.nr) * panelBytes,
-        out + row * outStride + column * elementBytes,
+        weights + (column.at / variant.nr) * panelBytes,
+        out + row.at * outStride + column.at * elementBytes,
         outStride,
-        Math.min(block, rows - row),
-        Math.min(columns, n - column),
+        row.count,
+        column.count,
         steps,
       ];
-      calls.push([...common, ...stage(row, column)]);
-    }
+      return [...common, ...stage(row.at, column.at)];
+    }),
+  );
+}
+
+function cutsOf(product: TiledProduct): ProductCuts {
+  const { variant, aStride, rows, k, n, elementBytes, threads } = product;
+  const block = rowBlock(product);
+  if (threads === 1 || rows * n * k < MIN_SHARED_WORK) {
+    return { rows: partsOfSize(rows, block), columns: [{ at: 0, count: n }] };
   }
-  return calls;
+  const bytes = { row: aStride + n * elementBytes, weights: packedByteLength(variant, n, k) };
+  return shareProduct({ rows, n }, variant, bytes, Math.ceil(rows / block), threads);
+}
+
+function partsOfSize(count: number, size: number): Part[] {
+  return Array.from({ length: Math.ceil(count / size) }, (_, index) => {
+    return { at: index * size, count: Math.min(size, count - index * size) };
+  });
 }
