@@ -14,6 +14,7 @@ import {
   listAddress,
 } from "./list-layout.ts";
 import type { ListRange } from "./shared-lists.ts";
+import type { SharedWork } from "./worker-host.ts";
 
 /**
  * How long a thread looks before it goes to sleep: longer than it takes to wake one, and than most gaps between two jobs
@@ -22,15 +23,6 @@ import type { ListRange } from "./shared-lists.ts";
 const WATCH_MS = 0.2;
 /** Looks between two looks at the clock: some microseconds. */
 const LOOKS = 1000;
-
-/** What threads share; it can be posted to a worker. */
-export interface SharedWork {
-  /** A `WebAssembly.Module`: the list walker. */
-  readonly walker: object;
-  /** A `WebAssembly.Memory`: the lists. */
-  readonly lists: object;
-  readonly threads: number;
-}
 
 interface WalkerExports {
   readonly begin: (first: number, end: number, wakes: number) => void;

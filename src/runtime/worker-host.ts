@@ -2,12 +2,20 @@
  * How to start a worker here, found by looking for what is needed: `Worker` where the web's exists, else Node's
  * worker_threads. The worker itself is `kernel-worker.ts`, a file of its own in either case.
  */
-import type { SharedWork } from "./list-walker.ts";
 
 /**
- * What a worker needs to run emitted kernels. Hosts pass it on as it is, and their programs need not know the types of
- * WebAssembly, which Node's do not.
+ * What threads share; it can be posted to a worker. Types of WebAssembly are not named, for programs without the web's
+ * types, as those for Node are, would not compile against them.
  */
+export interface SharedWork {
+  /** A `WebAssembly.Module`: the list walker. */
+  readonly walker: object;
+  /** A `WebAssembly.Memory`: the lists. */
+  readonly lists: object;
+  readonly threads: number;
+}
+
+/** What a worker needs to run emitted kernels. */
 export interface WorkerStart extends SharedWork {
   /** A `WebAssembly.Module`. */
   readonly module: object;
