@@ -32,7 +32,7 @@ export interface InterpreterOptions {
    */
   readonly wide?: boolean;
   /**
-   * Matrix products choose among tile shapes by speeds that are measured at first use in the process (4 ms a format in
+   * Matrix products choose among tile shapes by speeds that are measured at first use in the process (1 ms a format in
    * Node, 30 in pages), or by the usual ones. Results do not depend on it. "measured" by default.
    */
   readonly tiles?: TileChoice;

@@ -28,17 +28,12 @@ export interface FastOptions {
 export function fastChoice(
   choice: KernelChoice,
   catalog: KernelCatalog,
-  {
-    threads = 1,
-    workerHost = findWorkerHost(),
-    wide = false,
-    tiles = "measured",
-  }: FastOptions = {},
+  { threads = 1, workerHost, wide = false, tiles = "measured" }: FastOptions = {},
 ): FastChoice | undefined {
   if (choice === "reference") return undefined;
   const probed = probeFeatures();
   if (probed !== undefined) {
-    const host = threads > 1 ? workerHost : undefined;
+    const host = threads > 1 ? (workerHost ?? findWorkerHost()) : undefined;
     const workers = host === undefined ? {} : { workers: { host, count: threads - 1 } };
     const compileWide = wide && probed.relaxed ? findWideCompile() : undefined;
     const features: FastFeatures = {

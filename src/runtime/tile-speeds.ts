@@ -4,14 +4,15 @@ import type { GemmFormat } from "../kernels/simd/gemm/variants.ts";
 import { findClearVectors } from "./clear-vectors.ts";
 import { type Compile, compilePlain, findEagerCompile } from "./compile.ts";
 
-/** Time for one format where code is final from the start, and where the engine makes it better as it runs. */
-const EAGER_BUDGET_MS = 4;
-const TIERED_BUDGET_MS = 30;
+/** For one format where code is final from the start, which is where the clock is fine, too. */
+const EAGER = { calls: 4, budgetMs: 1 };
+/** Where the engine makes code better as it runs; the clock may be coarse. */
+const TIERED = { calls: 20, budgetMs: 30 };
 
 /** What was measured: a property of the engine and the machine, which another interpreter need not measure again. */
 const MEASURED = new Map<string, ReadonlyMap<string, number>>();
 
-/** Speeds of all tiles of a format, by tile, as compiled by `compileWide` or plainly. */
+/** Speeds of the tiles of a format that are measured, by tile, as compiled by `compileWide` or plainly. */
 export function tileSpeeds(
   format: GemmFormat,
   compileWide: Compile | undefined,
@@ -20,11 +21,10 @@ export function tileSpeeds(
   const known = MEASURED.get(key);
   if (known !== undefined) return known;
   const eager = compileWide ?? findEagerCompile();
-  const measurement =
-    eager === undefined
-      ? { compile: compilePlain, budgetMs: TIERED_BUDGET_MS }
-      : { compile: eager, budgetMs: EAGER_BUDGET_MS };
-  const speeds = measureTiles(format, measurement);
+  const speeds = measureTiles(
+    format,
+    eager === undefined ? { compile: compilePlain, ...TIERED } : { compile: eager, ...EAGER },
+  );
   if (compileWide !== undefined) findClearVectors()?.();
   MEASURED.set(key, speeds);
   return speeds;

@@ -88,53 +88,53 @@ export class FunctionBuilder implements Callable {
 
   get(local: Local): void {
     this.#indexed(0x20, local.index);
-    this.#stack.push([local.type]);
+    this.#stack.pushOne(local.type);
   }
 
   set(local: Local): void {
-    this.#stack.pop([local.type], "local.set");
+    this.#stack.popOne(local.type, "local.set");
     this.#indexed(0x21, local.index);
   }
 
   tee(local: Local): void {
-    this.#stack.pop([local.type], "local.tee");
+    this.#stack.popOne(local.type, "local.tee");
     this.#indexed(0x22, local.index);
-    this.#stack.push([local.type]);
+    this.#stack.pushOne(local.type);
   }
 
   getGlobal(global: Global): void {
     this.#indexed(0x23, global.index);
-    this.#stack.push([global.type]);
+    this.#stack.pushOne(global.type);
   }
 
   setGlobal(global: Global): void {
     assert(global.mutable, "global.set of an immutable global");
-    this.#stack.pop([global.type], "global.set");
+    this.#stack.popOne(global.type, "global.set");
     this.#indexed(0x24, global.index);
   }
 
   i32(value: number): void {
     this.#code.byte(0x41);
     this.#code.s32(value);
-    this.#stack.push(["i32"]);
+    this.#stack.pushOne("i32");
   }
 
   i64(value: bigint): void {
     this.#code.byte(0x42);
     this.#code.s64(value);
-    this.#stack.push(["i64"]);
+    this.#stack.pushOne("i64");
   }
 
   f32(value: number): void {
     this.#code.byte(0x43);
     this.#code.f32(value);
-    this.#stack.push(["f32"]);
+    this.#stack.pushOne("f32");
   }
 
   f64(value: number): void {
     this.#code.byte(0x44);
     this.#code.f64(value);
-    this.#stack.push(["f64"]);
+    this.#stack.pushOne("f64");
   }
 
   /** A 16-byte constant. */
@@ -142,25 +142,25 @@ export class FunctionBuilder implements Callable {
     assert(bytes.length === 16, `v128.const of ${bytes.length} bytes`);
     this.#opcode(PREFIX_SIMD, 12);
     this.#code.bytes(bytes);
-    this.#stack.push(["v128"]);
+    this.#stack.pushOne("v128");
   }
 
   /** An instruction without immediates. */
   op(name: PlainInstruction): void {
-    const [prefix, opcode, operands, results] = plainRow(name);
-    this.#stack.popLetters(operands, name);
-    this.#opcode(prefix, opcode);
-    this.#stack.pushLetters(results);
+    const row = plainRow(name);
+    this.#stack.popLetters(row[2], name);
+    this.#opcode(row[0], row[1]);
+    this.#stack.pushLetters(row[3]);
     if (name === "unreachable") this.#stack.markUnreachable(name);
   }
 
   /** Loads, stores and atomics: effective address = operand + `offset` (bytes, unsigned). */
   mem(name: MemoryInstruction, offset = 0, alignLog2?: number): void {
-    const [prefix, opcode, natural, operands, results] = memoryRow(name);
-    this.#stack.popLetters(operands, name);
-    this.#opcode(prefix, opcode);
-    this.#memarg(name, offset, alignLog2 ?? natural, natural);
-    this.#stack.pushLetters(results);
+    const row = memoryRow(name);
+    this.#stack.popLetters(row[3], name);
+    this.#opcode(row[0], row[1]);
+    this.#memarg(name, offset, alignLog2 ?? row[2], row[2]);
+    this.#stack.pushLetters(row[4]);
   }
 
   /** extract_lane and replace_lane. */
@@ -194,7 +194,7 @@ export class FunctionBuilder implements Callable {
     this.#stack.pop(["v128", "v128"], "i8x16.shuffle");
     this.#opcode(PREFIX_SIMD, 13);
     for (const index of indices) this.#code.byte(index);
-    this.#stack.push(["v128"]);
+    this.#stack.pushOne("v128");
   }
 
   drop(): void {
@@ -204,7 +204,7 @@ export class FunctionBuilder implements Callable {
 
   /** [a, b, i32 condition] → a where the condition is not 0, else b. Typed form for v128. */
   select(): void {
-    this.#stack.pop(["i32"], "select");
+    this.#stack.popOne("i32", "select");
     const type = this.#stack.popPair("select");
     assert(type !== undefined, "select: unknown operand type in unreachable code");
     if (type === "v128") {
@@ -214,7 +214,7 @@ export class FunctionBuilder implements Callable {
     } else {
       this.#code.byte(0x1b);
     }
-    this.#stack.push([type]);
+    this.#stack.pushOne(type);
   }
 
   /** `body` runs with a label whose branch leaves the block. */
@@ -234,7 +234,7 @@ export class FunctionBuilder implements Callable {
     results: readonly ValueType[] = [],
   ): void {
     assert(otherwise !== undefined || results.length === 0, "if with results but without else");
-    this.#stack.pop(["i32"], "if");
+    this.#stack.popOne("i32", "if");
     this.#code.byte(0x04);
     this.#blockType(results);
     this.#body(results, results, then, "if");
@@ -255,7 +255,7 @@ export class FunctionBuilder implements Callable {
 
   /** Takes an i32 condition. */
   brIf(label: Label): void {
-    this.#stack.pop(["i32"], "br_if");
+    this.#stack.popOne("i32", "br_if");
     const depth = this.#depthOf(label);
     const types = this.#stack.branchTypes(depth, "br_if");
     this.#stack.pop(types, "br_if");
@@ -265,7 +265,7 @@ export class FunctionBuilder implements Callable {
 
   /** Takes an i32 index: branches to `labels[index]`, or to `otherwise` when there is none. */
   brTable(labels: readonly Label[], otherwise: Label): void {
-    this.#stack.pop(["i32"], "br_table");
+    this.#stack.popOne("i32", "br_table");
     this.#stack.pop(this.#stack.branchTypes(this.#depthOf(otherwise), "br_table"), "br_table");
     this.#code.byte(0x0e);
     this.#code.u32(labels.length);
@@ -288,13 +288,13 @@ export class FunctionBuilder implements Callable {
   /** Pages of 65,536 bytes. */
   memorySize(): void {
     this.#indexed(0x3f, 0);
-    this.#stack.push(["i32"]);
+    this.#stack.pushOne("i32");
   }
 
   memoryGrow(): void {
-    this.#stack.pop(["i32"], "memory.grow");
+    this.#stack.popOne("i32", "memory.grow");
     this.#indexed(0x40, 0);
-    this.#stack.push(["i32"]);
+    this.#stack.pushOne("i32");
   }
 
   /** [destination, source, byte count]; ranges may overlap. */

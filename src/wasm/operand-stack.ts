@@ -1,7 +1,8 @@
 /**
  * The type checker of the core specification's validation algorithm (appendix "Validation Algorithm"), run while
  * instructions are emitted: a mistake in an emitter is reported at the instruction that makes it, not when the engine
- * refuses the module. Its failures are bugs of the emitter, hence assertions.
+ * refuses the module. Its failures are bugs of the emitter, hence assertions. Code is emitted once, before the engine has
+ * compiled what emits it: so what runs for every instruction makes no arrays and no messages.
  */
 import { assert } from "../base/errors.ts";
 import { typeOfLetter, type ValueType } from "./instruction-row.ts";
@@ -22,31 +23,37 @@ export class OperandStack {
     return this.#frames.length;
   }
 
+  pushOne(type: ValueType): void {
+    this.#types.push(type);
+  }
+
   push(types: readonly ValueType[]): void {
-    this.#types.push(...types);
+    for (let index = 0; index < types.length; index++) this.#types.push(types[index] as ValueType);
   }
 
   /** `push` for types written as the letters of an instruction's row. */
   pushLetters(letters: string): void {
-    for (const letter of letters) this.#types.push(typeOfLetter(letter));
+    for (let index = 0; index < letters.length; index++) {
+      this.#types.push(typeOfLetter(letters.charAt(index)));
+    }
   }
 
   /** Takes `expected` off the stack, last first. `what` names the instruction for the message. */
   pop(expected: readonly ValueType[], what: string): void {
     for (let index = expected.length - 1; index >= 0; index--) {
-      this.#popOne(expected[index] as ValueType, index, what);
+      this.popOne(expected[index] as ValueType, what, index);
     }
   }
 
   /** `pop` for types written as the letters of an instruction's row. */
   popLetters(letters: string, what: string): void {
     for (let index = letters.length - 1; index >= 0; index--) {
-      this.#popOne(typeOfLetter(letters.charAt(index)), index, what);
+      this.popOne(typeOfLetter(letters.charAt(index)), what, index);
     }
   }
 
-  /** Makes its message only for a failure: this runs for every operand of every instruction. */
-  #popOne(wanted: ValueType, index: number, what: string): void {
+  /** `pop` for one operand; `index` is its position for the message. */
+  popOne(wanted: ValueType, what: string, index = 0): void {
     const found = this.#popAny(what);
     if (found === undefined || found === wanted) return;
     assert(false, `${what}: operand ${index} is ${found}, expected ${wanted}`);

@@ -10,6 +10,7 @@ import {
   type GemmIsa,
   type GemmVariant,
   gemmVariants,
+  severalRows,
 } from "./variants.ts";
 
 /** Rows and columns of a product. */
@@ -37,6 +38,12 @@ const USUAL_WIDE_SPEEDS: Speeds = {
  */
 const MIN_MEASURED = 4096;
 
+/**
+ * Rows from which on tiles of several rows are never slower than those of one. With fewer, what a product waits for are its
+ * weights, and speeds in the first-level cache say little.
+ */
+const MIN_ROWS = 4;
+
 /** The instruction set that serves a data kind best where `features` are there. */
 export function gemmIsa(data: GemmData, features: FastFeatures): GemmIsa {
   if (features.dot !== undefined && gemmVariants(data, "dot").length > 0) return "dot";
@@ -52,13 +59,15 @@ export function chooseGemm(
 ): GemmVariant {
   const isa = gemmIsa(data, features);
   const usual = (features.wide ? USUAL_WIDE_SPEEDS : USUAL_SPEEDS)[isa];
-  const measured = rows * n < MIN_MEASURED ? undefined : features.speeds?.({ data, isa });
+  const isMeasured = rows >= MIN_ROWS && rows * n >= MIN_MEASURED;
+  const measured = isMeasured ? features.speeds?.({ data, isa }) : undefined;
   const time = ({ mr, nr }: GemmVariant, index: number): number => {
     const work = Math.ceil(rows / mr) * mr * Math.ceil(n / nr) * nr;
     return work / (measured?.get(`${mr}x${nr}`) ?? usual[index] ?? 1);
   };
   const [best] = gemmVariants(data, isa, finish)
     .map((variant, index) => ({ variant, time: time(variant, index) }))
+    .filter(({ variant }) => rows < MIN_ROWS || severalRows(variant))
     .sort((a, b) => a.time - b.time);
   assert(best !== undefined, `tiles for ${data}`);
   return best.variant;

@@ -3,12 +3,10 @@ import { assert } from "../../../base/errors.ts";
 import { ModuleBuilder } from "../../../wasm/module-builder.ts";
 import { emitGemm, type GemmCommon, gemmStage } from "./emit-gemm.ts";
 import { gemmSteps, packedByteLength } from "./pack.ts";
-import { type GemmFormat, type GemmVariant, gemmVariants } from "./variants.ts";
+import { type GemmFormat, type GemmVariant, gemmVariants, severalRows } from "./variants.ts";
 
 /** Rows are a multiple of every tile's, columns too. */
 const SHAPE = { m: 12, n: 48, k: 192 };
-/** Calls that are timed together: the clock of browsers is coarse. */
-const CALLS = 20;
 /** Each tile has its turn so often, whatever the time. */
 const MIN_ROUNDS = 3;
 
@@ -16,6 +14,8 @@ const MIN_ROUNDS = 3;
 export interface TileMeasurement {
   /** That of the kernels that the speeds are for. */
   readonly compile: (bytes: Uint8Array<ArrayBuffer>) => WebAssembly.Module;
+  /** Calls that are timed together: as few as the clock can tell apart, so that some of these moments are undisturbed. */
+  readonly calls: number;
   /**
    * Milliseconds for all tiles together. Engines that compile functions a second time when they have run for a while need
    * some 30 for that to have happened to all.
@@ -23,12 +23,12 @@ export interface TileMeasurement {
   readonly budgetMs: number;
 }
 
-/** Speeds by tile (`4x8`), in GMAC/s. */
+/** Speeds by tile (`4x8`), in GMAC/s, of the tiles with several rows. */
 export function measureTiles(
   { data, isa }: GemmFormat,
-  { compile, budgetMs }: TileMeasurement,
+  { compile, calls, budgetMs }: TileMeasurement,
 ): ReadonlyMap<string, number> {
-  const variants = gemmVariants(data, isa);
+  const variants = gemmVariants(data, isa).filter(severalRows);
   const module = new ModuleBuilder();
   module.importMemory("env", "memory", { initial: 2 });
   for (const variant of variants) emitGemm(module, variant);
@@ -39,19 +39,19 @@ export function measureTiles(
   // In turns, so that a slow moment of the machine does not fall upon one tile alone.
   for (let round = 0; round < MIN_ROUNDS || performance.now() - startedAt < budgetMs; round++) {
     for (const variant of variants) {
-      const elapsed = timed(exports[variant.name], argumentsFor(variant));
+      const elapsed = timed(exports[variant.name], argumentsFor(variant), calls);
       const tile = `${variant.mr}x${variant.nr}`;
       best.set(tile, Math.min(best.get(tile) ?? Infinity, elapsed));
     }
   }
-  const work = (SHAPE.m * SHAPE.n * SHAPE.k * CALLS) / 1e6;
+  const work = (SHAPE.m * SHAPE.n * SHAPE.k * calls) / 1e6;
   return new Map([...best].map(([tile, elapsed]) => [tile, work / elapsed]));
 }
 
-function timed(exported: unknown, args: readonly number[]): number {
+function timed(exported: unknown, args: readonly number[], calls: number): number {
   assert(typeof exported === "function", "an exported tile");
   const startedAt = performance.now();
-  for (let call = 0; call < CALLS; call++) exported(...args);
+  for (let call = 0; call < calls; call++) exported(...args);
   return performance.now() - startedAt;
 }
 

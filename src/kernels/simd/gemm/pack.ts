@@ -1,6 +1,7 @@
 /**
  * Puts a weight matrix into the order in which a tile reads it: panels of nr columns, inside a panel one step of the
- * inner loop after the other. Columns beyond n and steps beyond k are zero, so tiles need no column or k remainder.
+ * inner loop after the other. Columns beyond n and steps beyond k are zero, so tiles need no column or k remainder. Nothing
+ * else is written twice: the first touch of a page of memory costs as much as packing what is on it.
  */
 import type { GemmFormat, GemmVariant } from "./variants.ts";
 
@@ -42,7 +43,7 @@ export function packFloat(
   nr: number,
   packed: Float32Array,
 ): void {
-  packed.fill(0);
+  packed.fill(0, Math.floor(n / nr) * nr * k);
   for (let column = 0; column < n; column++) {
     const panel = Math.floor(column / nr) * nr * k + (column % nr);
     const row = column * k;
@@ -58,8 +59,8 @@ export function packGroups(
   { nr, group }: { readonly nr: number; readonly group: number },
   packed: Int8Array | Int16Array,
 ): void {
-  packed.fill(0);
   const panelSize = nr * Math.ceil(k / group) * group;
+  packed.fill(0, k % group === 0 ? Math.floor(n / nr) * panelSize : 0);
   for (let column = 0; column < n; column++) {
     const start = Math.floor(column / nr) * panelSize + (column % nr) * group;
     const row = column * k;

@@ -55,6 +55,11 @@ const TILES: readonly (readonly [mr: number, nr: number])[] = [
   [4, 16],
 ];
 
+/** Whether each weight that is loaded serves several rows. */
+export function severalRows({ mr }: Pick<GemmVariant, "mr">): boolean {
+  return mr > 1;
+}
+
 /** What the relaxed instructions can do: a fused multiply and add of floats, dot products with int8 weights. */
 const SERVED: Readonly<Record<GemmIsa, readonly GemmData[]>> = {
   simd: ["f32", "qd8", "qd4", "qs8", "qs16", "qu16", "qi8", "qi16"],
