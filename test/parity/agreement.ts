@@ -87,8 +87,11 @@ export function difference(a: Output, b: Output): number {
   return worst / largest;
 }
 
-export type Kind = "float" | "hybrid" | "int8" | "uint8";
-export const kinds = fc.constantFrom<Kind>("float", "hybrid", "int8", "uint8");
+/** int16 activations have a bias of 64 bits, or of 32. */
+export type Kind = "float" | "hybrid" | "int8" | "uint8" | "int16" | "int16, int32 bias";
+export const kinds = fc.constantFrom<Kind>(
+  ...(["float", "hybrid", "int8", "uint8", "int16", "int16, int32 bias"] as const),
+);
 
 /** Weights of that kind; int8 per channel, uint8 with one scale and a zero point. */
 export function weights(
@@ -113,9 +116,12 @@ export function weights(
   };
 }
 
-/** An activation of that kind. */
+/** An activation of that kind; `scale` is that of bytes, 256 times that of int16. */
 export function activation(kind: Kind, shape: readonly number[], scale: number): OperandSpec {
   if (kind === "float" || kind === "hybrid") return { shape };
+  if (kind === "int16" || kind === "int16, int32 bias") {
+    return { shape, dtype: "int16", scale: Float32Array.of(scale / 256), zeroPoint: [0] };
+  }
   return {
     shape,
     dtype: kind,
@@ -126,13 +132,14 @@ export function activation(kind: Kind, shape: readonly number[], scale: number):
 
 export function biases(kind: Kind, count: number): OperandSpec {
   const next = uniform(5);
-  return kind === "float" || kind === "hybrid"
-    ? { shape: [count], data: Float32Array.from({ length: count }, next) }
-    : {
-        shape: [count],
-        dtype: "int32",
-        data: Int32Array.from({ length: count }, () => Math.round(next() * 4000)),
-      };
+  const shape = [count];
+  if (kind === "float" || kind === "hybrid") {
+    return { shape, data: Float32Array.from({ length: count }, next) };
+  }
+  const numbers = Array.from({ length: count }, () => Math.round(next() * 4000));
+  return kind === "int16"
+    ? { shape, dtype: "int64", data: BigInt64Array.from(numbers, (value) => BigInt(value) << 12n) }
+    : { shape, dtype: "int32", data: Int32Array.from(numbers) };
 }
 
 export const activations = fc.constantFrom("NONE", "RELU", "RELU6", "RELU_N1_TO_1");

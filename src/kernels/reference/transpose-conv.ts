@@ -152,8 +152,8 @@ function createHybrid(node: KernelNode): KernelRun {
   }));
 }
 
-/** int16 activations: 64-bit sums, unless the bias has 32 bits or, where there is none, the options say it would. */
-function integerLaw(node: KernelNode): RequantizationLaw {
+/** The law of full-integer sums. int16 activations: 64-bit sums, unless the bias has 32 bits or, where there is none, the options say it would. */
+export function transposeLaw(node: KernelNode): RequantizationLaw {
   const { dtype } = inputAt(node, OPERANDS.input);
   if (dtype === "uint8") return "ties-up";
   const { quantized_bias_type: biasType } = optionsOf(node, "TransposeConvOptions");
@@ -172,7 +172,7 @@ function createInteger(node: KernelNode): KernelRun {
     output,
     channels,
     precision: input.dtype === "uint8" ? "per-tensor" : "per-channel",
-    law: integerLaw(node),
+    law: transposeLaw(node),
   });
   const weightsOf = preparedOnce(centeredWeights);
   return createScatter(node, ([, weights, view, bias]) => ({

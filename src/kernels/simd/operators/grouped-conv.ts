@@ -1,6 +1,6 @@
 /**
  * CONV_2D in groups over linear memory: the windows of one group at a time are gathered and multiplied with its weights,
- * and written between the channels of the others. Float, hybrid, and int8, whose sums are requantized when those of all
+ * and written between the channels of the others. Float, hybrid, and bytes, whose sums are requantized when those of all
  * groups are there, because they round halves away from zero. Convolutions of int16 activations are done so even where
  * they have one group.
  */
@@ -9,8 +9,9 @@ import type { TensorView } from "../../kernel.ts";
 import { optionsOf } from "../../options.ts";
 import { type ConvGeometry, convGeometry } from "../../reference/conv.ts";
 import { channelScales, finiteRange } from "../../reference/output-stage.ts";
-import { hybridWeights } from "../../reference/weights.ts";
+import { centeredWeights, hybridWeights } from "../../reference/weights.ts";
 import { inputAt } from "../../require.ts";
+import type { ByteType } from "../activations/emit-quantize.ts";
 import {
   addressOf,
   type FastKernel,
@@ -43,11 +44,11 @@ import { wideProduct } from "./wide-product.ts";
 /** Bytes of a strip of gathered windows, which should stay in the first-level cache. */
 const STRIP_BYTES = 16 * 1024;
 
-/** Float, hybrid or int8, and what that takes. */
+/** Float, hybrid or integer, and what that takes. */
 interface Form {
-  readonly data: "f32" | "qd8" | "qi8";
+  readonly data: "f32" | "qd8" | "qi8" | "qi16";
   readonly pass: ActivationPass | undefined;
-  readonly weights: Float32Array | Int8Array;
+  readonly weights: Float32Array | Int8Array | Int16Array;
   readonly scales: Float32Array | undefined;
   readonly bias: Float32Array | Int32Array;
   readonly finish: SumFinish | undefined;
@@ -113,15 +114,25 @@ function formOf(request: FastRequest, geometry: ConvGeometry): Form | undefined 
   if (types === "float32 float32" && filter.data instanceof Float32Array) {
     return { ...none, data: "f32", pass: undefined, weights: filter.data, bias: floatBias };
   }
-  if (types === "float32 int8") {
+  if (types === "float32 int8" || types === "float32 int4") {
     return {
       ...{ ...none, data: "qd8", pass: quantizingPass("int16", true), bias: floatBias },
       weights: hybridWeights(filter),
       scales: channelScales(node, filter, outChannels),
     };
   }
-  if (types === "int16 int8") return wideForm(request, geometry, filter, bias);
-  return types === "int8 int8" ? integerForm(request, geometry, filter, bias) : undefined;
+  switch (types) {
+    case "int16 int8":
+    case "int16 int4":
+      return wideForm(request, geometry, filter, bias);
+    case "int8 int8":
+    case "int8 int4":
+      return integerForm(request, geometry, filter, bias, "int8");
+    case "uint8 uint8":
+      return integerForm(request, geometry, filter, bias, "uint8");
+    default:
+      return undefined;
+  }
 }
 
 function integerForm(
@@ -129,17 +140,17 @@ function integerForm(
   { outChannels }: ConvGeometry,
   filter: TensorView,
   bias: TensorView | undefined,
+  from: ByteType,
 ): Form | undefined {
   const { fused_activation_function } = optionsOf(node, "Conv2DOptions");
   const finish = integerFinish(node, fused_activation_function, outChannels, "ties-away");
-  const zeroPoints = filter.quantization?.zeroPoint ?? [];
-  if (finish === undefined || zeroPoints.some((zero) => zero !== 0)) return undefined;
-  if (!(filter.data instanceof Int8Array)) return undefined;
+  if (finish === undefined) return undefined;
   if (bias !== undefined && !(bias.data instanceof Int32Array)) return undefined;
+  const weights = centeredWeights(filter);
   return {
-    data: "qi8",
-    pass: wideningPass("int16", "int8", inputAt(node, 0).quantization?.zeroPoint[0] ?? 0),
-    weights: filter.data,
+    data: weights instanceof Int8Array ? "qi8" : "qi16",
+    pass: wideningPass("int16", from, inputAt(node, 0).quantization?.zeroPoint[0] ?? 0),
+    weights,
     scales: undefined,
     bias: bias?.data instanceof Int32Array ? bias.data : new Int32Array(outChannels),
     finish: sumFinish(finish),
@@ -240,7 +251,7 @@ function bindGroups(
   const { rows, columns, groupChannels, outChannels, groups } = geometry;
   const { buffer } = place.memory;
   for (const own of at.stacks) storeStack(place, own);
-  const Bias = form.data === "qi8" ? Int32Array : Float32Array;
+  const Bias = form.bias instanceof Int32Array ? Int32Array : Float32Array;
   new Bias(buffer, at.bias, outChannels).set(form.bias);
   const requantize = at.finish?.(place);
   const [stack] = stacks as [StackedMatrix];

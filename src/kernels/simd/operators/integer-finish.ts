@@ -12,8 +12,8 @@ import {
 } from "../finish/emit-requantize-rows.ts";
 import { type Requantization, requantizationOf } from "./requantization.ts";
 
-/** How halves are rounded: away from zero, or up in whole groups of 8 columns and away in the rest. */
-export type FinishLaw = "ties-away" | "ties-up-by-8";
+/** How halves are rounded: up, away from zero, or up in whole groups of 8 columns and away in the rest. */
+export type FinishLaw = "ties-up" | "ties-away" | "ties-up-by-8";
 
 export interface IntegerFinish {
   readonly functions: readonly EmittedFunction[];
@@ -23,7 +23,7 @@ export interface IntegerFinish {
   readonly away: Int32Array;
 }
 
-/** Requantization to the int8 output of a node; undefined where some factor does not fit. */
+/** Requantization to the int8 or uint8 output of a node; undefined where some factor does not fit. */
 export function integerFinish(
   node: KernelNode,
   activation: ActivationFunctionType,
@@ -32,18 +32,24 @@ export function integerFinish(
   input: TensorInfo = inputAt(node, 0),
 ): IntegerFinish | undefined {
   const output = outputAt(node, 0).dtype;
-  if (output !== "int8") return undefined;
-  const precision = node.op === "BATCH_MATMUL" ? "per-tensor" : "per-channel";
+  if (output !== "int8" && output !== "uint8") return undefined;
+  const isPerTensor = node.op === "BATCH_MATMUL" || output === "uint8";
+  const precision = isPerTensor ? "per-tensor" : "per-channel";
   const requantization = requantizationOf(node, activation, columns, precision, input);
   if (requantization === undefined) return undefined;
-  const grouped = law === "ties-away" ? 0 : columns - (columns % 8);
   const name = requantizeRowsName(output);
   return {
     functions: [{ name, emit: (module) => emitRequantizeRows(module, output) }],
     name,
     requantization,
-    away: Int32Array.from({ length: columns }, (_, column) => (column < grouped ? 0 : -1)),
+    away: awayColumns(law, columns),
   };
+}
+
+/** int32 per column: −1 where halves are rounded away from zero. */
+export function awayColumns(law: FinishLaw, columns: number): Int32Array {
+  const up = { "ties-up": columns, "ties-away": 0, "ties-up-by-8": columns - (columns % 8) }[law];
+  return Int32Array.from({ length: columns }, (_, column) => (column < up ? 0 : -1));
 }
 
 /**

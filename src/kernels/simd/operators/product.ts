@@ -105,6 +105,9 @@ export function planProduct(fast: FastRequest, request: ProductRequest): Product
   };
 }
 
+/** Types of activations and weights that are multiplied as integers of 8 bits. */
+const INTEGER_TYPES = ["int8 int8", "int8 int4", "uint8 uint8"];
+
 function kindOf(fast: FastRequest, request: ProductRequest): ProductKind | undefined {
   const { node, known } = fast;
   const filter = known(1);
@@ -121,8 +124,8 @@ function kindOf(fast: FastRequest, request: ProductRequest): ProductKind | undef
     return hybridKind(fast, request, filter, bias);
   }
   if (request.residual !== undefined) return undefined;
-  const areBytes = (input === "int8" || input === "uint8") && filter.dtype === input;
-  return areBytes ? integerKind(fast, request, filter, bias) : undefined;
+  const types = `${input} ${filter.dtype}`;
+  return INTEGER_TYPES.includes(types) ? integerKind(fast, request, filter, bias) : undefined;
 }
 
 interface RowMatrix {

@@ -123,7 +123,7 @@ export function bindAddLine(
 }
 
 /** Weights [outChannels, window, inChannels] with the first two axes exchanged. */
-export function byFilterElement<Weights extends Float32Array | Int8Array>(
+export function byFilterElement<Weights extends Float32Array | Int8Array | Int16Array>(
   weights: Weights,
   geometry: TransposeGeometry,
 ): Weights {

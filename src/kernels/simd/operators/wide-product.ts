@@ -1,15 +1,16 @@
 /**
- * Products of int16 activations with int8 weights: int32 sums where the weights are so small that none can overflow, and
- * what turns them into int16.
+ * Products of int16 activations with int8 or int4 weights: int32 sums where the weights are so small that none can
+ * overflow, and what turns them into int16.
  */
 import type { ActivationFunctionType } from "../../../formats/tflite/schema.gen.ts";
-import type { KernelNode, TensorView } from "../../kernel.ts";
+import type { KernelNode, TensorInfo, TensorView } from "../../kernel.ts";
 import {
   quantizedActivationRange,
   quantizeMultiplier,
   reducedMultiplier,
 } from "../../reference/fixed-point.ts";
 import { biasValues, requantizationFactors } from "../../reference/output-stage.ts";
+import { centeredWeights } from "../../reference/weights.ts";
 import { inputAt, outputAt, perTensorQuantization } from "../../require.ts";
 import type { Region } from "../fast-kernel.ts";
 import {
@@ -18,10 +19,24 @@ import {
   doubleRowsName,
   emitDoubleRows,
 } from "../finish/emit-double-rows.ts";
-import { finishOf, type SumFinish, sumFinish } from "./integer-finish.ts";
+import {
+  awayColumns,
+  type FinishLaw,
+  finishOf,
+  type SumFinish,
+  sumFinish,
+} from "./integer-finish.ts";
 
-/** How sums become results; "ties-away" and "ties-up" have a bias of 32 bits or none. */
-export type WideLaw = DoubleLaw | "ties-away" | "ties-up";
+/** How sums become results; those of ties have a bias of 32 bits or none. */
+export type WideLaw = DoubleLaw | FinishLaw;
+
+/** What a product needs to know beside its weights and bias. */
+export interface WideSettings {
+  readonly channels: number;
+  readonly law: WideLaw;
+  /** The activations; operand 0 by default. */
+  readonly input?: TensorInfo;
+}
 
 export interface WideProduct {
   readonly weights: Int8Array;
@@ -37,22 +52,23 @@ const LARGEST_SUM = 2 ** 37;
 export function wideProduct(
   node: KernelNode,
   activation: ActivationFunctionType,
-  { channels, law }: { readonly channels: number; readonly law: WideLaw },
+  { channels, law, input = inputAt(node, 0) }: WideSettings,
   filter: TensorView,
   bias: TensorView | undefined,
 ): WideProduct | undefined {
   const output = outputAt(node, 0);
-  const weights = filter.data;
-  const zeroPoints = [filter, inputAt(node, 0), output].flatMap(
+  const zeroPoints = [filter, input, output].flatMap(
     ({ quantization }) => quantization?.zeroPoint ?? [],
   );
-  if (!(weights instanceof Int8Array) || filter.dtype !== "int8") return undefined;
+  if (filter.dtype !== "int8" && filter.dtype !== "int4") return undefined;
   if (output.dtype !== "int16" || zeroPoints.some((zero) => zero !== 0)) return undefined;
+  const weights = centeredWeights(filter);
+  if (!(weights instanceof Int8Array)) return undefined;
   const biases = biasValues(bias, channels);
   const depth = weights.length / channels;
   const isSmall = biases.every((value, channel) => {
     const sum = largestSum(weights.subarray(channel * depth, (channel + 1) * depth));
-    const own = law === "ties-away" || law === "ties-up" ? Math.abs(value) : 0;
+    const own = law === "wide" || law === "real" ? 0 : Math.abs(value);
     return sum + own < 2 ** 31 && Math.abs(value) + sum < LARGEST_SUM;
   });
   if (!isSmall) return undefined;
@@ -60,7 +76,7 @@ export function wideProduct(
   const { min, max } = quantizedActivationRange(node, activation, "int16", quantization);
   const isPerChannel = (filter.quantization?.scale.length ?? 0) > 1;
   const precision = node.op === "FULLY_CONNECTED" && !isPerChannel ? "per-tensor" : "per-channel";
-  const operands = { input: inputAt(node, 0), filter, output, channels, precision } as const;
+  const operands = { input, filter, output, channels, precision } as const;
   const factors = requantizationFactors(node, operands);
   if (law === "wide" || law === "real") {
     const finish = doubleFinish(law, factors, biases, [min, max]);
@@ -70,7 +86,7 @@ export function wideProduct(
   const bounds = { zeroPoint: 0, low: min, high: max };
   const finish = finishOf("int16", fixed, bounds);
   if (finish === undefined) return undefined;
-  const away = law === "ties-away" ? finish.away : new Int32Array(channels);
+  const away = awayColumns(law, channels);
   return { weights, sumBias: Int32Array.from(biases), finish: sumFinish({ ...finish, away }) };
 }
 
