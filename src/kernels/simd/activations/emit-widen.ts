@@ -1,7 +1,7 @@
 /**
  * Emits the pass that prepares quantized activations for products: q − zero point of int8 or uint8 elements, as int16
  * (for dot products of int16) or float32 (for depthwise sums). Dot products of bytes take int8 elements as they are, or
- * as uint8 of q + 128.
+ * as uint8 of q + 128; depthwise sums take int16 elements, which have no zero point, as int32.
  */
 import type { FunctionBuilder, Local } from "../../../wasm/function-builder.ts";
 import type { ModuleBuilder } from "../../../wasm/module-builder.ts";
@@ -117,5 +117,34 @@ export function emitBytes(module: ModuleBuilder): void {
     f.mem("i32.store8");
     emitAddTo(f, source, 1);
     emitAddTo(f, target, 1);
+  });
+}
+
+export const WORDS_NAME = "activation-words";
+
+/** Addresses in bytes, count in elements. */
+export type WordsFunction = (source: number, count: number, target: number) => void;
+
+/** Adds the function to `module` that makes int32 of int16. */
+export function emitWords(module: ModuleBuilder): void {
+  const f = module.function(["i32", "i32", "i32"], [], WORDS_NAME);
+  const [source, count, target] = [0, 1, 2].map((index) => f.param(index)) as Local[];
+  emitCountdown(f, count, GROUP, () => {
+    for (const half of [0, 1]) {
+      f.get(target);
+      f.get(source);
+      f.mem("v128.load16x4_s", GROUP * half, 1);
+      f.mem("v128.store", 2 * GROUP * half, 2);
+    }
+    emitAddTo(f, source, 2 * GROUP);
+    emitAddTo(f, target, 4 * GROUP);
+  });
+  emitCountdown(f, count, 1, () => {
+    f.get(target);
+    f.get(source);
+    f.mem("i32.load16_s");
+    f.mem("i32.store");
+    emitAddTo(f, source, 2);
+    emitAddTo(f, target, 4);
   });
 }

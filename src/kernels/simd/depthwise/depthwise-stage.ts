@@ -6,7 +6,8 @@
  * - qd8 [scales, bias]: clamp((sum · scale) · parameter + bias), parameter = scale of the input;
  * - qs8, qu8 [multipliers, exponents, bias], all int32: clamp(requantize(sum + bias) + parameter) as bytes,
  *   parameter = zero point of the output (`emit-requantize.ts`); with small sums [factors, offsets, steps]. Ties of the second rounding go up in qs8 for channels
- *   in groups of eight, and away from zero for the rest of them and in qu8 (`reference/output-stage.ts`).
+ *   in groups of eight, and away from zero for the rest of them and in qu8 (`reference/output-stage.ts`);
+ * - qi16 [bias], int32: sum + bias, to be requantized when all sums are there (`finish/`).
  */
 import type { FunctionBuilder, Local } from "../../../wasm/function-builder.ts";
 import { emitAddTo, emitAdvance, emitCopy } from "../emit-basics.ts";
@@ -41,7 +42,13 @@ export interface StageOperands {
 }
 
 /** Columns by kind of data. */
-const COLUMN_COUNTS: Readonly<Record<DepthwiseData, number>> = { f32: 1, qd8: 2, qs8: 3, qu8: 3 };
+const COLUMN_COUNTS: Readonly<Record<DepthwiseData, number>> = {
+  f32: 1,
+  qd8: 2,
+  qs8: 3,
+  qu8: 3,
+  qi16: 1,
+};
 
 export function stageOf(
   f: FunctionBuilder,
@@ -49,15 +56,16 @@ export function stageOf(
   operands: StageOperands,
 ): DepthwiseStage {
   const { data, smallSums } = geometry;
-  const isFloat = data === "f32" || data === "qd8";
+  const isByte = data === "qs8" || data === "qu8";
   const channels = emitChannels(f, operands, {
     columns: COLUMN_COUNTS[data],
     numberBytes: smallSums ? 8 : 4,
-    outputBytes: isFloat ? 4 : 1,
+    outputBytes: isByte ? 1 : 4,
   });
-  return isFloat
-    ? floatStage(f, geometry, operands, channels)
-    : integerStage(f, geometry, operands, channels);
+  if (data === "qi16") return sumStage(f, channels);
+  return isByte
+    ? integerStage(f, geometry, operands, channels)
+    : floatStage(f, geometry, operands, channels);
 }
 
 /** What the channels are walked over. */
@@ -139,16 +147,43 @@ function floatStage(
         f.op("f32x4.pmin");
         f.set(sum);
       });
-      channels.emitStores(sums.length, (pixel, address) => {
-        sums[pixel].forEach((sum, vector) => {
-          f.get(address);
-          f.get(sum);
-          if (lanes === 1) f.memLane("v128.store32_lane", 0);
-          else f.mem("v128.store", 16 * vector, 2);
-        });
-      });
+      storeWords(f, channels, sums, lanes);
     },
   };
+}
+
+function sumStage(f: FunctionBuilder, channels: Channels): DepthwiseStage {
+  return {
+    ...channels,
+    finish(sums, lanes) {
+      const bias = vectorsFor(f, lanes);
+      loadColumn(f, channels, 0, lanes, bias);
+      forEachSum(sums, (sum, vector) => {
+        f.get(sum);
+        f.get(bias[vector]);
+        f.op("i32x4.add");
+        f.set(sum);
+      });
+      storeWords(f, channels, sums, lanes);
+    },
+  };
+}
+
+/** Stores results of 32 bits. */
+function storeWords(
+  f: FunctionBuilder,
+  channels: Channels,
+  sums: readonly (readonly Local[])[],
+  lanes: number,
+): void {
+  channels.emitStores(sums.length, (pixel, address) => {
+    sums[pixel].forEach((sum, vector) => {
+      f.get(address);
+      f.get(sum);
+      if (lanes === 1) f.memLane("v128.store32_lane", 0);
+      else f.mem("v128.store", 16 * vector, 2);
+    });
+  });
 }
 
 function integerStage(

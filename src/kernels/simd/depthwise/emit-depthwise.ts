@@ -4,8 +4,9 @@
  * and below the image are pointers to a row of zeros, and the few pixels at the left and right border take a second
  * function with fewer taps.
  *
- * Inputs and weights are float32 in every mode. In the quantized ones they hold integers, q − zero point: with both
- * below 256 in magnitude and up to 256 taps every sum stays below 2^24 and is therefore exact.
+ * Inputs and weights are float32. In the quantized modes they hold integers, q − zero point: with both below 256 in
+ * magnitude and up to 256 taps every sum stays below 2^24 and is therefore exact. Where activations have 16 bits, all
+ * are int32.
  */
 import { assert } from "../../../base/errors.ts";
 import type { FunctionBuilder, Local } from "../../../wasm/function-builder.ts";
@@ -15,8 +16,8 @@ import { recordBytes } from "./depthwise-records.ts";
 import { type DepthwiseStage, stageOf } from "./depthwise-stage.ts";
 import { CHANNEL_BLOCK } from "./pack-channels.ts";
 
-/** f32: floats. qd8: hybrid, float results. qs8, qu8: requantized to int8, uint8. */
-export type DepthwiseData = "f32" | "qd8" | "qs8" | "qu8";
+/** f32: floats. qd8: hybrid, float results. qs8, qu8: requantized to int8, uint8. qi16: int32 sums of int32. */
+export type DepthwiseData = "f32" | "qd8" | "qs8" | "qu8" | "qi16";
 
 export interface DepthwiseGeometry {
   readonly data: DepthwiseData;
@@ -341,16 +342,18 @@ function multiplyAdd(
   weights: readonly Local[],
   sums: readonly Local[],
 ): void {
+  const isInteger = g.data === "qi16";
+  const isFused = g.relaxed && !isInteger;
   sums.forEach((sum, index) => {
-    if (!g.relaxed) f.get(sum);
+    if (!isFused) f.get(sum);
     f.get(input[index]);
     f.get(weights[index]);
-    if (g.relaxed) {
+    if (isFused) {
       f.get(sum);
       f.op("f32x4.relaxed_madd");
     } else {
-      f.op("f32x4.mul");
-      f.op("f32x4.add");
+      f.op(isInteger ? "i32x4.mul" : "f32x4.mul");
+      f.op(isInteger ? "i32x4.add" : "f32x4.add");
     }
     f.set(sum);
   });

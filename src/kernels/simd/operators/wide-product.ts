@@ -36,6 +36,8 @@ export interface WideSettings {
   readonly law: WideLaw;
   /** The activations; operand 0 by default. */
   readonly input?: TensorInfo;
+  /** Weights are [window, channels], as depthwise convolutions have them, instead of [channels, depth]. */
+  readonly isDepthwise?: boolean;
 }
 
 export interface WideProduct {
@@ -52,7 +54,7 @@ const LARGEST_SUM = 2 ** 37;
 export function wideProduct(
   node: KernelNode,
   activation: ActivationFunctionType,
-  { channels, law, input = inputAt(node, 0) }: WideSettings,
+  { channels, law, input = inputAt(node, 0), isDepthwise = false }: WideSettings,
   filter: TensorView,
   bias: TensorView | undefined,
 ): WideProduct | undefined {
@@ -65,9 +67,9 @@ export function wideProduct(
   const weights = centeredWeights(filter);
   if (!(weights instanceof Int8Array)) return undefined;
   const biases = biasValues(bias, channels);
-  const depth = weights.length / channels;
+  const largest = largestSums(weights, channels, isDepthwise);
   const isSmall = biases.every((value, channel) => {
-    const sum = largestSum(weights.subarray(channel * depth, (channel + 1) * depth));
+    const sum = largest[channel];
     const own = law === "wide" || law === "real" ? 0 : Math.abs(value);
     return sum + own < 2 ** 31 && Math.abs(value) + sum < LARGEST_SUM;
   });
@@ -90,11 +92,16 @@ export function wideProduct(
   return { weights, sumBias: Int32Array.from(biases), finish: sumFinish({ ...finish, away }) };
 }
 
-/** The largest magnitude that a sum of a row of weights can have. */
-function largestSum(weights: Int8Array): number {
-  let sum = 0;
-  for (const weight of weights) sum += Math.abs(weight);
-  return sum * 2 ** 15;
+/** The largest magnitude that the sum of each channel can have. */
+function largestSums(weights: Int8Array, channels: number, isDepthwise: boolean): Float64Array {
+  const sums = new Float64Array(channels);
+  const depth = weights.length / channels;
+  const [own, next] = isDepthwise ? [1, channels] : [depth, 1];
+  for (let channel = 0; channel < channels; channel++) {
+    let at = channel * own;
+    for (let k = 0; k < depth; k++, at += next) sums[channel] += 2 ** 15 * Math.abs(weights[at]);
+  }
+  return sums;
 }
 
 function doubleFinish(
