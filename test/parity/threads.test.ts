@@ -103,6 +103,21 @@ const SHARED: Readonly<Record<string, () => Model>> = {
       { shape: [1] },
     );
   },
+  "depthwise convolution of int16": () => {
+    const size = { stride_h: 1, stride_w: 1, depth_multiplier: 1 };
+    const value = { ...defaultsOf("DepthwiseConv2DOptions"), ...size };
+    const image = { dtype: "int16", scale: Float32Array.of(0.001), zeroPoint: [0] } as const;
+    const data = Int8Array.from({ length: 216 }, (_, index) => ((index * 37) % 255) - 127);
+    return oneOperatorModel(
+      "DEPTHWISE_CONV_2D",
+      { type: "DepthwiseConv2DOptions", value },
+      [
+        { shape: IMAGE, ...image },
+        { shape: [1, 3, 3, 24], dtype: "int8", data, scale: Float32Array.of(0.01) },
+      ],
+      { shape: [1], ...image },
+    );
+  },
   "hybrid convolution": () => {
     const value = { ...defaultsOf("Conv2DOptions"), stride_h: 1, stride_w: 1 };
     const weights = Int8Array.from({ length: 33 * 24 }, (_, index) => ((index * 37) % 255) - 127);
@@ -134,6 +149,8 @@ function pair(op: "ADD" | "MUL", second: readonly number[]): Model {
   return oneOperatorModel(op, undefined, [{ shape: IMAGE }, { shape: second }], { shape: [1] });
 }
 
+const wholes = (value: number) => Math.round(value * 1e4);
+
 async function outputOf(
   model: Model | Uint8Array,
   options: Api.InterpreterOptions,
@@ -141,8 +158,9 @@ async function outputOf(
   const interpreter = await api.Interpreter.create(model, { kernels: "simd", ...options });
   const outputs: number[] = [];
   for (let run = 0; run < 3; run++) {
-    for (const { index, shape } of interpreter.getInputDetails()) {
-      interpreter.setTensor(index, ramp(shape.reduce((product, size) => product * size, 1)));
+    for (const { index, shape, dtype } of interpreter.getInputDetails()) {
+      const values = ramp(shape.reduce((product, size) => product * size, 1));
+      interpreter.setTensor(index, dtype === "int16" ? Int16Array.from(values, wholes) : values);
     }
     await interpreter.invoke();
     for (const { index } of interpreter.getOutputDetails()) {

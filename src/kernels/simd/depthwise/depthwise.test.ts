@@ -70,8 +70,8 @@ const CASES: readonly (readonly [string, DepthwiseShape])[] = [
 ];
 
 interface Data {
-  readonly input: Float32Array;
-  readonly weights: Float32Array;
+  readonly input: Float32Array | Int32Array;
+  readonly weights: Float32Array | Int32Array;
   readonly scales: Float32Array;
   readonly bias: Float32Array;
   readonly integerBias: Int32Array;
@@ -87,11 +87,12 @@ function dataFor(s: DepthwiseShape, kind: DepthwiseData): Data {
   const integer = (limit: number) => Math.round((next() * 2 - 1) * limit);
   const value = (limit: number) => (kind === "f32" ? next() * 2 - 1 : integer(limit));
   const { channels } = s;
+  const Numbers = kind === "qi16" ? Int32Array : Float32Array;
+  const numbers = (count: number, limit: number) =>
+    new Numbers(count * channels).map(() => value(limit));
   return {
-    input: Float32Array.from({ length: s.inputHeight * s.inputWidth * channels }, () => value(255)),
-    weights: Float32Array.from({ length: s.kernelHeight * s.kernelWidth * channels }, () =>
-      value(kind === "qu8" ? 255 : 127),
-    ),
+    input: numbers(s.inputHeight * s.inputWidth, kind === "qi16" ? 32767 : 255),
+    weights: numbers(s.kernelHeight * s.kernelWidth, kind === "qu8" ? 255 : 127),
     scales: Float32Array.from({ length: channels }, () => next() / 100),
     bias: Float32Array.from({ length: channels }, () => next() - 0.5),
     integerBias: Int32Array.from({ length: channels }, () => integer(90000)),
@@ -102,7 +103,7 @@ function dataFor(s: DepthwiseShape, kind: DepthwiseData): Data {
 const INPUT_SCALE = f(0.0123);
 const ZERO_POINT = 7;
 
-/** The definition, in the order kernel row, kernel column, each step rounded to float32. */
+/** The definition, in the order kernel row, kernel column, each step of floats rounded to float32. */
 function define(
   s: DepthwiseShape,
   kind: DepthwiseData,
@@ -123,6 +124,7 @@ function define(
 function finish(kind: DepthwiseData, d: Data, sum: number, c: number): number {
   if (kind === "f32") return f(sum + d.bias[c]);
   if (kind === "qd8") return f(f(f(sum * d.scales[c]) * INPUT_SCALE) + d.bias[c]);
+  if (kind === "qi16") return sum + d.integerBias[c];
   const { multiplier, shift } = d.fixed[c];
   const isGrouped = c < d.bias.length - (d.bias.length % 8);
   const multiply = kind === "qs8" && isGrouped ? multiplyRoundingUp : multiplyByQuantizedMultiplier;
@@ -138,7 +140,8 @@ function sumOf(s: DepthwiseShape, d: Data, y: number, x: number, c: number): num
       if (row < 0 || row >= s.inputHeight || column < 0 || column >= s.inputWidth) continue;
       const index = (row * s.inputWidth + column) * s.channels + c;
       const weight = d.weights[(ky * s.kernelWidth + kx) * s.channels + c];
-      sum = f(sum + f(d.input[index] * weight));
+      const product = d.input[index] * weight;
+      sum = d.input instanceof Int32Array ? sum + product : f(sum + f(product));
     }
   }
   return sum;
@@ -164,19 +167,18 @@ async function run(
     top += Math.ceil(values.byteLength / 64) * 64 + 64;
     return address;
   };
-  const isInteger = g.data === "qs8" || g.data === "qu8";
-  const doubles = g.smallSums ? doublesOf(d) : undefined;
-  const columns =
-    doubles ??
-    (isInteger
-      ? [
-          Int32Array.from(d.fixed, ({ multiplier }) => multiplier),
-          Int32Array.from(d.fixed, ({ shift }) => 2 ** (31 + shift)),
-          d.integerBias,
-        ]
-      : g.data === "qd8"
-        ? [d.scales, d.bias]
-        : [d.bias]);
+  const fixedColumns = [
+    Int32Array.from(d.fixed, ({ multiplier }) => multiplier),
+    Int32Array.from(d.fixed, ({ shift }) => 2 ** (31 + shift)),
+    d.integerBias,
+  ];
+  const columnsOf = {
+    ...{ f32: [d.bias], qd8: [d.scales, d.bias], qi16: [d.integerBias] },
+    ...{ qs8: fixedColumns, qu8: fixedColumns },
+  };
+  const columns = g.smallSums ? doublesOf(d) : columnsOf[g.data];
+  const isByte = g.data === "qs8" || g.data === "qu8";
+  const Words = g.data === "qi16" ? Int32Array : Float32Array;
   const packed = (
     rows: readonly ArrayLike<number>[],
     Type: typeof Float32Array | typeof Int32Array | typeof Float64Array,
@@ -192,21 +194,19 @@ async function run(
     d.weights.subarray(tap * s.channels, (tap + 1) * s.channels),
   );
   const outLength = s.outputHeight * s.outputWidth * s.channels;
-  const columnsAt = packed(
-    columns,
-    g.smallSums ? Float64Array : isInteger ? Int32Array : Float32Array,
-  );
+  const columnsAt = packed(columns, g.smallSums ? Float64Array : isByte ? Int32Array : Words);
   const at = {
     input: place(d.input),
-    weights: packed(taps, Float32Array),
+    weights: packed(taps, Words),
     zeroRow: place(new Float32Array(s.inputWidth * s.channels)),
     records: place(new Uint8Array(recordsByteLength(s))),
     output: place(new Uint8Array((outLength + 1) * 4)),
-    outputBytes: isInteger ? 1 : 4,
+    outputBytes: isByte ? 1 : 4,
   };
-  const Result = { f32: Float32Array, qd8: Float32Array, qs8: Int8Array, qu8: Uint8Array }[g.data];
+  const results = { f32: Words, qd8: Words, qi16: Words, qs8: Int8Array, qu8: Uint8Array };
+  const Result = results[g.data];
   const result = new Result(memory.buffer, at.output, outLength + 1).fill(77);
-  const parameter = isInteger ? ZERO_POINT : INPUT_SCALE;
+  const parameter = isByte ? ZERO_POINT : INPUT_SCALE;
   const lists = writeRecords(s, at, new Int32Array(memory.buffer));
   const stage = [columnsAt, parameter, low, high];
   const convolve = instance.exports[depthwiseName(g)] as (...args: number[]) => void;
@@ -231,6 +231,7 @@ const BOUNDS = {
     [0, 255],
     [9, 100],
   ],
+  qi16: [[-Infinity, Infinity]],
 } as const;
 
 /** Factors in doubles: the sums of these cases are small. */
@@ -248,6 +249,7 @@ const KINDS = [
   ["qd8", false, false],
   ["qs8", false, false],
   ["qu8", false, false],
+  ["qi16", false, false],
   ["qs8", false, true],
   ["qu8", false, true],
   ...(probeFeatures()?.relaxed
@@ -255,6 +257,7 @@ const KINDS = [
         ["qd8", true, false],
         ["qs8", true, true],
         ["qu8", true, true],
+        ["qi16", true, false],
       ] as const)
     : []),
 ] as const;

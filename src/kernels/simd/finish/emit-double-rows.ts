@@ -31,6 +31,9 @@ export type DoubleRowsFunction = (
   high: number,
 ) => void;
 
+/** 1.5 · 2^52: added to an integer of 32 bits it leaves it in the low half of the double. */
+const ROUNDING = 1.5 * 2 ** 52;
+
 /** Adds the function to `module`. */
 export function emitDoubleRows(module: ModuleBuilder, law: DoubleLaw): void {
   const params = [...Array<"i32">(8).fill("i32"), "f64", "f64"] as const;
@@ -52,23 +55,29 @@ export function emitDoubleRows(module: ModuleBuilder, law: DoubleLaw): void {
       emitCopy(f, start, pointers[index]);
     });
     emitCopy(f, columns, left);
-    for (const lanes of [2, 1] as const) {
+    for (const lanes of [4, 1] as const) {
       emitCountdown(f, left, lanes, () => {
-        f.get(sums);
-        f.mem(lanes === 2 ? "v128.load64_zero" : "v128.load32_zero", 0, 2);
-        f.op("f64x2.convert_low_i32x4_s");
-        emitRequantized(f, law, pointers, lanes, value);
-        f.get(limits[0]);
-        f.op("f64x2.max");
-        f.get(limits[1]);
-        f.op("f64x2.min");
-        f.op("i32x4.trunc_sat_f64x2_s_zero");
+        for (const half of [0, 1] as const) {
+          if (lanes === 1 && half === 1) continue;
+          f.get(sums);
+          f.mem(lanes === 4 ? "v128.load64_zero" : "v128.load32_zero", 8 * half, 2);
+          f.op("f64x2.convert_low_i32x4_s");
+          emitRequantized(f, law, pointers, { isSingle: lanes === 1, half }, value);
+          f.get(limits[0]);
+          f.op("f64x2.pmax");
+          f.get(limits[1]);
+          f.op("f64x2.pmin");
+          f.f64(ROUNDING);
+          f.op("f64x2.splat");
+          f.op("f64x2.add");
+        }
+        if (lanes === 4) f.shuffle([0, 1, 2, 3, 8, 9, 10, 11, 16, 17, 18, 19, 24, 25, 26, 27]);
         f.set(value);
         f.get(out);
         f.get(value);
         f.get(value);
         f.op("i16x8.narrow_i32x4_s");
-        f.memLane(lanes === 2 ? "v128.store32_lane" : "v128.store16_lane", 0, 0, 1);
+        f.memLane(lanes === 4 ? "v128.store64_lane" : "v128.store16_lane", 0, 0, 1);
         emitAddTo(f, sums, 4 * lanes);
         emitAddTo(f, out, 2 * lanes);
         for (const pointer of pointers) emitAddTo(f, pointer, 8 * lanes);
@@ -77,17 +86,17 @@ export function emitDoubleRows(module: ModuleBuilder, law: DoubleLaw): void {
   });
 }
 
-/** Emits [sums] → requantized sums. Uses `value`. */
+/** Emits [sums] → requantized sums, of two columns or of a single one. Uses `value`. */
 function emitRequantized(
   f: FunctionBuilder,
   law: DoubleLaw,
   [bias, factors, halves, scales]: readonly Local[],
-  lanes: 1 | 2,
+  { isSingle, half }: { readonly isSingle: boolean; readonly half: 0 | 1 },
   value: Local,
 ): void {
   const combine = (address: Local, op: "f64x2.add" | "f64x2.mul") => {
     f.get(address);
-    f.mem(lanes === 2 ? "v128.load" : "v128.load64_zero", 0, 3);
+    f.mem(isSingle ? "v128.load64_zero" : "v128.load", 16 * half, 3);
     f.op(op);
   };
   combine(bias, "f64x2.add");

@@ -3,7 +3,13 @@ import type { ActivationFunctionType } from "../../../formats/tflite/schema.gen.
 import type { KernelNode, TensorInfo } from "../../kernel.ts";
 import type { QuantizedMultiplier } from "../../reference/fixed-point.ts";
 import { inputAt, outputAt } from "../../require.ts";
-import type { EmittedFunction, FastPlace, Region } from "../fast-kernel.ts";
+import { rowSpans } from "../elementwise/spans.ts";
+import {
+  type EmittedFunction,
+  type FastPlace,
+  MIN_SHARED_WORK,
+  type Region,
+} from "../fast-kernel.ts";
 import {
   emitRequantizeRows,
   type RequantizedOutput,
@@ -18,6 +24,8 @@ export type FinishLaw = "ties-up" | "ties-away" | "ties-up-by-8";
 export interface IntegerFinish {
   readonly functions: readonly EmittedFunction[];
   readonly name: string;
+  /** Bytes of a result. */
+  readonly itemBytes: 1 | 2;
   readonly requantization: Requantization;
   /** int32 per column: −1 where halves are rounded away from zero. */
   readonly away: Int32Array;
@@ -41,6 +49,7 @@ export function integerFinish(
   return {
     functions: [{ name, emit: (module) => emitRequantizeRows(module, output) }],
     name,
+    itemBytes: 1,
     requantization,
     away: awayColumns(law, columns),
   };
@@ -66,6 +75,7 @@ export function finishOf(
   return {
     functions: [{ name, emit: (module) => emitRequantizeRows(module, output) }],
     name,
+    itemBytes: output === "int8" || output === "uint8" ? 1 : 2,
     requantization: {
       multipliers: Int32Array.from(factors, ({ multiplier }) => multiplier),
       exponents: Int32Array.from(factors, ({ shift }) => 2 ** (31 + shift)),
@@ -87,26 +97,54 @@ export function layFinish(region: Region, { away }: IntegerFinish): FinishPlaces
   return { multipliers: take(), exponents: take(), away: take() };
 }
 
-/** Writes the columns, and returns what requantizes rows of sums; addresses in bytes. */
+/** Turns rows of int32 sums into results; addresses in bytes. */
+export type FinishRows = (sums: number, rows: number, columns: number, out: number) => void;
+
+/** Writes the columns, and returns what requantizes rows of sums. */
 export function storeFinish(
   place: FastPlace,
-  { name, requantization, away }: IntegerFinish,
+  { name, itemBytes, requantization, away }: IntegerFinish,
   at: FinishPlaces,
-): (sums: number, rows: number, columns: number, out: number) => void {
+): FinishRows {
   const { multipliers, exponents, zeroPoint, low, high } = requantization;
   const { buffer } = place.memory;
   new Int32Array(buffer, at.multipliers, multipliers.length).set(multipliers);
   new Int32Array(buffer, at.exponents, exponents.length).set(exponents);
   new Int32Array(buffer, at.away, away.length).set(away);
   const run = place.call<RequantizeRowsFunction>(name);
-  const columnsAt = [at.multipliers, at.exponents, at.away] as const;
-  return (sums, rows, columns, out) => {
-    run(sums, rows, columns, out, ...columnsAt, zeroPoint, low, high);
-  };
+  const rest = [at.multipliers, at.exponents, at.away, zeroPoint, low, high] as const;
+  return shareFinish(place, { name, itemBytes, run }, rest);
 }
 
-/** Turns rows of int32 sums into results; addresses in bytes. */
-export type FinishRows = (sums: number, rows: number, columns: number, out: number) => void;
+/** What a result costs, in multiplications of a product. */
+const RESULT_WORK = 32;
+
+/** An emitted function that turns rows of sums into results of `itemBytes` bytes. */
+interface RowsFunction<Rest extends readonly number[]> {
+  readonly name: string;
+  readonly itemBytes: number;
+  run(sums: number, rows: number, columns: number, out: number, ...rest: Rest): void;
+}
+
+/** Binds such a function; several threads share rows where there are many. */
+export function shareFinish<Rest extends readonly number[]>(
+  place: FastPlace,
+  { name, itemBytes, run }: RowsFunction<Rest>,
+  rest: Rest,
+): FinishRows {
+  return (sums, rows, columns, out) => {
+    const work = rows * columns * RESULT_WORK;
+    if (place.threads === 1 || work < MIN_SHARED_WORK) {
+      run(sums, rows, columns, out, ...rest);
+      return;
+    }
+    const calls = rowSpans(rows, columns, place.threads).map(({ at, count }) => {
+      const first = at * columns;
+      return [sums + first * 4, count, columns, out + first * itemBytes, ...rest];
+    });
+    place.callAll(name, calls, work);
+  };
+}
 
 /** What comes behind a product of sums. */
 export interface SumFinish {

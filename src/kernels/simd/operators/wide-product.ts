@@ -24,6 +24,7 @@ import {
   type FinishLaw,
   finishOf,
   type SumFinish,
+  shareFinish,
   sumFinish,
 } from "./integer-finish.ts";
 
@@ -104,6 +105,9 @@ function largestSums(weights: Int8Array, channels: number, isDepthwise: boolean)
   return sums;
 }
 
+/** Addresses of the columns. */
+type Four = [number, number, number, number];
+
 function doubleFinish(
   law: DoubleLaw,
   real: Float64Array,
@@ -126,18 +130,13 @@ function doubleFinish(
   return {
     functions: [{ name, emit: (module) => emitDoubleRows(module, law) }],
     lay: (persistent: Region) => {
-      const at = columns.map((column) => persistent.take(column.byteLength)) as [
-        number,
-        number,
-        number,
-        number,
-      ];
+      const at = columns.map((column) => persistent.take(column.byteLength)) as Four;
       return (place) => {
         for (const [index, column] of columns.entries()) {
           new Float64Array(place.memory.buffer, at[index], column.length).set(column);
         }
         const run = place.call<DoubleRowsFunction>(name);
-        return (sums, rows, count, out) => run(sums, rows, count, out, ...at, low, high);
+        return shareFinish(place, { name, itemBytes: 2, run }, [...at, low, high]);
       };
     },
   };
