@@ -32,6 +32,7 @@ function withConstant(operand: OperandSpec, isConstant: boolean): OperandSpec {
     float32: () => Float32Array.from({ length }, next),
     int8: () => Int8Array.from({ length }, () => Math.round(next() * 127)),
     uint8: () => Uint8Array.from({ length }, () => Math.round((next() + 1) * 127)),
+    int16: () => Int16Array.from({ length }, () => Math.round(next() * 32767)),
   };
   return { ...operand, data: draw[(operand.dtype ?? "float32") as keyof typeof draw]() };
 }
@@ -95,7 +96,7 @@ it("parametric rectifiers agree for a slope per channel and per element", async 
   );
 });
 
-it("pairs of bytes agree to the bit over every broadcast and for scales of any ratio", async () => {
+it("pairs of quantized integers agree to the bit over every broadcast and for scales of any ratio", async () => {
   const scales = fc.double({ min: 0.001, max: 0.9, noNaN: true });
   const operators = fc.constantFrom(
     ["ADD", "AddOptions"],
@@ -105,12 +106,12 @@ it("pairs of bytes agree to the bit over every broadcast and for scales of any r
   await fc.assert(
     fc.asyncProperty(
       operators,
-      fc.constantFrom("int8" as const, "uint8" as const),
+      fc.constantFrom("int8" as const, "uint8" as const, "int16" as const),
       broadcasts,
       fc.tuple(scales, scales, scales),
       fc.tuple(activations, fc.boolean()),
       async ([op, type], kind, [a, b], [scaleA, scaleB, out], [fused, isConstant]) => {
-        fc.pre(scaleA * scaleB < out);
+        fc.pre(scaleA * scaleB < (kind === "int16" ? 256 * out : out));
         const options = { ...defaultsOf(type), fused_activation_function: fused };
         const operands = [
           activation(kind, a, scaleA),

@@ -84,7 +84,7 @@ export function quantizedSum(
     const shifted = powerOfTwoSum(node, operands, range, sign);
     if (shifted !== undefined) return shifted;
   }
-  const bits = dtype === "int16" ? 15 : 20;
+  const bits = sumBits(dtype);
   const factors = sumFactors(operands, bits);
   const toCommonA = scaledBy(factors.a, bits);
   const toCommonB = scaledBy(factors.b, bits);
@@ -93,6 +93,16 @@ export function quantizedSum(
     const sum = toCommonA(x - a.zeroPoint) + sign * toCommonB(y - b.zeroPoint);
     return clampTo(out.zeroPoint + multiplyByQuantizedMultiplier(sum, multiplier, shift), range);
   };
+}
+
+/** Bits that the operands of a sum get beyond their own. */
+export function sumBits(dtype: QuantizedType): number {
+  return dtype === "int16" ? 15 : 20;
+}
+
+/** Whether int16 sums shift only, where their options allow it: all scales are powers of two. */
+export function sumsByShifts({ dtype, a, b, out }: QuantizedOperands): boolean {
+  return dtype === "int16" && [a, b, out].every(({ scale }) => exactLog2(scale) !== undefined);
 }
 
 /** The factors of a quantized sum: from each operand to the common scale, and from there to the output. */

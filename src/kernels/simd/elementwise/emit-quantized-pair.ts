@@ -1,5 +1,5 @@
 /**
- * Emits quantized sums and products of rows of bytes, as `reference/quantized-arithmetic.ts` defines them:
+ * Emits quantized sums and products of rows of bytes or of int16, as `reference/quantized-arithmetic.ts` defines them:
  *
  *   out = clamp(z + m·(ma·(a − za)·2^la ± mb·(b − zb)·2^lb))        out = clamp(z + m·(a − za)·(b − zb))
  *
@@ -14,14 +14,14 @@ import { emitHighMultiply, emitIntegerClamp, emitNarrow } from "../emit-requanti
 import type { Repeated } from "./pair-rows.ts";
 
 export interface QuantizedPairVariant {
-  readonly dtype: ByteType;
+  readonly dtype: ByteType | "int16";
   readonly op: "add" | "sub" | "mul";
   readonly repeated: Repeated;
 }
 
 export function quantizedPairName({ dtype, op, repeated }: QuantizedPairVariant): string {
   const suffix = repeated === "none" ? "" : `-repeat-${repeated}`;
-  return `${dtype === "int8" ? "qs8" : "qu8"}-v${op}${suffix}`;
+  return `${{ int8: "qs8", uint8: "qu8", int16: "qs16" }[dtype]}-v${op}${suffix}`;
 }
 
 /** One operand: its zero point, the left shift and the multiplier to the common scale; the last two for sums only. */
@@ -93,19 +93,19 @@ export function emitQuantizedPair(module: ModuleBuilder, variant: QuantizedPairV
   };
   const bounds = { zeroPoint: splat(15), low: splat(16), high: splat(17) };
   const sums = [f.local("v128"), f.local("v128")] as const;
-  const [bytes, left] = [f.local("v128"), f.local("i32")];
+  const [result, left] = [f.local("v128"), f.local("i32")];
+  const itemBytes = variant.dtype === "int16" ? 2 : 1;
   const turn = (lanes: number) => {
     emitSums(frame, a, b, sums, lanes);
     for (const sum of sums) {
       emitToOutput(frame, sum);
       emitIntegerClamp(f, sum, bounds);
     }
-    emitNarrow(f, sums, variant.dtype, bytes);
-    f.get(out);
-    f.get(bytes);
-    f.memLane(lanes === GROUP ? "v128.store64_lane" : "v128.store8_lane", 0, 0, 0);
-    for (const { address, isRepeated } of [a, b]) if (!isRepeated) emitAddTo(f, address, lanes);
-    emitAddTo(f, out, lanes);
+    emitStore(f, variant.dtype, { sums, result, out }, lanes);
+    for (const { address, isRepeated } of [a, b]) {
+      if (!isRepeated) emitAddTo(f, address, itemBytes * lanes);
+    }
+    emitAddTo(f, out, itemBytes * lanes);
   };
   emitCountdown(f, rows, 1, () => {
     for (const { start, address } of [a, b]) emitCopy(f, start, address);
@@ -115,6 +115,32 @@ export function emitQuantizedPair(module: ModuleBuilder, variant: QuantizedPairV
     emitAdvance(f, a.start, at(5), 1);
     emitAdvance(f, b.start, at(6), 1);
   });
+}
+
+/** Stores one number, or eight. */
+function emitStore(
+  f: FunctionBuilder,
+  dtype: QuantizedPairVariant["dtype"],
+  at: { readonly sums: readonly [Local, Local]; readonly result: Local; readonly out: Local },
+  lanes: number,
+): void {
+  const { sums, result, out } = at;
+  if (dtype === "int16") {
+    f.get(sums[0]);
+    f.get(sums[1]);
+    f.op("i16x8.narrow_i32x4_s");
+    f.set(result);
+  } else {
+    emitNarrow(f, sums, dtype, result);
+  }
+  f.get(out);
+  f.get(result);
+  if (dtype === "int16") {
+    if (lanes === GROUP) f.mem("v128.store", 0, 1);
+    else f.memLane("v128.store16_lane", 0, 0, 1);
+  } else {
+    f.memLane(lanes === GROUP ? "v128.store64_lane" : "v128.store8_lane", 0, 0, 0);
+  }
 }
 
 function emitSplatOf(f: FunctionBuilder, op: "i16x8.splat" | "i32x4.splat", value: Local): Local {
@@ -174,15 +200,23 @@ function emitCentered(
   { address, zero, isRepeated }: Operand,
   lanes: number,
 ): Local {
-  const isSigned = variant.dtype === "int8";
+  const isWhole = lanes === GROUP && !isRepeated;
   const vector = f.local("v128");
   f.get(address);
-  if (lanes === GROUP && !isRepeated) {
-    f.mem(isSigned ? "v128.load8x8_s" : "v128.load8x8_u", 0, 0);
-  } else {
-    f.mem(isSigned ? "i32.load8_s" : "i32.load8_u");
-    f.op("i16x8.splat");
+  switch (variant.dtype) {
+    case "int16":
+      if (isWhole) f.mem("v128.load", 0, 1);
+      else f.mem("v128.load16_splat", 0, 1);
+      break;
+    case "int8":
+      if (isWhole) f.mem("v128.load8x8_s", 0, 0);
+      else f.mem("i32.load8_s");
+      break;
+    case "uint8":
+      if (isWhole) f.mem("v128.load8x8_u", 0, 0);
+      else f.mem("i32.load8_u");
   }
+  if (!isWhole && variant.dtype !== "int16") f.op("i16x8.splat");
   f.get(zero);
   f.op("i16x8.sub");
   f.set(vector);

@@ -1,6 +1,6 @@
 /**
  * ADD, SUB, MUL, DIV, MAXIMUM, MINIMUM, PRELU and SQUARED_DIFFERENCE on broadcast operands over linear memory: float32, and
- * bytes by emitted arithmetic or by table.
+ * quantized integers by emitted arithmetic or by table.
  */
 import type { ActivationFunctionType } from "../../../formats/tflite/schema.gen.ts";
 import type { KernelNode } from "../../kernel.ts";
@@ -38,15 +38,18 @@ function either(first: FastKernel, second: FastKernel): FastKernel {
   return (request) => first(request) ?? second(request);
 }
 
-const addActivation = (node: KernelNode) => optionsOf(node, "AddOptions").fused_activation_function;
-const subActivation = (node: KernelNode) => optionsOf(node, "SubOptions").fused_activation_function;
-const mulActivation = (node: KernelNode) => optionsOf(node, "MulOptions").fused_activation_function;
+const addOptions = (node: KernelNode) => optionsOf(node, "AddOptions");
+const subOptions = (node: KernelNode) => optionsOf(node, "SubOptions");
+const mulOptions = (node: KernelNode) => optionsOf(node, "MulOptions");
+const addActivation = (node: KernelNode) => addOptions(node).fused_activation_function;
+const subActivation = (node: KernelNode) => subOptions(node).fused_activation_function;
+const mulActivation = (node: KernelNode) => mulOptions(node).fused_activation_function;
 const divActivation = (node: KernelNode) => optionsOf(node, "DivOptions").fused_activation_function;
 
 export const ARITHMETIC_KERNELS: FastKernelTable = {
-  ADD: either(fastBinary("add", addActivation), fastQuantizedPair("add", addActivation)),
-  SUB: either(fastBinary("sub", subActivation), fastQuantizedPair("sub", subActivation)),
-  MUL: either(fastBinary("mul", mulActivation), fastQuantizedPair("mul", mulActivation)),
+  ADD: either(fastBinary("add", addActivation), fastQuantizedPair("add", addOptions)),
+  SUB: either(fastBinary("sub", subActivation), fastQuantizedPair("sub", subOptions)),
+  MUL: either(fastBinary("mul", mulActivation), fastQuantizedPair("mul", mulOptions)),
   DIV: either(fastBinary("div", divActivation), fastBytePair),
   MAXIMUM: either(fastBinary("max"), fastBytePair),
   MINIMUM: either(fastBinary("min"), fastBytePair),

@@ -1,4 +1,4 @@
-/** ADD, SUB and MUL on broadcast operands of int8 or uint8 over linear memory. */
+/** ADD, SUB and MUL on broadcast operands of int8, uint8 or int16 over linear memory. */
 import type { ActivationFunctionType } from "../../../formats/tflite/schema.gen.ts";
 import type { KernelNode } from "../../kernel.ts";
 import { type QuantizedMultiplier, quantizedActivationRange } from "../../reference/fixed-point.ts";
@@ -6,7 +6,9 @@ import {
   productFactor,
   type QuantizedOperands,
   quantizedOperands,
+  sumBits,
   sumFactors,
+  sumsByShifts,
 } from "../../reference/quantized-arithmetic.ts";
 import { inputAt, type PerTensorQuantization } from "../../require.ts";
 import {
@@ -18,9 +20,8 @@ import {
 import type { FastKernel } from "../fast-kernel.ts";
 import { planPairs } from "./pair-plan.ts";
 
-/** Extra bits that operands of 8 bits get in the common scale. */
-const BITS = 20;
 const BYTES = { operand: 1, result: 1 };
+const HALVES = { operand: 2, result: 2 };
 
 /** What the emitted function needs to know of the scales. */
 interface PairFactors {
@@ -29,22 +30,30 @@ interface PairFactors {
   readonly out: QuantizedMultiplier;
 }
 
+/** What the options of the operators say here. */
+interface PairOptions {
+  readonly fused_activation_function: ActivationFunctionType;
+  readonly pot_scale_int16?: boolean;
+}
+
 export function fastQuantizedPair(
   op: QuantizedPairVariant["op"],
-  activationOf: (node: KernelNode) => ActivationFunctionType,
+  optionsFor: (node: KernelNode) => PairOptions,
 ): FastKernel {
   return (request) => {
     const { node } = request;
     const { dtype } = inputAt(node, 0);
-    if (dtype !== "int8" && dtype !== "uint8") return undefined;
+    if (dtype !== "int8" && dtype !== "uint8" && dtype !== "int16") return undefined;
     const operands = quantizedOperands(node);
+    const { fused_activation_function: activation, pot_scale_int16 } = optionsFor(node);
+    if (operands !== undefined && pot_scale_int16 && sumsByShifts(operands)) return undefined;
     const factors = operands && factorsOf(op, operands);
     if (operands === undefined || factors === undefined) return undefined;
     const { multiplier, shift } = factors.out;
     if (shift > 0 || shift < -31) return undefined;
-    const range = quantizedActivationRange(node, activationOf(node), dtype, operands.out);
+    const range = quantizedActivationRange(node, activation, dtype, operands.out);
     const stage = [multiplier, -shift, operands.out.zeroPoint, range.min, range.max];
-    return planPairs(request, BYTES, (repeated) => {
+    return planPairs(request, dtype === "int16" ? HALVES : BYTES, (repeated) => {
       const variant = { dtype, op, repeated };
       return {
         name: quantizedPairName(variant),
@@ -64,8 +73,9 @@ function factorsOf(
   if (op === "mul") {
     return { a: [a.zeroPoint, 0, 0], b: [b.zeroPoint, 0, 0], out: productFactor(operands) };
   }
-  const factors = sumFactors(operands, BITS);
-  const [left, right] = [operandOf(a, factors.a), operandOf(b, factors.b)];
+  const bits = sumBits(operands.dtype);
+  const factors = sumFactors(operands, bits);
+  const [left, right] = [operandOf(a, factors.a, bits), operandOf(b, factors.b, bits)];
   if (left === undefined || right === undefined) return undefined;
   return { a: left, b: right, out: factors.out };
 }
@@ -74,6 +84,7 @@ function factorsOf(
 function operandOf(
   { zeroPoint }: PerTensorQuantization,
   { multiplier, shift }: QuantizedMultiplier,
+  bits: number,
 ): PairOperand | undefined {
-  return BITS + shift < 0 ? undefined : [zeroPoint, BITS + shift, multiplier];
+  return bits + shift < 0 ? undefined : [zeroPoint, bits + shift, multiplier];
 }
