@@ -73,6 +73,24 @@ it("functions of bytes agree to the bit", async () => {
   );
 });
 
+it("functions of int16 agree to the bit by table", async () => {
+  const operators = fc.constantFrom<BuiltinOperatorName>(
+    ...(["RELU", "RELU6", "LEAKY_RELU", "LOGISTIC", "TANH", "GELU", "ABS", "EXP", "NEG"] as const),
+  );
+  const length = fc.integer({ min: 8192, max: 20_000 });
+  await fc.assert(
+    fc.asyncProperty(operators, length, scales, scales, async (op, length, from, to) => {
+      const operand = (scale: number): OperandSpec => {
+        return { shape: [length], dtype: "int16", scale: Float32Array.of(scale), zeroPoint: [0] };
+      };
+      const scale = op === "LOGISTIC" || op === "TANH" ? 2 ** -15 : to / 256;
+      const model = oneOperatorModel(op, optionsFor(op), [operand(from / 256)], operand(scale));
+      await expectAgreement(model, true);
+    }),
+    { ...RUNS, numRuns: 30 },
+  );
+});
+
 it("softmax of floats agrees", async () => {
   await fc.assert(
     fc.asyncProperty(shapes, fc.constantFrom(1, 0.3, 40), async (shape, beta) => {

@@ -1,4 +1,4 @@
-/** Functions of one operand: emitted on float32, by table on bytes. */
+/** Functions of one operand: emitted on float32, by table on bytes and int16. */
 import { elementCount } from "../../../base/shape.ts";
 import type { KernelNode } from "../../kernel.ts";
 import { optionsOf } from "../../options.ts";
@@ -12,6 +12,7 @@ import {
 import { elementSpans } from "../elementwise/spans.ts";
 import { addressOf, type FastKernel, type FastKernelTable, type FastPlan } from "../fast-kernel.ts";
 import { fastByteFunction } from "./lookup.ts";
+import { fastWordFunction } from "./word-lookup.ts";
 
 type Numbers = readonly [first: number, second: number];
 
@@ -49,10 +50,14 @@ function planUnary(node: KernelNode, op: UnaryOp, numbers: Numbers): FastPlan {
   };
 }
 
-/** On float32 and on bytes. */
+/** On bytes and on int16. */
+const fastIntegerFunction: FastKernel = (request) =>
+  fastByteFunction(request) ?? fastWordFunction(request);
+
+/** On float32, bytes and int16. */
 function onBoth(op: UnaryOp, numbersOf?: (node: KernelNode) => Numbers | undefined): FastKernel {
   const floats = onFloats(op, numbersOf);
-  return (request) => floats(request) ?? fastByteFunction(request);
+  return (request) => floats(request) ?? fastIntegerFunction(request);
 }
 
 /** CAST between float32 and int32, and from bytes by table. */
@@ -94,6 +99,6 @@ export const UNARY_KERNELS: FastKernelTable = {
   ROUND: onFloats("round"),
   /** Bytes below the zero point are an error, which no table has. */
   RSQRT: onFloats("rsqrt"),
-  LOG: fastByteFunction,
+  LOG: fastIntegerFunction,
   CAST: fastCast,
 };
