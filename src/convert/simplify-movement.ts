@@ -3,8 +3,8 @@
  * where only the shape changes, one Reshape or Transpose where two follow each other.
  */
 import { elementCount, isStatic, type Shape, sameShape } from "../base/shape.ts";
-import { intAttr, typeAttr } from "../graph/attrs.ts";
-import type { Graph, GraphNode, ValueRef } from "../graph/ir.ts";
+import { boolAttr, intAttr, typeAttr } from "../graph/attrs.ts";
+import type { Attr, Graph, GraphNode, ValueRef } from "../graph/ir.ts";
 import { intsOrNone } from "./attributes.ts";
 import { normalizeAxis } from "./broadcast.ts";
 import { integersOf } from "./fold/values.ts";
@@ -18,6 +18,10 @@ const RULES: Readonly<Record<string, Rule>> = {
   Squeeze: asReshape,
   ExpandDims: asReshape,
   Transpose: transpose,
+  MatMul: (node, build) => product(node, build, ["transpose_a", "transpose_b"]),
+  BatchMatMul: (node, build) => product(node, build, ["adj_x", "adj_y"]),
+  BatchMatMulV2: (node, build) => product(node, build, ["adj_x", "adj_y"]),
+  BatchMatMulV3: (node, build) => product(node, build, ["adj_x", "adj_y"]),
   Pack: packOfOne,
   ConcatV2: (node) => (node.inputs.length === 2 ? node.inputs[0] : undefined),
   AddN: (node) => (node.inputs.length === 1 ? node.inputs[0] : undefined),
@@ -105,6 +109,35 @@ function transpose(node: GraphNode, build: GraphBuilder): ValueRef | undefined {
   return inner === undefined
     ? undefined
     : build.add(node.name, "Transpose", [x, build.ints(total)]);
+}
+
+/**
+ * A product of two computed matrices reads each of them either way: a Transpose of the last two dimensions before it
+ * becomes a flag. Products with constant weights are dense layers, whose operator has no such flags.
+ */
+function product(
+  node: GraphNode,
+  build: GraphBuilder,
+  flags: readonly [string, string],
+): ValueRef | undefined {
+  if (node.inputs.some((ref) => build.value(ref) !== undefined)) return undefined;
+  const attrs: Record<string, Attr> = Object.fromEntries(node.attrs);
+  const inputs = node.inputs.map((ref, i) => {
+    const source = beforeSwap(build.producer(ref), build);
+    if (source === undefined) return ref;
+    attrs[flags[i]!] = { kind: "bool", value: !boolAttr(node, flags[i]!) };
+    return source;
+  });
+  const isSame = inputs.every((ref, i) => ref === node.inputs[i]);
+  return isSame ? undefined : build.add(node.name, node.op, inputs, attrs);
+}
+
+/** What a Transpose reads that swaps the last two dimensions and no others. */
+function beforeSwap(node: GraphNode, build: GraphBuilder): ValueRef | undefined {
+  const perm = node.op === "Transpose" ? permOf(node, build) : undefined;
+  const last = (perm?.length ?? 0) - 1;
+  const swaps = perm?.every((axis, i) => axis === (i < last - 1 ? i : 2 * last - 1 - i)) ?? false;
+  return swaps && last > 0 ? node.inputs[0] : undefined;
 }
 
 /** True when the dimensions other than 1 keep their order. */

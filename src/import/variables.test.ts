@@ -1,7 +1,10 @@
 import { readFileSync } from "node:fs";
+import { fileURLToPath } from "node:url";
 import { describe, expect, it } from "vitest";
 import { tensorAttr } from "../graph/attrs.ts";
+import type { Graph } from "../graph/ir.ts";
 import { memoryTree } from "../io/memory.ts";
+import { fileTree } from "../node/file-tree.ts";
 import { importSavedModel } from "./saved-model.ts";
 import { parseSlice } from "./variables.ts";
 
@@ -48,5 +51,27 @@ describe("variables whose restore operation cannot be followed", () => {
     const { graph } = await importSavedModel(memoryTree(files));
     const kernel = graph.nodes.find(({ name }) => name === "kernel")!;
     expect(tensorAttr(kernel, "value").data[15]).toBe(15 / 8);
+  });
+});
+
+/** First elements of the constants behind an output. */
+function constantsOf({ nodes, outputs }: Graph, key: string): number[] {
+  const byName = new Map(nodes.map((node) => [node.name, node]));
+  const firsts = new Set<number>();
+  const queue = outputs.filter((output) => output.key === key).map(({ value }) => value.node);
+  for (let name = queue.pop(); name !== undefined; name = queue.pop()) {
+    const node = byName.get(name)!;
+    if (node.op === "Const") firsts.add(Number(tensorAttr(node, "value").data[0]));
+    queue.push(...node.inputs.map((input) => input.node));
+  }
+  return [...firsts].toSorted((a, b) => a - b);
+}
+
+describe("variables of Keras 3 with one name", () => {
+  it("have the values of the copies that the checkpoint restores", async () => {
+    const folder = fileURLToPath(new URL("../../test/fixtures/import/twins", import.meta.url));
+    const { graph } = await importSavedModel(fileTree(folder));
+    expect(constantsOf(graph, "first")).toEqual([0, 9 / 8]);
+    expect(constantsOf(graph, "second")).toEqual([40 / 8, 49 / 8]);
   });
 });

@@ -1,6 +1,7 @@
 /**
  * Finds for each variable of a SavedModel its place in the checkpoint: first by following the model's own restore
- * operation, then by the object graph that TensorFlow 2 stores in the checkpoint, then by the variable's name.
+ * operation, then the copies that Keras 3 makes of its variables, then by the object graph that TensorFlow 2 stores in
+ * the checkpoint, then by the variable's name.
  */
 import { FormatError } from "../base/errors.ts";
 import { readObjectGraph } from "../formats/tensorflow/checkpoint-messages.ts";
@@ -50,20 +51,28 @@ export function followRestore(resolver: Resolver, restoreOpName: string): Variab
       queue.push({ scope: main, node: before });
     }
   }
+  reader.followCopies(main);
   return reader.sources;
 }
 
-/** Keys by the variables' full names, from the object graph in the checkpoint; empty when there is none. */
+/**
+ * Keys by the variables' full names, from the object graph in the checkpoint; empty when there is none. A name that
+ * several variables have says nothing: layers of different models may be called the same.
+ */
 export async function readObjectGraphKeys(bundle: TensorBundle): Promise<Map<string, string>> {
   const keys = new Map<string, string>();
+  const ambiguous = new Set<string>();
   if (!bundle.has(OBJECT_GRAPH_KEY)) return keys;
   const { data } = await bundle.read(OBJECT_GRAPH_KEY);
   const bytes = data[0];
   if (!(bytes instanceof Uint8Array)) return keys;
   const where = `${bundle.name}, object graph`;
   for (const { full_name, checkpoint_key } of parseMessage(readObjectGraph, bytes, where)) {
+    const known = keys.get(full_name);
+    if (known !== undefined && known !== checkpoint_key) ambiguous.add(full_name);
     if (full_name !== "") keys.set(full_name, checkpoint_key);
   }
+  for (const name of ambiguous) keys.delete(name);
   return keys;
 }
 
@@ -127,6 +136,22 @@ class RestoreReader {
     if (key === undefined) return;
     const slice = parseSlice(this.#constantString(restore, 2) ?? "", restore.node.name);
     this.sources.set(target.node, slice === undefined ? { key } : { key, slice });
+  }
+
+  /**
+   * A variable of Keras 3 is saved twice: the model reads the one, the checkpoint restores the other, which starts with
+   * the value of the first. What is restored is then the value of both.
+   */
+  followCopies(main: Scope): void {
+    for (const assign of main.nodes.values()) {
+      if (assign.op !== "AssignVariableOp") continue;
+      const copy = followTo(this.#resolver, main, assign.input[0], isVariable);
+      const source = copy && this.sources.get(copy.node);
+      if (source === undefined) continue;
+      const original = followTo(this.#resolver, main, assign.input[1], isVariable);
+      if (original === undefined || this.sources.has(original.node)) continue;
+      this.sources.set(original.node, source);
+    }
   }
 
   /** Element `restore.output` of the constant string tensor at input `operand` of RestoreV2. */

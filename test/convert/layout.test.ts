@@ -79,3 +79,42 @@ describe("channels first", () => {
     expect(transposes("NCHW")).toBe(1);
   });
 });
+
+describe("a transpose of the last two dimensions", () => {
+  const plain = { adj_x: attr.bool(false), adj_y: attr.bool(false) };
+  const transposed = (build: GraphBuilder, x: ValueRef, perm: readonly number[]) =>
+    build.add(`${x.node}/transpose`, "Transpose", [x, build.ints(perm)]);
+
+  it("is a flag of the product of two computed matrices", () => {
+    const graph = graphOf({ a: [2, 4, 3], b: [2, 5, 4] }, (build, [a, b]) => [
+      build.add(
+        "y",
+        "BatchMatMulV2",
+        [transposed(build, a!, [0, 2, 1]), transposed(build, b!, [0, 2, 1])],
+        plain,
+      ),
+    ]);
+    const { model } = convertGraph(graph);
+    expect(operatorsOf(model)).toEqual(["BATCH_MATMUL"]);
+    expect(model.subgraphs[0]!.operators[0]!.options?.value).toMatchObject({
+      adj_x: true,
+      adj_y: true,
+    });
+  });
+
+  it("stays before weights, and where it moves other dimensions", () => {
+    const dense = graphOf({ a: [2, 4, 3] }, (build, [a]) => [
+      build.add(
+        "y",
+        "BatchMatMulV2",
+        [transposed(build, a!, [0, 2, 1]), weights(build, "w", [4, 5])],
+        plain,
+      ),
+    ]);
+    expect(operatorsOf(convertGraph(dense).model)).toEqual(["TRANSPOSE", "FULLY_CONNECTED"]);
+    const moved = graphOf({ a: [4, 2, 3], b: [2, 3, 5] }, (build, [a, b]) => [
+      build.add("y", "BatchMatMulV2", [transposed(build, a!, [1, 0, 2]), b!], plain),
+    ]);
+    expect(operatorsOf(convertGraph(moved).model)).toEqual(["TRANSPOSE", "BATCH_MATMUL"]);
+  });
+});

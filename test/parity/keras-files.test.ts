@@ -16,7 +16,7 @@ interface Expected {
 }
 
 it.each(
-  ["vision", "sequence", "scales", "layers", "operations"].flatMap((name) => [
+  ["vision", "sequence", "scales", "layers", "operations", "disguises"].flatMap((name) => [
     `${name}.keras`,
     `${name}.h5`,
   ]),

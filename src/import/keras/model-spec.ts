@@ -39,6 +39,9 @@ export interface ModelSpec {
   readonly outputs: readonly TensorId[];
 }
 
+/** How Keras 3 writes arrays and tensors that a call takes beside those of other calls: as lists of numbers. */
+const CONSTANTS: ReadonlySet<Json> = new Set(["__numpy__", "__tensor__"]);
+
 const MODELS: ReadonlySet<string> = new Set(["Sequential", "Functional", "Model"]);
 
 export function isModel(className: string): boolean {
@@ -226,6 +229,9 @@ function readKeras3Argument(value: Json, where: string): Argument {
   }
   if (isObject(value) && value["class_name"] === "__tuple__") {
     return readKeras3Argument(value["items"] ?? null, where);
+  }
+  if (isObject(value) && CONSTANTS.has(value["class_name"] ?? null)) {
+    return { kind: "value", value: new Config(value["config"], where).get("value") ?? null };
   }
   return { kind: "value", value };
 }

@@ -187,7 +187,8 @@ function timeDistributed(call: LayerCall, weights: ModelWeights, run: ModelRun):
   const flat = writer.reshape(`${path}/Reshape`, x, [rows, ...rest]);
   const own: ModelWeights = {
     layer: () => weights.layer(call.layer).inner("layer"),
-    model: (_, spec) => weights.model({ ...inner, name: inner.name }, spec),
+    model: (_, spec) => weights.inside(call.layer, ["layer"], spec),
+    inside: (_, attributes, spec) => weights.inside(call.layer, ["layer", ...attributes], spec),
   };
   const args: CallArgument[] = [{ kind: "tensor", tensor: flat }];
   const [y] = callLayer(inner, args, new Map(), own, { ...run, path: `${path}/` });

@@ -13,6 +13,8 @@ export interface ModelWeights {
   layer(layer: LayerSpec): LayerWeights;
   /** Weights of a model that is a layer. */
   model(layer: LayerSpec, spec: ModelSpec): ModelWeights;
+  /** Weights of a model that a layer holds, by the attributes that lead there: "layer" of TimeDistributed. */
+  inside(layer: LayerSpec, attributes: readonly string[], spec: ModelSpec): ModelWeights;
 }
 
 interface NamedWeight {
@@ -33,6 +35,9 @@ export function legacyWeights(file: Hdf5File, root: string): ModelWeights {
   return {
     layer: (layer) => namedWeights(groupOf(layer.name), layer.name),
     model(layer) {
+      return nestedWeights(groupOf(layer.name));
+    },
+    inside(layer) {
       return nestedWeights(groupOf(layer.name));
     },
   };
@@ -61,6 +66,9 @@ function nestedWeights(all: readonly NamedWeight[]): ModelWeights {
     model(layer) {
       const own = ownedBy(layer.name);
       return nestedWeights(own.length === 0 ? all : own);
+    },
+    inside(layer, _attributes, spec) {
+      return this.model(layer, spec);
     },
   };
 }
@@ -112,6 +120,11 @@ export function archiveWeights(file: Hdf5File, spec: ModelSpec, root = ""): Mode
   return {
     layer: (layer) => pathWeights(file, pathOf(layer), layer.name),
     model: (layer, inner) => archiveWeights(file, inner, pathOf(layer)),
+    inside(layer, attributes, inner) {
+      const step = (path: string, attribute: string) =>
+        join(path, attributeKey(file, path, attribute));
+      return archiveWeights(file, inner, attributes.reduce(step, pathOf(layer)));
+    },
   };
 }
 
@@ -123,12 +136,15 @@ function pathWeights(file: Hdf5File, path: string, owner: string): LayerWeights 
       return toTensor(file, join(path, "vars", String(index)));
     },
     inner(attribute) {
-      // Keras 2 wrote the names of private attributes with their underscore.
-      const known = file.keys(path);
-      const found = known.includes(attribute) ? attribute : `_${attribute}`;
-      return pathWeights(file, join(path, found), `${owner}/${attribute}`);
+      const key = attributeKey(file, path, attribute);
+      return pathWeights(file, join(path, key), `${owner}/${attribute}`);
     },
   };
+}
+
+/** Keras 2 wrote the names of private attributes with their underscore. */
+function attributeKey(file: Hdf5File, path: string, attribute: string): string {
+  return file.keys(path).includes(attribute) ? attribute : `_${attribute}`;
 }
 
 /** Keys of the layers in their container: the class in snake case, numbered from the second on. */

@@ -157,11 +157,24 @@ export function slice(
 export const upSampling2d: Translate = (call) => {
   const { config, writer, path } = call;
   const x = inputOf(call);
-  if (firstAxis(call) === 2) throw unsupported(config, "UpSampling2D with channels_first");
+  const first = firstAxis(call);
   const factors = config.sizes("size", 2, 2);
-  const target = factors.map((factor, i) => x.shape[1 + i]! * factor);
-  return resize(writer, path, x, target, config.text("interpolation", "nearest"), call);
+  const target = factors.map((factor, i) => x.shape[first + i]! * factor);
+  const interpolation = config.text("interpolation", "nearest");
+  return channelsLast(call, x, (image) => resize(writer, path, image, target, interpolation, call));
 };
+
+/** What `apply` makes of images, channels last; turned there and back where the layer has them first. */
+function channelsLast(
+  call: LayerCall,
+  x: Symbolic,
+  apply: (image: Symbolic) => Symbolic,
+): Symbolic {
+  const { writer, path } = call;
+  if (firstAxis(call) === 1 || x.shape.length !== 4) return apply(x);
+  const turned = writer.transpose(`${path}/transpose`, x, [0, 2, 3, 1]);
+  return writer.transpose(`${path}/transpose_1`, apply(turned), [0, 3, 1, 2]);
+}
 
 export const resizing: Translate = (call) => {
   const { config, writer, path } = call;
@@ -169,13 +182,9 @@ export const resizing: Translate = (call) => {
     throw unsupported(config, "Resizing that keeps the aspect ratio");
   }
   const target = [config.count("height"), config.count("width")];
-  return resize(
-    writer,
-    path,
-    inputOf(call),
-    target,
-    config.text("interpolation", "bilinear"),
-    call,
+  const interpolation = config.text("interpolation", "bilinear");
+  return channelsLast(call, inputOf(call), (image) =>
+    resize(writer, path, image, target, interpolation, call),
   );
 };
 

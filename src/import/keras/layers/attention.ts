@@ -42,7 +42,9 @@ export const multiHeadAttention: Translate = (call) => {
     heads,
     v.shape[3]!,
   ]);
-  return projectOut(call, mixed);
+  const output = projectOut(call, mixed);
+  const asked = call.kwargs.get("return_attention_scores");
+  return asked?.kind === "value" && asked.value === true ? [output, weights] : output;
 };
 
 function einsum(

@@ -2,6 +2,7 @@
 import { applyActivation, gelu, leakyRelu, softmax } from "../activations.ts";
 import { inputOf, type LayerCall, type Translate, unsupported, weightOf } from "../layer.ts";
 import { flag, type NodeWriter, type Symbolic, type } from "../node-writer.ts";
+import { asTensor } from "./operations.ts";
 
 /** Dropout, noise, regularization: nothing happens when a model is used. */
 export const identity: Translate = (call) => inputOf(call);
@@ -171,19 +172,22 @@ function any(writer: NodeWriter, name: string, x: Symbolic, keepDims: boolean): 
   return writer.emit(name, "Any", [x, axis], { shape }, { keep_dims: flag(keepDims) });
 }
 
-/** x · scale + offset. */
+/** x · scale + offset, each a number or one for each element of the last axes. */
 export const rescaling: Translate = (call) => {
-  const { config, writer, path } = call;
+  const { writer, path } = call;
   const x = inputOf(call);
-  const scaled = writer.binary(
-    `${path}/mul`,
-    "Mul",
-    toFloat(call, x),
-    writer.float(`${path}/scale`, config.number("scale")),
-  );
-  const offset = writer.float(`${path}/offset`, config.number("offset", 0));
+  const scaled = writer.binary(`${path}/mul`, "Mul", toFloat(call, x), numbersOf(call, "scale"));
+  const offset = numbersOf(call, "offset", 0);
   return writer.binary(`${path}/add`, "AddV2", scaled, offset);
 };
+
+/** A constant of the numbers that the configuration gives under `name`: one, or a list. */
+function numbersOf(call: LayerCall, name: string, fallback?: number): Symbolic {
+  const { config, writer, path } = call;
+  const value = config.get(name) ?? fallback;
+  if (!Array.isArray(value)) return writer.float(`${path}/${name}`, config.number(name, fallback));
+  return asTensor(call, { kind: "value", value }, undefined);
+}
 
 function toFloat({ writer, path }: LayerCall, x: Symbolic): Symbolic {
   if (x.dtype === "float32") return x;

@@ -1,4 +1,5 @@
 /** Normalization layers, with the formulas of Keras 3's TensorFlow backend. */
+import { elementCount } from "../../../base/shape.ts";
 import type { Json } from "../config.ts";
 import { inputOf, type LayerCall, type Translate, unsupported, weightOf } from "../layer.ts";
 import { flag, float, type NodeWriter, type Symbolic, text, zeroData } from "../node-writer.ts";
@@ -203,11 +204,16 @@ export function l2Normalize(
   return writer.binary(`${path}/normalized`, "Mul", x, inverse);
 }
 
-/** (x - mean) / max(√variance, 1e-7), with statistics from the configuration or from adapt(). */
+/**
+ * (x - mean) / max(√variance, 1e-7), or with `invert` mean + x · max(√variance, 1e-7). The statistics, from the
+ * configuration or from adapt(), lie along `axis` and are the same along the others.
+ */
 export const normalization: Translate = (call) => {
   const { config, writer, path } = call;
   const x = inputOf(call);
-  if (config.flag("invert", false)) throw unsupported(config, "Normalization with invert");
+  const rank = x.shape.length;
+  const kept = config.has("axis") ? axisOf(config.get("axis"), rank) : [];
+  const along = x.shape.map((size, axis) => (kept.includes(axis) ? size : 1));
   const statistic = (name: string, index: number): Float32Array => {
     const given = config.get(name);
     if (given !== undefined) return Float32Array.from([given].flat(8) as number[]);
@@ -218,9 +224,13 @@ export const normalization: Translate = (call) => {
   const constant = (name: string, data: Float32Array) =>
     writer.constant(`${path}/${name}`, {
       dtype: "float32",
-      shape: data.length === 1 ? [] : [data.length],
+      shape: data.length === 1 ? [] : data.length === elementCount(along) ? along : [data.length],
       data,
     });
+  if (config.flag("invert", false)) {
+    const scaled = writer.binary(`${path}/mul`, "Mul", x, constant("deviation", deviation));
+    return writer.binary(`${path}/add`, "AddV2", scaled, constant("mean", mean));
+  }
   const centered = writer.binary(`${path}/sub`, "Sub", x, constant("mean", mean));
   return writer.binary(`${path}/truediv`, "RealDiv", centered, constant("deviation", deviation));
 };
