@@ -75,7 +75,8 @@ export function createIntegerSvdf(
     const { data: remembered } = present(stateView);
     assert(time instanceof Int16Array || time instanceof Int8Array, "integer time weights");
     assert(remembered instanceof Int16Array || remembered instanceof Int8Array, "integer memory");
-    shiftMemory(remembered, memory);
+    const offsets = bias && int32(bias);
+    shiftMemory(remembered);
     for (let b = 0; b < batch; b++) {
       for (let f = 0; f < filters; f++) {
         const sum = sums[b * filters + f];
@@ -84,7 +85,7 @@ export function createIntegerSvdf(
         remembered[at] = Math.max(stateMin, Math.min(stateMax, q + state.zeroPoint));
       }
       for (let u = 0; u < units; u++) {
-        let sum = bias === undefined ? 0 : int32(bias)[u];
+        let sum = offsets?.[u] ?? 0;
         for (let r = u * rank; r < (u + 1) * rank; r++) {
           const row = (b * filters + r) * memory;
           for (let m = 0; m < memory; m++) {

@@ -10,10 +10,10 @@ export interface SvdfSizes {
   readonly rank: number;
 }
 
-/** Makes room for one number at the end of each filter's memory; the oldest is dropped. */
-export function shiftMemory(state: Float32Array | Int16Array | Int8Array, memory: number): void {
-  for (let at = 0; at < state.length; at += memory) {
-    state.copyWithin(at, at + 1, at + memory);
-    state[at + memory - 1] = 0;
-  }
+/**
+ * Moves the memories of all filters on by one number; the oldest is dropped, and the place at the end of each is to be
+ * written by the caller. In one move: what comes from the next filter lands in just those places.
+ */
+export function shiftMemory(state: Float32Array | Int16Array | Int8Array): void {
+  state.copyWithin(0, 1);
 }

@@ -58,7 +58,7 @@ export function createFloatSvdf(node: KernelNode, math: RecurrentMath): KernelRu
     vectors.load(float32(input));
     features.fill(0);
     vectors.addProduct(weightMatrix(present(featureWeights)), features);
-    shiftMemory(state, memory);
+    shiftMemory(state);
     for (let i = 0; i < features.length; i++) state[i * memory + memory - 1] = features[i];
     const offsets = bias === undefined ? undefined : float32(bias);
     for (let i = 0; i < batch * units; i++) {
