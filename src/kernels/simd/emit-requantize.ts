@@ -120,6 +120,47 @@ export function emitIntegerClamp(f: FunctionBuilder, value: Local, bounds: Integ
   f.set(value);
 }
 
+/** What bytes are moved and clamped by: the zero point as int16, the bounds as bytes of the output's type, in all lanes. */
+export interface ByteBounds {
+  readonly zeroPoint: Local;
+  readonly low: Local;
+  readonly high: Local;
+}
+
+/**
+ * into = clamp(vectors + zero point) as bytes, of up to four vectors of int32; missing ones repeat the last. Narrowing
+ * saturates and the bounds lie within the type, so that what is left to do after it comes to the same, and to a quarter
+ * of the instructions.
+ */
+export function emitOutputBytes(
+  f: FunctionBuilder,
+  vectors: readonly Local[],
+  output: "int8" | "uint8",
+  { zeroPoint, low, high }: ByteBounds,
+  into: Local,
+): void {
+  const at = (index: number) => vectors[Math.min(index, vectors.length - 1)];
+  const halves = vectors.length > 2 ? [0, 2] : [0];
+  for (const half of halves) {
+    f.get(at(half));
+    f.get(at(half + 1));
+    f.op("i16x8.narrow_i32x4_s");
+    f.get(zeroPoint);
+    f.op("i16x8.add_sat_s");
+  }
+  if (halves.length === 1) {
+    f.tee(into);
+    f.get(into);
+  }
+  const isSigned = output === "int8";
+  f.op(isSigned ? "i8x16.narrow_i16x8_s" : "i8x16.narrow_i16x8_u");
+  f.get(low);
+  f.op(isSigned ? "i8x16.max_s" : "i8x16.max_u");
+  f.get(high);
+  f.op(isSigned ? "i8x16.min_s" : "i8x16.min_u");
+  f.set(into);
+}
+
 /** Packs up to four vectors of int32 into the bytes of `into`; missing vectors repeat the last. */
 export function emitNarrow(
   f: FunctionBuilder,

@@ -11,12 +11,7 @@
  */
 import type { FunctionBuilder, Local } from "../../../wasm/function-builder.ts";
 import { emitAddTo, emitAdvance, emitCopy } from "../emit-basics.ts";
-import {
-  emitHighMultiply,
-  emitIntegerClamp,
-  emitNarrow,
-  emitRequantizeSmall,
-} from "../emit-requantize.ts";
+import { emitHighMultiply, emitOutputBytes, emitRequantizeSmall } from "../emit-requantize.ts";
 import type { DepthwiseData, DepthwiseGeometry } from "./emit-depthwise.ts";
 import { CHANNEL_BLOCK } from "./pack-channels.ts";
 
@@ -192,10 +187,11 @@ function integerStage(
   operands: StageOperands,
   channels: Channels,
 ): DepthwiseStage {
+  const output = data === "qs8" ? "int8" : "uint8";
   const bounds = {
-    zeroPoint: truncated(f, operands.parameter),
-    low: truncated(f, operands.low),
-    high: truncated(f, operands.high),
+    zeroPoint: narrowed(f, operands.parameter, "int16"),
+    low: narrowed(f, operands.low, output),
+    high: narrowed(f, operands.high, output),
   };
   const wide = [f.local("v128"), f.local("v128")] as const;
   return {
@@ -204,12 +200,11 @@ function integerStage(
       const away = data === "qu8" || lanes < 8;
       if (smallSums) requantizeSmall(f, relaxed, channels, { sums, lanes, away, wide });
       else requantize(f, channels, { sums, lanes, away, wide });
-      forEachSum(sums, (sum) => emitIntegerClamp(f, sum, bounds));
       const store =
         lanes === 1 ? "v128.store8_lane" : lanes === 4 ? "v128.store32_lane" : "v128.store64_lane";
       channels.emitStores(sums.length, (pixel, address) => {
         const [first] = sums[pixel];
-        emitNarrow(f, sums[pixel], data === "qs8" ? "int8" : "uint8", first);
+        emitOutputBytes(f, sums[pixel], output, bounds, first);
         f.get(address);
         f.get(first);
         f.memLane(store, 0, 0, 0);
@@ -289,10 +284,21 @@ function emitTowardsAway(f: FunctionBuilder, p: Local): void {
   f.op("i32x4.add");
 }
 
-function truncated(f: FunctionBuilder, value: Local): Local {
+/** Whole numbers in float32, as int16 or as bytes. */
+function narrowed(f: FunctionBuilder, value: Local, to: "int16" | "int8" | "uint8"): Local {
   const vector = f.local("v128");
+  const twice = () => {
+    f.tee(vector);
+    f.get(vector);
+  };
   f.get(value);
   f.op("i32x4.trunc_sat_f32x4_s");
+  twice();
+  f.op("i16x8.narrow_i32x4_s");
+  if (to !== "int16") {
+    twice();
+    f.op(to === "int8" ? "i8x16.narrow_i16x8_s" : "i8x16.narrow_i16x8_u");
+  }
   f.set(vector);
   return vector;
 }

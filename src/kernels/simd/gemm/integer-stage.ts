@@ -4,14 +4,10 @@
  */
 import type { FunctionBuilder, Local } from "../../../wasm/function-builder.ts";
 import { emitAddTo, emitCopy } from "../emit-basics.ts";
-import {
-  emitHighMultiply,
-  emitIntegerClamp,
-  emitNarrow,
-  emitRequantizeSmall,
-} from "../emit-requantize.ts";
+import { emitHighMultiply, emitOutputBytes, emitRequantizeSmall } from "../emit-requantize.ts";
 import type { GemmCommon, GemmStage, Tile } from "./emit-gemm.ts";
 import { emitRowAddresses } from "./row-addresses.ts";
+import type { SmallSums } from "./variants.ts";
 
 /**
  * multipliers, exponents (2^(31−r)), bias: int32 per column, padded to nr. zeroPoint, low, high: int32; the bounds are
@@ -46,22 +42,23 @@ export type RowTermArguments = readonly [rowTerms: number, stride: number];
 
 export interface IntegerStageOptions {
   readonly output: "int8" | "uint8";
-  readonly smallSums: boolean;
+  readonly smallSums: SmallSums;
   readonly rowTerms: boolean;
 }
 
 export function integerStage({ output, smallSums, rowTerms }: IntegerStageOptions): GemmStage {
-  const columnCount = smallSums ? 2 : 3;
+  const isSmall = smallSums !== "no";
+  const columnCount = isSmall ? 2 : 3;
   return {
     params: Array<"i32">(columnCount + 3 + (rowTerms ? 2 : 0)).fill("i32"),
     outputBytes: 1,
-    begin(f, params, { mr, nr, isa }) {
+    begin(f, params, { mr, nr }) {
       const columns = params.slice(0, columnCount);
       const [zeroPoint, low, high, terms, stride] = params.slice(columnCount) as Local[];
       const bounds = {
-        zeroPoint: emitIntegerSplat(f, zeroPoint),
-        low: emitIntegerSplat(f, low),
-        high: emitIntegerSplat(f, high),
+        zeroPoint: emitIntegerSplat(f, "i16x8", zeroPoint),
+        low: emitIntegerSplat(f, "i8x16", low),
+        high: emitIntegerSplat(f, "i8x16", high),
       };
       const wide = [f.local("v128"), f.local("v128")] as const;
       const next = f.local("i32");
@@ -73,14 +70,13 @@ export function integerStage({ output, smallSums, rowTerms }: IntegerStageOption
         finish(tile) {
           emitRowAddresses(f, tile, { next, stride, addresses });
           emitRowTerms(f, tile, addresses);
-          if (smallSums) emitSmall(f, tile, columns, { relaxed: isa === "dot", wide });
+          if (isSmall) emitSmall(f, tile, columns, { relaxed: smallSums === "relaxed", wide });
           else emitFixed(f, tile, columns, wide);
-          for (const sum of tile.sums.flat()) emitIntegerClamp(f, sum, bounds);
-          for (const row of tile.sums) emitNarrow(f, row, output, row[0]);
+          for (const row of tile.sums) emitOutputBytes(f, row, output, bounds, row[0]);
           emitStores(f, tile);
         },
         nextPanel() {
-          for (const column of columns) emitAddTo(f, column, nr * (smallSums ? 8 : 4));
+          for (const column of columns) emitAddTo(f, column, nr * (isSmall ? 8 : 4));
         },
       };
     },
@@ -144,10 +140,10 @@ function emitSmall(
   }
 }
 
-function emitIntegerSplat(f: FunctionBuilder, value: Local): Local {
+function emitIntegerSplat(f: FunctionBuilder, lanes: "i16x8" | "i8x16", value: Local): Local {
   const vector = f.local("v128");
   f.get(value);
-  f.op("i32x4.splat");
+  f.op(`${lanes}.splat`);
   f.set(vector);
   return vector;
 }

@@ -26,6 +26,12 @@ export type GemmIsa = "simd" | "relaxed" | "dot";
 /** What packed operands look like. */
 export type GemmFormat = Pick<GemmVariant, "data" | "isa">;
 
+/**
+ * Whether integer results are made in doubles (`emitRequantizeSmall`), and there by a multiplication and an addition or by
+ * the relaxed instruction for both, which needs relaxed SIMD and gives the same: all steps are exact.
+ */
+export type SmallSums = "no" | "simd" | "relaxed";
+
 export interface GemmVariant {
   readonly name: string;
   readonly data: GemmData;
@@ -34,8 +40,7 @@ export interface GemmVariant {
   readonly mr: number;
   /** Columns of the tile, a multiple of 4. */
   readonly nr: number;
-  /** Whether integer results are made in doubles (`emitRequantizeSmall`). */
-  readonly smallSums: boolean;
+  readonly smallSums: SmallSums;
   /** Whether a tensor is added to float results, and an activation of its own follows. */
   readonly residual: boolean;
 }
@@ -43,7 +48,7 @@ export interface GemmVariant {
 /** What may differ in what becomes of the sums. */
 export type GemmFinish = Pick<GemmVariant, "smallSums" | "residual">;
 
-const PLAIN_FINISH: GemmFinish = { smallSums: false, residual: false };
+const PLAIN_FINISH: GemmFinish = { smallSums: "no", residual: false };
 
 /** Tiles worth trying: more than 16 vectors of accumulators and operands spill. */
 const TILES: readonly (readonly [mr: number, nr: number])[] = [
@@ -60,6 +65,12 @@ export function severalRows({ mr }: Pick<GemmVariant, "mr">): boolean {
   return mr > 1;
 }
 
+const SMALL_NAMES: Readonly<Record<SmallSums, string>> = {
+  no: "",
+  simd: "-small",
+  relaxed: "-small-relaxed",
+};
+
 /** What the relaxed instructions can do: a fused multiply and add of floats, dot products with int8 weights. */
 const SERVED: Readonly<Record<GemmIsa, readonly GemmData[]>> = {
   simd: ["f32", "qd8", "qd4", "qs8", "qs16", "qu16", "qi8", "qi16"],
@@ -74,7 +85,7 @@ export function gemmVariants(
   { smallSums, residual }: GemmFinish = PLAIN_FINISH,
 ): readonly GemmVariant[] {
   if (!SERVED[isa].includes(data)) return [];
-  const finish = `${smallSums ? "-small" : ""}${residual ? "-add" : ""}`;
+  const finish = `${SMALL_NAMES[smallSums]}${residual ? "-add" : ""}`;
   return TILES.map(([mr, nr]) => ({
     name: `${data}${finish}-gemm-${mr}x${nr}-${isa}`,
     data,

@@ -19,7 +19,7 @@ import {
   stepGroup,
 } from "../gemm/pack.ts";
 import { rowBlock, tileCalls } from "../gemm/tile-calls.ts";
-import type { GemmVariant } from "../gemm/variants.ts";
+import type { GemmFinish, GemmVariant } from "../gemm/variants.ts";
 import type { ActivationPass } from "./activation-pass.ts";
 import { floatKind, hybridKind } from "./float-product.ts";
 import { integerKind } from "./integer-product.ts";
@@ -55,7 +55,11 @@ export function planProduct(fast: FastRequest, request: ProductRequest): Product
   const kind = kindOf(fast, request);
   if (kind === undefined) return undefined;
   const { n, k } = request;
-  const finish = { smallSums: kind.smallSums, residual: request.residual !== undefined };
+  const { relaxed } = fast.features;
+  const finish: GemmFinish = {
+    smallSums: !kind.smallSums ? "no" : relaxed ? "relaxed" : "simd",
+    residual: request.residual !== undefined,
+  };
   const variant = chooseGemm(kind.data, request, fast.features, finish);
   const { rowSums } = kind;
   const lay = (region: Region) => ({
