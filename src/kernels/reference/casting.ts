@@ -39,7 +39,7 @@ function reader(dtype: DType): (stored: never) => number | bigint {
 /**
  * How a value is stored: floats are cut off toward zero for integers; integers wrap. Beyond its range float32 saturates
  * for int16, uint8 and int32; other conversions from floats go through a wider integer and wrap, as the official
- * interpreter's do.
+ * interpreter's do in what `groupWriter` leaves.
  */
 function writer(from: DType, to: DType): ((value: number | bigint) => unknown) | undefined {
   switch (to) {
@@ -68,6 +68,31 @@ function writer(from: DType, to: DType): ((value: number | bigint) => unknown) |
 }
 
 const SATURATED: readonly DType[] = ["int32", "int16", "uint8"];
+
+/** How many elements the official vector code takes at a time where it casts to integers of 8 or 16 bits. */
+const GROUP_LENGTHS: Readonly<Partial<Record<DType, number>>> = {
+  float32: 32,
+  float64: 16,
+  float16: 16,
+  bfloat16: 8,
+};
+
+/**
+ * How floats become integers of 8 or 16 bits in whole groups of elements: by way of int32, which is saturated and not
+ * wrapped. On the way from float16 and float64 to uint8 it is read as an int16 in between, so that 32768 and more become
+ * 0. Undefined where groups are stored as other elements are.
+ */
+function groupWriter(from: DType, to: DType): ((value: number | bigint) => unknown) | undefined {
+  const range = INTEGER_RANGES[to];
+  const isNarrow = range !== undefined && range[1] < 2 ** 16 && to !== "int4";
+  const saturatesAlways = from === "float32" && SATURATED.includes(to);
+  if (!isNarrow || saturatesAlways || GROUP_LENGTHS[from] === undefined) return undefined;
+  const most = to === "uint8" && (from === "float16" || from === "float64") ? 32767 : Infinity;
+  return (value) => {
+    const integer = toInt32(value);
+    return integer > most ? 0 : saturate(integer, range, false);
+  };
+}
 
 function saturate(
   value: number,
@@ -104,13 +129,18 @@ const CAST: Kernel = {
     const read = reader(from);
     const write = writer(from, to);
     if (write === undefined) throw unsupported(node, `from ${from} to ${to}`);
+    const writeInGroup = groupWriter(from, to) ?? write;
+    const groupLength = GROUP_LENGTHS[from] ?? 1;
     const [unitsIn, unitsOut] = [unitsPerElement(from), unitsPerElement(to)];
     return (inputs, outputs) => {
       const x = elementsOf(inputs[0]) as Elements<never>;
       const output = present(outputs[0]);
       const out = writableElementsOf(output);
-      for (let i = 0; i * unitsIn < x.length; i++) {
-        out[i * unitsOut] = write(read(x[i * unitsIn]));
+      const count = x.length / unitsIn;
+      const grouped = count - (count % groupLength);
+      for (let i = 0; i < count; i++) {
+        const store = i < grouped ? writeInGroup : write;
+        out[i * unitsOut] = store(read(x[i * unitsIn]));
         // A complex result has an imaginary part: the input's, or none.
         if (unitsOut === 2) out[2 * i + 1] = unitsIn === 2 ? x[2 * i + 1] : 0;
       }
@@ -138,7 +168,8 @@ const FAKE_QUANT: Kernel = {
     return (inputs, outputs) => {
       const [x, out] = [numbersOf(inputs[0]), numbersOf(outputs[0])];
       for (let i = 0; i < out.length; i++) {
-        const clamped = Math.min(grid.max, Math.max(grid.min, x[i]));
+        // What is not above the lowest value is the lowest, NaN among it.
+        const clamped = x[i] > grid.min ? Math.min(grid.max, x[i]) : grid.min;
         const steps = roundHalfAway(fround(fround(clamped - grid.min) * inverse));
         out[i] = fround(steps * grid.scale) + grid.min;
       }

@@ -126,10 +126,11 @@ const EMITTERS: Readonly<Record<UnaryOp, EmitUnary>> = {
     f.op("f32x4.max");
     emitSplatConstant(f, 6);
     f.op("f32x4.min");
+    // As in the reference: x·(1/6) first, which does not overflow.
     f.get(x);
+    emitSplatConstant(f, Math.fround(1 / 6));
     f.op("f32x4.mul");
-    emitSplatConstant(f, 6);
-    f.op("f32x4.div");
+    f.op("f32x4.mul");
   },
   gelu: emitGelu,
   "gelu-exact": ({ f, x, scratch }) => emitExactGelu(f, x, scratch),

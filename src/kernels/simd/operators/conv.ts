@@ -3,10 +3,11 @@
  * strip by strip. Hybrid and integer convolutions turn one image at a time into int16 (q − zero point), so that padding
  * is 0 and nothing has to be corrected, or into bytes, whose padding is the zero point.
  */
+import { elementCount } from "../../../base/shape.ts";
 import { optionsOf } from "../../options.ts";
 import { type ConvGeometry, convGeometry, isPerChannel } from "../../reference/conv.ts";
 import { finiteRange } from "../../reference/output-stage.ts";
-import { inputAt } from "../../require.ts";
+import { inputAt, outputAt } from "../../require.ts";
 import {
   addressOf,
   type FastKernel,
@@ -52,6 +53,7 @@ interface ConvMatrix {
 
 export const fastConv: FastKernel = (request) => {
   const { node, residual } = request;
+  if (elementCount(outputAt(node, 0).shape) === 0) return undefined;
   const geometry = convGeometry(node);
   const isWide = inputAt(node, 0).dtype === "int16";
   if (geometry.groups !== 1 || isWide) return fastGroupedConv(request);
