@@ -130,6 +130,19 @@ it("pairs of quantized integers agree to the bit over every broadcast and for sc
   );
 });
 
+it("extremes of integers agree over every broadcast", async () => {
+  const types = fc.constantFrom(...(["int8", "uint8", "int16", "int32"] as const));
+  const operators = fc.constantFrom("MAXIMUM" as const, "MINIMUM" as const);
+  await fc.assert(
+    fc.asyncProperty(operators, types, broadcasts, async (op, dtype, [a, b]) => {
+      const operands = [{ shape: a, dtype }, withConstant({ shape: b, dtype }, dtype !== "int32")];
+      const output = { shape: [1], dtype };
+      await expectAgreement(oneOperatorModel(op, undefined, operands, output), true);
+    }),
+    { ...RUNS, numRuns: 100 },
+  );
+});
+
 it("comparisons agree over every broadcast", async () => {
   const operators = fc.constantFrom<BuiltinOperatorName>(
     ...(["EQUAL", "NOT_EQUAL", "GREATER", "GREATER_EQUAL", "LESS", "LESS_EQUAL"] as const),

@@ -8,6 +8,13 @@ import { optionsOf } from "../../options.ts";
 import { clampRange } from "../../reference/activation.ts";
 import { inputAt } from "../../require.ts";
 import { type BinaryOp, binaryName, emitBinary } from "../elementwise/emit-binary.ts";
+import {
+  type ExtremumVariant,
+  emitExtremum,
+  extremumBytes,
+  extremumName,
+  isExtremumType,
+} from "../elementwise/emit-extremum.ts";
 import type { FastKernel, FastKernelTable } from "../fast-kernel.ts";
 import { fastBytePair } from "./pair-lookup.ts";
 import { planPairs } from "./pair-plan.ts";
@@ -33,6 +40,20 @@ function fastBinary(
   };
 }
 
+/** Compares stored integers, which all have one scale. */
+function fastExtremum(wanted: ExtremumVariant["wanted"]): FastKernel {
+  return (request) => {
+    const { dtype } = inputAt(request.node, 0);
+    if (!isExtremumType(dtype)) return undefined;
+    const bytes = extremumBytes(dtype);
+    return planPairs(request, { operand: bytes, result: bytes }, (repeated) => {
+      const variant = { wanted, dtype, repeated };
+      const name = extremumName(variant);
+      return { name, emit: (module) => emitExtremum(module, variant), rest: [] };
+    });
+  };
+}
+
 /** The first of two kernels that serves an operator. */
 function either(first: FastKernel, second: FastKernel): FastKernel {
   return (request) => first(request) ?? second(request);
@@ -51,8 +72,8 @@ export const ARITHMETIC_KERNELS: FastKernelTable = {
   SUB: either(fastBinary("sub", subActivation), fastQuantizedPair("sub", subOptions)),
   MUL: either(fastBinary("mul", mulActivation), fastQuantizedPair("mul", mulOptions)),
   DIV: either(fastBinary("div", divActivation), fastBytePair),
-  MAXIMUM: either(fastBinary("max"), fastBytePair),
-  MINIMUM: either(fastBinary("min"), fastBytePair),
+  MAXIMUM: either(fastBinary("max"), fastExtremum("max")),
+  MINIMUM: either(fastBinary("min"), fastExtremum("min")),
   PRELU: either(fastBinary("prelu"), fastBytePair),
   SQUARED_DIFFERENCE: either(fastBinary("difference-squared"), fastBytePair),
 };
