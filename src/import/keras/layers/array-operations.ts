@@ -5,15 +5,16 @@ import { broadcast, flag, int, ints, type Symbolic, type } from "../node-writer.
 import { concat } from "./merge.ts";
 import { asTensor, operand, option, plainValue } from "./operations.ts";
 
-const onlyOperand = (call: LayerCall): Symbolic =>
+export const onlyOperand = (call: LayerCall): Symbolic =>
   asTensor(call, operand(call, 0, ["x"]), undefined);
 
 /** An axis counted from the front. */
-function axisOf(call: LayerCall, rank: number, fallback: number): number {
+export function axisOf(call: LayerCall, rank: number, fallback: number): number {
   return wholeAxis(call, option(call, "axis") ?? fallback, rank);
 }
 
-function wholeAxis({ config }: LayerCall, axis: Json, rank: number): number {
+/** @throws {FormatError} for what is no axis of `rank` dimensions, or no place among `rank`. */
+export function wholeAxis({ config }: LayerCall, axis: Json, rank: number): number {
   if (typeof axis !== "number" || !Number.isInteger(axis) || axis < -rank || axis >= rank) {
     throw config.wrong(`axis ${describe(axis)}`, `an axis of ${rank} dimensions`);
   }
