@@ -102,7 +102,7 @@ describe("complex numbers", () => {
 });
 
 describe("operations without an operator of their own", () => {
-  it.each(["block_gru_cell", "image_disguises", "matrix_disguises", "joined_list"])(
+  it.each(["block_gru_cell", "image_disguises", "matrix_disguises", "joined_list", "scanned_list"])(
     "in %s are put together from others",
     async (name) => {
       const { model } = await convertFixture(name);

@@ -73,8 +73,11 @@ const listFromTensor: TypeRule = (typed) => {
   return handle({ element: { dtype, shape: shape?.slice(1) }, length: shape?.[0] ?? -1 });
 };
 
+/** A list that something was written to before the loop is a tensor already, and stays one. */
 const listSetItem: TypeRule = (typed) => {
-  const list = inputType(typed, 0).list;
+  const target = inputType(typed, 0);
+  if (target.dtype !== "variant") return [target];
+  const { list } = target;
   const { dtype, shape } = inputType(typed, 2);
   return handle({
     element: { dtype, shape: refine(list?.element.shape, shape) },
