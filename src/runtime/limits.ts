@@ -15,8 +15,11 @@ export const MAX_ARENA_BYTES: number = 2 ** 32;
 /** Subgraphs that call subgraphs: deeper nests than any converter writes would exhaust the stack. */
 export const MAX_CALL_DEPTH = 64;
 
-/** Bytes of one element where the type itself does not say: a string is a reference, a resource an int32 handle. */
-const REFERENCE_BYTES = 4;
+/** Bytes of a resource's handle, an int32. */
+const HANDLE_BYTES = 4;
+
+/** About what a string takes in the engine's heap, which ends the process where it is full. */
+const STRING_BYTES = 128;
 
 /**
  * Bytes that a tensor of that type and shape takes.
@@ -33,7 +36,8 @@ export function checkedByteLength(where: string, dtype: DType, shape: Shape): nu
     });
   }
   const count = elementCount(shape);
-  const byteLength = byteLengthOf(dtype, count) ?? count * REFERENCE_BYTES;
+  const byteLength =
+    byteLengthOf(dtype, count) ?? count * (dtype === "string" ? STRING_BYTES : HANDLE_BYTES);
   if (byteLength <= MAX_TENSOR_BYTES) return byteLength;
   throw new LimitError({
     where,
