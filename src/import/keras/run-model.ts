@@ -6,6 +6,7 @@ import {
   type CallArgument,
   inputOf,
   type LayerCall,
+  type LayerWeights,
   tensorArgument,
   tensorsOf,
   unsupported,
@@ -152,7 +153,15 @@ function callLayer(
   }
   const translate = findTranslation(layer);
   if (translate === undefined) throw unsupported(layer.config, `layer ${layer.className}`);
-  return passMask(call, [translate({ ...call, weights: weights.layer(layer) })].flat());
+  const own = weights.layer(layer);
+  refuseAdapters(layer, own);
+  return passMask(call, [translate({ ...call, weights: own })].flat());
+}
+
+/** Legacy files keep the kernel of a LoRA layer and its low-rank factors apart; archives have their sum. */
+function refuseAdapters({ config }: LayerSpec, { count }: LayerWeights): void {
+  if (!config.has("lora_rank") || count < 3) return;
+  throw unsupported(config, "LoRA weights beside the kernel", "Save the model as a .keras file");
 }
 
 /**
