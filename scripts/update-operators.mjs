@@ -16,7 +16,7 @@ const TYPED_OPERAND = {
   ...{ CONV_3D_TRANSPOSE: 2, HASHTABLE_LOOKUP: 2, EMBEDDING_LOOKUP_SPARSE: 4 },
 };
 
-/** Types of operators that whole models cover and single cases do not; "a × b" is activations and weights. */
+/** Types of operators that whole models cover, and single cases at most in part; "a × b" is activations and weights. */
 const PRODUCT = "float32, float32 × int8 / uint8 / int4, int8 × int8 / int4, uint8, int16 × int8";
 const SEQUENCE = "float32, float32 × int8 / uint8";
 const COVERED_BY_MODELS = {
@@ -87,9 +87,10 @@ function rank(type) {
 }
 
 function typesOf(op, recorded) {
-  const types = recorded.get(op);
-  if (types === undefined) return COVERED_BY_MODELS[op] ?? "";
-  return [...types].sort((a, b) => rank(a) - rank(b) || (a < b ? -1 : 1)).join(", ");
+  if (op in COVERED_BY_MODELS) return COVERED_BY_MODELS[op];
+  return [...(recorded.get(op) ?? [])]
+    .sort((a, b) => rank(a) - rank(b) || (a < b ? -1 : 1))
+    .join(", ");
 }
 
 function document() {
