@@ -25,11 +25,13 @@ const USUAL_SPEEDS: Speeds = {
   simd: [16, 22, 23, 22, 20, 17],
   relaxed: [9, 17, 26, 31, 21, 17],
   dot: [25, 45, 80, 95, 70, 75],
+  dot4: [15, 25, 40, 44, 36, 38],
 };
 const USUAL_WIDE_SPEEDS: Speeds = {
   simd: [18, 29, 33, 30, 39, 39],
   relaxed: [9, 17, 33, 42, 44, 52],
   dot: [30, 60, 105, 149, 145, 172],
+  dot4: [15, 25, 40, 44, 36, 38],
 };
 
 /**
@@ -47,7 +49,14 @@ const MIN_ROWS = 4;
 /** The instruction set that serves a data kind best where `features` are there. */
 export function gemmIsa(data: GemmData, features: FastFeatures): GemmIsa {
   if (features.dot !== undefined && gemmVariants(data, "dot").length > 0) return "dot";
+  if (features.dot4 !== undefined && gemmVariants(data, "dot4").length > 0) return "dot4";
   return features.relaxed && gemmVariants(data, "relaxed").length > 0 ? "relaxed" : "simd";
+}
+
+/** What the activations of a product are where they stay bytes; undefined where they do not. */
+export function byteActivations(data: GemmData, features: FastFeatures): FastFeatures["dot"] {
+  const isa = gemmIsa(data, features);
+  return isa === "dot" || isa === "dot4" ? features[isa] : undefined;
 }
 
 /** The fastest tile for a product. */

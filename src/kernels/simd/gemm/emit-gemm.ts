@@ -12,7 +12,7 @@ import { floatStage, hybridStage } from "./float-stage.ts";
 import { integerStage } from "./integer-stage.ts";
 import { NIBBLE_BIAS, stepBytes } from "./pack.ts";
 import { sumStage } from "./sum-stage.ts";
-import type { GemmVariant } from "./variants.ts";
+import { type GemmVariant, keepsBytes } from "./variants.ts";
 
 /**
  * The parameters that every stage's function starts with. Addresses and strides in bytes.
@@ -39,6 +39,8 @@ export interface Tile {
   /** One vector of weights (or of anything that belongs to columns) per column vector. */
   readonly columns: readonly Local[];
   readonly value: Local;
+  /** int16 ones, which add up pairs of int16; for `dot4` alone. */
+  readonly ones: Local | undefined;
   /** Address of each row of C. */
   readonly outputs: readonly Local[];
   /** Rows of the block from this tile on. */
@@ -141,10 +143,19 @@ function makeTile(
     sums: Array.from({ length: variant.mr }, vectors),
     columns: vectors(),
     value: f.local("v128"),
+    ones: variant.isa === "dot4" ? emitOnes(f) : undefined,
     outputs: Array.from({ length: variant.mr }, () => f.local("i32")),
     rowsLeft,
     columnsLeft,
   };
+}
+
+function emitOnes(f: FunctionBuilder): Local {
+  const ones = f.local("v128");
+  f.i32(1);
+  f.op("i16x8.splat");
+  f.set(ones);
+  return ones;
 }
 
 /** pointers[i] = row i from `start` on; a row that is not there repeats the one before. */
@@ -204,7 +215,7 @@ function emitStep(
     f.mem("v128.load32_splat", 0, 1);
     f.set(value);
     columns.forEach((column, index) => {
-      emitMultiplyAdd(f, variant, value, column, sums[rowIndex][index]);
+      emitMultiplyAdd(f, tile, column, sums[rowIndex][index]);
     });
     emitAddTo(f, row, 4);
   });
@@ -231,12 +242,12 @@ function emitNibbles(
   for (let index = 0; index < columns.length; index += 2) {
     const [low, high] = [columns[index], columns[index + 1]] as const;
     f.get(weights);
-    if (isa === "dot") f.mem("v128.load", 8 * index, 0);
+    if (keepsBytes(isa)) f.mem("v128.load", 8 * index, 0);
     else f.mem("v128.load8x8_u", 4 * index, 0);
     f.set(high);
     for (const [half, column] of [low, high].entries()) {
       f.get(high);
-      if (isa === "dot") emitBiasedNibble(f, half);
+      if (keepsBytes(isa)) emitBiasedNibble(f, half);
       else emitSignedNibble(f, half);
       f.set(column);
     }
@@ -265,8 +276,7 @@ function emitBiasedNibble(f: FunctionBuilder, half: number): void {
 
 function emitMultiplyAdd(
   f: FunctionBuilder,
-  variant: GemmVariant,
-  value: Local,
+  { variant, value, ones }: Tile,
   column: Local,
   sum: Local,
 ): void {
@@ -275,6 +285,14 @@ function emitMultiplyAdd(
     f.get(value);
     f.get(sum);
     f.op("i32x4.relaxed_dot_i8x16_i7x16_add_s");
+  } else if (ones !== undefined) {
+    f.get(sum);
+    f.get(column);
+    f.get(value);
+    f.op("i16x8.relaxed_dot_i8x16_i7x16_s");
+    f.get(ones);
+    f.op("i32x4.dot_i16x8_s");
+    f.op("i32x4.add");
   } else if (variant.isa === "relaxed") {
     f.get(value);
     f.get(column);

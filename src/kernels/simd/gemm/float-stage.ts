@@ -6,7 +6,7 @@ import type { FunctionBuilder, Local } from "../../../wasm/function-builder.ts";
 import { emitAddTo, emitCopy, emitSplat } from "../emit-basics.ts";
 import type { GemmCommon, GemmStage, Tile } from "./emit-gemm.ts";
 import { emitRowAddresses } from "./row-addresses.ts";
-import type { GemmIsa } from "./variants.ts";
+import { type GemmIsa, keepsBytes } from "./variants.ts";
 
 /** bias: float32 per column, padded to nr. low, high: bounds of the fused activation, ∓Infinity for none. */
 export type FloatGemm = (
@@ -30,7 +30,7 @@ export type HybridGemm = (
 ) => void;
 
 /**
- * The same for `dot`. columnSums: int32 per column, padded to nr. zeroDistance: from a row's scale to its zero point,
+ * The same for `dot` and `dot4`. columnSums: int32 per column, padded to nr. zeroDistance: from a row's scale to its zero point,
  * an int32.
  */
 export type HybridDotGemm = (
@@ -67,7 +67,7 @@ export function floatStage(residual: boolean): GemmStage {
 }
 
 export function hybridStage(isa: GemmIsa, residual: boolean): GemmStage {
-  const keepsZero = isa === "dot";
+  const keepsZero = keepsBytes(isa);
   const own = ["i32", "i32", "i32", "i32", "f32", "f32"] as const;
   const zeros = keepsZero ? (["i32", "i32"] as const) : [];
   return {

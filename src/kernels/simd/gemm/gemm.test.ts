@@ -15,7 +15,13 @@ import {
   packNibbles,
   stepGroup,
 } from "./pack.ts";
-import { type GemmVariant, gemmVariants, type SmallSums } from "./variants.ts";
+import {
+  type GemmIsa,
+  type GemmVariant,
+  gemmVariants,
+  keepsBytes,
+  type SmallSums,
+} from "./variants.ts";
 
 /** Small deterministic generator of uniform values in [0, 1). */
 function random(seed: number): () => number {
@@ -32,11 +38,16 @@ const ZERO_POINT = 5;
 /** Of weights in `qu8`. */
 const WEIGHT_ZERO = 3;
 
-/** The relaxed forms are not tested where the engine has no relaxed SIMD. */
-const SMALL_SUMS: readonly SmallSums[] = probeFeatures()?.relaxed ? ["simd", "relaxed"] : ["simd"];
+const FEATURES = probeFeatures();
 
-/** What this engine's relaxed dot product is exact for; its variants are not tested where there is nothing. */
-const DOT = probeFeatures()?.dot;
+/** The relaxed forms are not tested where the engine has no relaxed SIMD. */
+const SMALL_SUMS: readonly SmallSums[] = FEATURES?.relaxed ? ["simd", "relaxed"] : ["simd"];
+
+/** The instruction sets of this engine: relaxed dot products where they are exact for something. */
+const ISAS: readonly GemmIsa[] = [
+  "simd",
+  ...(["dot", "dot4"] as const).filter((isa) => FEATURES?.[isa] !== undefined),
+];
 
 const SHAPES = [
   [1, 1, 1],
@@ -68,12 +79,16 @@ interface Problem {
 /** Bounds of the activation behind the residual. */
 const RESIDUAL_BOUNDS = { low: -1, high: 1.5 };
 
-/** Smallest and largest stored activation of products of bytes. */
-const STORED = DOT === "uint8" ? ([0, 255] as const) : ([-128, 127] as const);
+interface StoredRows {
+  readonly m: number;
+  readonly k: number;
+  readonly sameZero: boolean;
+}
 
 /** Activations of products of bytes: anything that can be stored, less a zero point that can be stored. */
-function storedRows(m: number, k: number, next: () => number, sameZero: boolean) {
-  const stored = () => STORED[0] + Math.floor(next() * (STORED[1] - STORED[0] + 1));
+function storedRows(type: "int8" | "uint8", { m, k, sameZero }: StoredRows, next: () => number) {
+  const least = type === "uint8" ? 0 : -128;
+  const stored = () => least + Math.floor(next() * 256);
   const first = stored();
   const zeroPoints = Int32Array.from({ length: m }, () => (sameZero ? first : stored()));
   const a = Int16Array.from({ length: m * k }, (_, at) => {
@@ -101,8 +116,10 @@ function problem({ data, isa, smallSums }: GemmVariant, m: number, n: number, k:
         : Int16Array.from({ length: m * k }, integer(255)),
     zeroPoints: new Int32Array(m),
   };
+  const type = isa === "dot" || isa === "dot4" ? FEATURES?.[isa] : undefined;
+  const sameZero = data === "qs8" || data === "qu8";
   return {
-    ...(isa === "dot" ? storedRows(m, k, next, data === "qs8" || data === "qu8") : centered),
+    ...(type === undefined ? centered : storedRows(type, { m, k, sameZero }, next)),
     weights,
     scales: Float32Array.from({ length: n }, () => next() / 100),
     rowScales: Float32Array.from({ length: m }, () => next() / 10),
@@ -199,7 +216,7 @@ async function run(
     call(...common, ...stage, ...residual);
   } else if (variant.data === "qd8" || variant.data === "qd4") {
     const scales = [place(data.scales), place(data.rowScales), 4, place(data.bias)] as const;
-    if (variant.isa === "dot") {
+    if (keepsBytes(variant.isa)) {
       const zeroDistance = place(data.zeroPoints) - scales[1];
       const sums = place(columnSums(integerWeights(data), n, k));
       const stage: StageOf<HybridDotGemm> = [...scales, low, high, sums, zeroDistance];
@@ -296,7 +313,7 @@ function rowsOf(
 ): ArrayBufferView {
   if (variant.data === "f32") return a;
   const width = gemmSteps(variant, k) * stepGroup(variant);
-  const rows = new (variant.isa === "dot" ? Int8Array : Int16Array)(m * width).fill(99);
+  const rows = new (keepsBytes(variant.isa) ? Int8Array : Int16Array)(m * width).fill(99);
   for (let row = 0; row < m; row++) {
     for (let index = 0; index < k; index++) {
       rows[row * width + index] = a[row * k + index] + (zeroPoints[row] ?? 0);
@@ -304,8 +321,6 @@ function rowsOf(
   }
   return rows;
 }
-
-const ISAS = DOT === undefined ? (["simd"] as const) : (["simd", "dot"] as const);
 
 const variants = ISAS.flatMap((isa) => [
   ...(["f32", "qd8", "qd4"] as const).flatMap((data) => [

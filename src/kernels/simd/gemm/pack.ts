@@ -3,12 +3,12 @@
  * inner loop after the other. Columns beyond n and steps beyond k are zero, so tiles need no column or k remainder. Nothing
  * else is written twice: the first touch of a page of memory costs as much as packing what is on it.
  */
-import type { GemmFormat, GemmVariant } from "./variants.ts";
+import { type GemmFormat, type GemmVariant, keepsBytes } from "./variants.ts";
 
 /** How many k one step of the inner loop takes: as many as fit into 32 bits of A. */
 export function stepGroup({ data, isa }: GemmFormat): number {
   if (data === "f32") return 1;
-  return isa === "dot" ? 4 : 2;
+  return keepsBytes(isa) ? 4 : 2;
 }
 
 /** Steps of the inner loop. */

@@ -12,16 +12,17 @@
  * - `qi8`, `qi16`: int16 activations × int8 or int16 weights; results are the int32 sums.
  * - `qu8`: uint8 activations × weights of uint8 − 128, whose zero point comes in as a term per row, to uint8.
  *
- * With the isa `dot`, activations keep their zero point and stay bytes, four of which are multiplied with four int8
+ * With `dot` and `dot4`, activations keep their zero point and stay bytes, four of which are multiplied with four int8
  * weights by one instruction. The stage takes zero point × sum of weights off each column, so the sums are the same.
  */
 
 export type GemmData = "f32" | "qd8" | "qd4" | "qs8" | "qs16" | "qu16" | "qu8" | "qi8" | "qi16";
 /**
  * `simd` is the baseline and rounds after every product; `relaxed` may fuse multiply and add; `dot` needs a relaxed dot
- * product of bytes that a probe found to be exact (`../probe.ts`).
+ * product of bytes that a probe found to be exact (`../probe.ts`); `dot4` one whose sums are int16, exact for weights of 4
+ * bits.
  */
-export type GemmIsa = "simd" | "relaxed" | "dot";
+export type GemmIsa = "simd" | "relaxed" | "dot" | "dot4";
 
 /** What packed operands look like. */
 export type GemmFormat = Pick<GemmVariant, "data" | "isa">;
@@ -60,6 +61,11 @@ const TILES: readonly (readonly [mr: number, nr: number])[] = [
   [4, 16],
 ];
 
+/** Whether activations keep their zero point and stay bytes, four of which are multiplied with four weights at a time. */
+export function keepsBytes(isa: GemmIsa): boolean {
+  return isa === "dot" || isa === "dot4";
+}
+
 /** Whether each weight that is loaded serves several rows. */
 export function severalRows({ mr }: Pick<GemmVariant, "mr">): boolean {
   return mr > 1;
@@ -76,6 +82,7 @@ const SERVED: Readonly<Record<GemmIsa, readonly GemmData[]>> = {
   simd: ["f32", "qd8", "qd4", "qs8", "qs16", "qu16", "qi8", "qi16"],
   relaxed: ["f32"],
   dot: ["qd8", "qd4", "qs8", "qu8"],
+  dot4: ["qd4"],
 };
 
 /** All variants of a data kind on an instruction set; none where it has no use for that set. */

@@ -6,7 +6,7 @@ import { clampRange } from "../../reference/activation.ts";
 import { channelScales } from "../../reference/output-stage.ts";
 import { hybridWeights } from "../../reference/weights.ts";
 import type { FastRequest } from "../fast-kernel.ts";
-import { gemmIsa } from "../gemm/choose.ts";
+import { byteActivations } from "../gemm/choose.ts";
 import type {
   FloatGemm,
   HybridDotGemm,
@@ -76,7 +76,7 @@ export function hybridKind(
 ): ProductKind {
   const { min, max } = floatRange(node, activation);
   const data = filter.dtype === "int4" ? "qd4" : "qd8";
-  const dot = gemmIsa(data, features) === "dot" ? features.dot : undefined;
+  const dot = byteActivations(data, features);
   const columns: StageColumn[] = [channelScales(node, filter, n), floatBias(bias, n)];
   if (dot !== undefined) columns.push(columnSums(hybridWeights(filter), n, k));
   return {
