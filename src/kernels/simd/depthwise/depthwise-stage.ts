@@ -183,7 +183,7 @@ function storeWords(
 
 function integerStage(
   f: FunctionBuilder,
-  { data, smallSums, relaxed }: DepthwiseGeometry,
+  { data, smallSums, relaxed, dropsNegatives }: DepthwiseGeometry,
   operands: StageOperands,
   channels: Channels,
 ): DepthwiseStage {
@@ -197,7 +197,7 @@ function integerStage(
   return {
     ...channels,
     finish(sums, lanes) {
-      const away = data === "qu8" || lanes < 8;
+      const away = !dropsNegatives && (data === "qu8" || lanes < 8);
       if (smallSums) requantizeSmall(f, relaxed, channels, { sums, lanes, away, wide });
       else requantize(f, channels, { sums, lanes, away, wide });
       const store =
@@ -216,7 +216,7 @@ function integerStage(
 interface Requantized {
   readonly sums: readonly (readonly Local[])[];
   readonly lanes: number;
-  /** Whether ties of the second rounding go away from zero. */
+  /** Whether ties of the second rounding go away from zero, which only negative values notice. */
   readonly away: boolean;
   readonly wide: readonly [Local, Local];
 }

@@ -226,9 +226,12 @@ const BOUNDS = {
   qs8: [
     [-128, 127],
     [-3, 100],
+    [ZERO_POINT, 127],
   ],
   qu8: [
     [0, 255],
+    [3, 100],
+    [ZERO_POINT, 255],
     [9, 100],
   ],
   qi16: [[-Infinity, Infinity]],
@@ -266,8 +269,10 @@ describe.each(KINDS)("%s depthwise, relaxed %s, small sums %s", (kind, relaxed, 
   it.each(CASES)("equals the definition exactly: %s", async (_, shape) => {
     const data = dataFor(shape, kind);
     for (const bounds of BOUNDS[kind]) {
-      const code = { data: kind, relaxed, smallSums, channelStep: channelStep(shape.channels) };
-      const g = { ...shape, ...code };
+      const isByte = kind === "qs8" || kind === "qu8";
+      const dropsNegatives = isByte && bounds[0] >= ZERO_POINT;
+      const code = { data: kind, relaxed, smallSums, dropsNegatives };
+      const g = { ...shape, ...code, channelStep: channelStep(shape.channels) };
       const out = await run(shape, g, data, bounds, bounds[0] === 0 ? 1 : 2);
       expect(out).toEqual([...define(shape, kind, data, bounds[0], f(bounds[1])), 77]);
     }
@@ -279,7 +284,7 @@ it("has one function for all numbers of channels that are multiples of eight", (
     const shape = shapeOf(channels, [7, 7], [3, 3], 1, 1, "same");
     const module = new ModuleBuilder();
     module.importMemory("env", "memory", { initial: 1 });
-    const g = { data: "f32", relaxed: false, smallSums: false } as const;
+    const g = { data: "f32", relaxed: false, smallSums: false, dropsNegatives: false } as const;
     emitDepthwise(module, { ...shape, ...g, channelStep: channelStep(channels) });
     return module.finish().join();
   });

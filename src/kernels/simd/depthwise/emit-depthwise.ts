@@ -25,6 +25,11 @@ export interface DepthwiseGeometry {
   readonly relaxed: boolean;
   /** Whether sums of qs8 and qu8 are requantized in doubles (`emitRequantizeSmall`). */
   readonly smallSums: boolean;
+  /**
+   * Whether the lower bound of qs8 and qu8 is not below the zero point, as behind RELU: how negative values are rounded
+   * then makes no difference.
+   */
+  readonly dropsNegatives: boolean;
   readonly kernelHeight: number;
   readonly kernelWidth: number;
   readonly strideWidth: number;
@@ -44,7 +49,7 @@ export function channelStep(channels: number): ChannelStep {
 export function depthwiseName(g: DepthwiseGeometry): string {
   const { kernelHeight, kernelWidth, strideWidth, dilationWidth } = g;
   const shape = `${kernelHeight}x${kernelWidth}s${strideWidth}d${dilationWidth}c${g.channelStep}`;
-  const data = g.smallSums ? `${g.data}-small` : g.data;
+  const data = `${g.data}${g.smallSums ? "-small" : ""}${g.dropsNegatives ? "-relu" : ""}`;
   return `${data}-dwconv-${shape}-${g.relaxed ? "relaxed" : "simd"}`;
 }
 

@@ -24,6 +24,8 @@ export interface DepthwiseKind {
   readonly columns: readonly StageColumn[];
   /** Whether integer sums are small enough for doubles. */
   readonly smallSums: boolean;
+  /** Whether no result lies below the zero point. */
+  readonly dropsNegatives: boolean;
   readonly pass: ActivationPass | undefined;
   /** Bytes of an element of input and output. */
   readonly elementBytes: 1 | 2 | 4;
@@ -96,10 +98,12 @@ function floatBias({ bias, channels }: Operands): Float32Array {
   return bias?.data instanceof Float32Array ? bias.data : new Float32Array(channels);
 }
 
+const PLAIN_CODE = { smallSums: false, dropsNegatives: false } as const;
+
 /** The stage's numbers for float results. */
 function clampOf({ node, activation }: Operands) {
   const { min, max } = finiteRange(node, activation);
-  return { low: min, high: max, zeroPoint: 0, elementBytes: 4, smallSums: false } as const;
+  return { low: min, high: max, zeroPoint: 0, elementBytes: 4, ...PLAIN_CODE } as const;
 }
 
 function byteKind(operands: Operands, type: ByteType): DepthwiseKind | undefined {
@@ -121,6 +125,7 @@ function byteKind(operands: Operands, type: ByteType): DepthwiseKind | undefined
         ? [requantization.multipliers, requantization.exponents, integerBias]
         : [doubles.factors, doubles.offsets, doubles.steps],
     smallSums: doubles !== undefined,
+    dropsNegatives: low >= zeroPoint,
     pass: wideningPass("float32", type, inputZero),
     elementBytes: 1,
     zeroPoint,
@@ -151,7 +156,7 @@ function wideKind({
   if (product === undefined) return undefined;
   const { weights, sumBias, finish } = product;
   return {
-    ...{ data: "qi16", weights, columns: [sumBias], smallSums: false, pass: wordPass() },
-    ...{ elementBytes: 2, zeroPoint: 0, low: 0, high: 0, finish },
+    ...{ data: "qi16", weights, columns: [sumBias], pass: wordPass() },
+    ...{ elementBytes: 2, zeroPoint: 0, low: 0, high: 0, finish, ...PLAIN_CODE },
   };
 }

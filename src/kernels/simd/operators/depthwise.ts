@@ -28,9 +28,10 @@ export const fastDepthwise: FastKernel = (request) => {
   const kind = depthwiseKind(request, channels, fused_activation_function);
   if (kind === undefined) return undefined;
   const shape = shapeOf(geometry);
-  const { data, smallSums } = kind;
+  const { data, smallSums, dropsNegatives } = kind;
   const { relaxed } = request.features;
-  const code = { ...shape, data, smallSums, relaxed, channelStep: channelStep(channels) };
+  const step = channelStep(channels);
+  const code = { ...shape, data, smallSums, dropsNegatives, relaxed, channelStep: step };
   const name = depthwiseName(code);
   const layConstants = (region: Region) => ({
     weights: region.take(packedChannels(taps, channels) * 4),
