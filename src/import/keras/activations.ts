@@ -22,7 +22,7 @@ export function applyActivation(
   return activation(writer, path, x, kerasVersion);
 }
 
-/** A name, a serialized function, or a serialized layer without options. */
+/** A name, a serialized function, or a serialized layer whose options say nothing. */
 function activationName(value: Json | undefined, config: Config): string | undefined {
   if (value === undefined) return undefined;
   if (typeof value === "string") return value;
@@ -33,17 +33,31 @@ function activationName(value: Json | undefined, config: Config): string | undef
   ) {
     return value["config"];
   }
-  const className = isObject(value) ? value["class_name"] : undefined;
-  if (typeof className === "string" && LAYER_NAMES.has(className))
-    return LAYER_NAMES.get(className);
+  const layer = layerActivation(value);
+  if (layer !== undefined) return layer;
   throw unsupported(config, `activation ${describe(value)}`);
 }
 
-const LAYER_NAMES: ReadonlyMap<string, string> = new Map([
-  ["ReLU", "relu"],
-  ["Softmax", "softmax"],
-  ["ELU", "elu"],
+/** The function that a layer stands for; undefined where it has options that the function has not. */
+function layerActivation(value: Json): string | undefined {
+  if (!isObject(value) || typeof value["class_name"] !== "string") return undefined;
+  const layer = LAYERS.get(value["class_name"]);
+  const options = value["config"] ?? {};
+  if (layer === undefined || !isObject(options)) return undefined;
+  const isPlain = Object.entries(layer.options).every(
+    ([key, usual]) => (options[key] ?? usual) === usual,
+  );
+  return isPlain ? layer.name : undefined;
+}
+
+/** By class, the function, and the options with which the layer is that function. */
+const LAYERS: ReadonlyMap<string, { readonly name: string; readonly options: Options }> = new Map([
+  ["ReLU", { name: "relu", options: { max_value: null, negative_slope: 0, threshold: 0 } }],
+  ["Softmax", { name: "softmax", options: { axis: -1 } }],
+  ["ELU", { name: "elu", options: { alpha: 1 } }],
 ]);
+
+type Options = Readonly<Record<string, Json>>;
 
 const single =
   (op: string): Activation =>
