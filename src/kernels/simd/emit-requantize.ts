@@ -29,6 +29,18 @@ export function emitHighMultiply(f: FunctionBuilder, [x, y]: readonly [Local, Lo
 /** 1.5 · 2^52: added to a double of small magnitude it leaves the nearest integer in the low 32 bits. */
 const ROUNDING = 1.5 * 2 ** 52;
 
+/** Emits [doubles] → doubles whose low halves are the nearest int32. */
+export function emitNearest(f: FunctionBuilder): void {
+  f.f64(ROUNDING);
+  f.op("f64x2.splat");
+  f.op("f64x2.add");
+}
+
+/** Emits [a, b] → the low halves of their doubles, as four int32. */
+export function emitLowHalves(f: FunctionBuilder): void {
+  f.shuffle([0, 1, 2, 3, 8, 9, 10, 11, 16, 17, 18, 19, 24, 25, 26, 27]);
+}
+
 /** Doubles of four columns, two vectors each. */
 export interface DoubleColumns {
   readonly factors: readonly [Local, Local];
@@ -70,14 +82,12 @@ export function emitRequantizeSmall(
       f.op("f64x2.add");
     }
     if (steps !== undefined) emitStepDown(f, half, steps[index as 0 | 1]);
-    f.f64(ROUNDING);
-    f.op("f64x2.splat");
-    f.op("f64x2.add");
+    emitNearest(f);
     f.set(half);
   });
   f.get(halves[0]);
   f.get(halves[1]);
-  f.shuffle([0, 1, 2, 3, 8, 9, 10, 11, 16, 17, 18, 19, 24, 25, 26, 27]);
+  emitLowHalves(f);
   f.set(sum);
 }
 

@@ -165,7 +165,7 @@ export const unstackOperation: Translate = (call) => {
 };
 
 /** mean((x - mean(x))²) over axes. */
-export const varianceOperation: Translate = (call) => {
+function variance(call: LayerCall): Symbolic {
   const { writer, path } = call;
   const x = onlyOperand(call);
   const axes = axesOf(call, x);
@@ -178,10 +178,12 @@ export const varianceOperation: Translate = (call) => {
     axes,
     option(call, "keepdims") === true,
   );
-};
+}
+
+export const varianceOperation: Translate = variance;
 
 export const deviationOperation: Translate = (call) =>
-  call.writer.unary(`${call.path}/Sqrt`, "Sqrt", [varianceOperation(call)].flat()[0]!);
+  call.writer.unary(`${call.path}/Sqrt`, "Sqrt", variance(call));
 
 /** log(Σ exp(x - max)) + max over axes. */
 export const logSumExpOperation: Translate = (call) => {

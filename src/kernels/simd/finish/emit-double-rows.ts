@@ -7,6 +7,7 @@
 import type { FunctionBuilder, Local } from "../../../wasm/function-builder.ts";
 import type { ModuleBuilder } from "../../../wasm/module-builder.ts";
 import { emitAddTo, emitCopy, emitCountdown } from "../emit-basics.ts";
+import { emitLowHalves, emitNearest } from "../emit-requantize.ts";
 
 export type DoubleLaw = "wide" | "real";
 
@@ -30,9 +31,6 @@ export type DoubleRowsFunction = (
   low: number,
   high: number,
 ) => void;
-
-/** 1.5 · 2^52: added to an integer of 32 bits it leaves it in the low half of the double. */
-const ROUNDING = 1.5 * 2 ** 52;
 
 /** Adds the function to `module`. */
 export function emitDoubleRows(module: ModuleBuilder, law: DoubleLaw): void {
@@ -67,11 +65,9 @@ export function emitDoubleRows(module: ModuleBuilder, law: DoubleLaw): void {
           f.op("f64x2.pmax");
           f.get(limits[1]);
           f.op("f64x2.pmin");
-          f.f64(ROUNDING);
-          f.op("f64x2.splat");
-          f.op("f64x2.add");
+          emitNearest(f);
         }
-        if (lanes === 4) f.shuffle([0, 1, 2, 3, 8, 9, 10, 11, 16, 17, 18, 19, 24, 25, 26, 27]);
+        if (lanes === 4) emitLowHalves(f);
         f.set(value);
         f.get(out);
         f.get(value);

@@ -30,8 +30,8 @@ export type HybridGemm = (
 ) => void;
 
 /**
- * The same for `dot` and `dot4`. columnSums: int32 per column, padded to nr. zeroDistance: from a row's scale to its zero point,
- * an int32.
+ * The same for `dot` and `dot4`. columnSums: int32 per column, padded to nr. zeroDistance: from a row's scale to its
+ * zero point, an int32.
  */
 export type HybridDotGemm = (
   ...args: [...hybrid: Parameters<HybridGemm>, columnSums: number, zeroDistance: number]

@@ -6,7 +6,7 @@
 import type { WeightMatrix } from "../../reference/recurrent-product.ts";
 import type { QuantizedStorage } from "../activations/emit-quantize.ts";
 import type { EmittedFunction, FastFeatures, FastPlace, Region } from "../fast-kernel.ts";
-import { chooseGemm, gemmIsa } from "./choose.ts";
+import { byteActivations, chooseGemm } from "./choose.ts";
 import { emitGemm } from "./emit-gemm.ts";
 import {
   columnSums,
@@ -17,7 +17,7 @@ import {
   stepGroup,
 } from "./pack.ts";
 import { tileCalls } from "./tile-calls.ts";
-import type { GemmVariant } from "./variants.ts";
+import { type GemmVariant, keepsBytes } from "./variants.ts";
 
 /** Weights [units, depth]. Made when they are packed, so that no unpacked copy outlives that. */
 type Values = () => Float32Array | Int8Array | Int16Array;
@@ -104,7 +104,7 @@ export function stackMatrices(
 
 /** What the vectors of stacked hybrid matrices are quantized to: bytes where an exact dot product of them is there. */
 export function vectorStorage(features: FastFeatures): QuantizedStorage {
-  return gemmIsa("qd8", features) === "dot" ? (features.dot ?? "int16") : "int16";
+  return byteActivations("qd8", features) ?? "int16";
 }
 
 /** Vectors are int16, without a zero point that each column would have to correct. */
@@ -129,7 +129,7 @@ export function paddedUnits({ units, variant }: StackedMatrix): number {
 
 /** Whether vectors are bytes that keep their zero points. */
 function isDot({ variant }: StackedMatrix): boolean {
-  return variant.isa === "dot";
+  return keepsBytes(variant.isa);
 }
 
 export function layStack(region: Region, stack: StackedMatrix): PlacedStack {

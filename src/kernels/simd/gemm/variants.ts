@@ -12,8 +12,8 @@
  * - `qi8`, `qi16`: int16 activations × int8 or int16 weights; results are the int32 sums.
  * - `qu8`: uint8 activations × weights of uint8 − 128, whose zero point comes in as a term per row, to uint8.
  *
- * With `dot` and `dot4`, activations keep their zero point and stay bytes, four of which are multiplied with four int8
- * weights by one instruction. The stage takes zero point × sum of weights off each column, so the sums are the same.
+ * With `dot` and `dot4`, activations keep their zero point and stay bytes, four of which are multiplied with four
+ * weights at a time. The stage takes zero point × sum of weights off each column, so the sums are the same.
  */
 
 export type GemmData = "f32" | "qd8" | "qd4" | "qs8" | "qs16" | "qu16" | "qu8" | "qi8" | "qi16";

@@ -10,6 +10,7 @@ import type { DepthwiseData } from "../depthwise/emit-depthwise.ts";
 import type { FastFeatures, FastRequest } from "../fast-kernel.ts";
 import { type ActivationPass, quantizingPass, wideningPass, wordPass } from "./activation-pass.ts";
 import type { SumFinish } from "./integer-finish.ts";
+import { productTypes } from "./product-types.ts";
 import { doubleFactors, requantizationOf } from "./requantization.ts";
 import { wideProduct } from "./wide-product.ts";
 
@@ -58,22 +59,18 @@ export function depthwiseKind(
     return undefined;
   if (filter.quantization?.details !== undefined) return undefined;
   const operands = { node, filter, bias, channels, activation };
-  const types = `${inputAt(node, 0).dtype} ${filter.dtype}`;
-  if (types === "float32 float32") return floatKind(operands);
+  const types = productTypes(inputAt(node, 0).dtype, filter.dtype);
+  if (types === "float") return floatKind(operands);
   if (filter.shape[1] * filter.shape[2] > MAX_EXACT_TAPS) return undefined;
   switch (types) {
-    case "float32 int8":
-    case "float32 int4":
+    case "hybrid":
       return hybridKind(operands, features);
-    case "int8 int8":
-    case "int8 int4":
-      return byteKind(operands, "int8");
-    case "uint8 uint8":
-      return byteKind(operands, "uint8");
-    case "int16 int8":
-    case "int16 int4":
+    case "int8":
+    case "uint8":
+      return byteKind(operands, types);
+    case "int16":
       return wideKind(operands);
-    default:
+    case undefined:
       return undefined;
   }
 }

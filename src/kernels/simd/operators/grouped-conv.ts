@@ -4,6 +4,7 @@
  * groups are there, because they round halves away from zero. Convolutions of int16 activations are done so even where
  * they have one group.
  */
+import { assert } from "../../../base/errors.ts";
 import { elementCount } from "../../../base/shape.ts";
 import type { TensorView } from "../../kernel.ts";
 import { optionsOf } from "../../options.ts";
@@ -39,6 +40,7 @@ import {
 } from "./activation-pass.ts";
 import { bindGather, rowTableBytes } from "./gather-windows.ts";
 import { integerFinish, type SumFinish, sumFinish } from "./integer-finish.ts";
+import { productTypes } from "./product-types.ts";
 import { wideProduct } from "./wide-product.ts";
 
 /** Bytes of a strip of gathered windows, which should stay in the first-level cache. */
@@ -108,29 +110,25 @@ function formOf(request: FastRequest, geometry: ConvGeometry): Form | undefined 
     return undefined;
   if (imageElements(geometry) === 0 || known(0) !== undefined) return undefined;
   const { outChannels } = geometry;
-  const types = `${inputAt(node, 0).dtype} ${filter.dtype}`;
   const floatBias = bias?.data instanceof Float32Array ? bias.data : new Float32Array(outChannels);
   const none = { scales: undefined, finish: undefined, itemBytes: 4 } as const;
-  if (types === "float32 float32" && filter.data instanceof Float32Array) {
-    return { ...none, data: "f32", pass: undefined, weights: filter.data, bias: floatBias };
-  }
-  if (types === "float32 int8" || types === "float32 int4") {
-    return {
-      ...{ ...none, data: "qd8", pass: quantizingPass("int16", true), bias: floatBias },
-      weights: hybridWeights(filter),
-      scales: channelScales(node, filter, outChannels),
-    };
-  }
+  const types = productTypes(inputAt(node, 0).dtype, filter.dtype);
   switch (types) {
-    case "int16 int8":
-    case "int16 int4":
+    case "float":
+      assert(filter.data instanceof Float32Array, "float weights");
+      return { ...none, data: "f32", pass: undefined, weights: filter.data, bias: floatBias };
+    case "hybrid":
+      return {
+        ...{ ...none, data: "qd8", pass: quantizingPass("int16", true), bias: floatBias },
+        weights: hybridWeights(filter),
+        scales: channelScales(node, filter, outChannels),
+      };
+    case "int16":
       return wideForm(request, geometry, filter, bias);
-    case "int8 int8":
-    case "int8 int4":
-      return integerForm(request, geometry, filter, bias, "int8");
-    case "uint8 uint8":
-      return integerForm(request, geometry, filter, bias, "uint8");
-    default:
+    case "int8":
+    case "uint8":
+      return integerForm(request, geometry, filter, bias, types);
+    case undefined:
       return undefined;
   }
 }

@@ -45,6 +45,7 @@ import {
   wideningPass,
 } from "./activation-pass.ts";
 import { integerFinish, type SumFinish, sumFinish } from "./integer-finish.ts";
+import { productTypes } from "./product-types.ts";
 import { bindAddLine, byFilterElement } from "./transpose-conv.ts";
 import { wideProduct } from "./wide-product.ts";
 
@@ -172,17 +173,14 @@ function formOf(
   filter: TensorView,
   bias: TensorView | undefined,
 ): Form | undefined {
-  switch (`${inputAt(request.node, OPERANDS.input).dtype} ${filter.dtype}`) {
-    case "float32 int8":
-    case "float32 int4":
+  const types = productTypes(inputAt(request.node, OPERANDS.input).dtype, filter.dtype);
+  switch (types) {
+    case "hybrid":
       return hybridForm(request, geometry, filter, bias);
-    case "int8 int8":
-    case "int8 int4":
-      return integerForm(request, geometry, filter, bias, "int8");
-    case "uint8 uint8":
-      return integerForm(request, geometry, filter, bias, "uint8");
-    case "int16 int8":
-    case "int16 int4":
+    case "int8":
+    case "uint8":
+      return integerForm(request, geometry, filter, bias, types);
+    case "int16":
       return wideForm(request, geometry, filter, bias);
     default:
       return undefined;

@@ -122,13 +122,14 @@ function planRescaled(
   parts: readonly Part[] | undefined,
 ): FastPlan | undefined {
   if (parts === undefined || (parts[0]?.rows ?? 0) * parts.length > MAX_LOOKUPS) return undefined;
-  const name = lookupName(1);
+  const variant = { from: 1, to: 1 } as const;
+  const name = lookupName(variant);
   const lay = (region: Region) => parts.map(() => region.take(VALUES));
   const persistent = new Region();
   lay(persistent);
   return {
     variant: name,
-    functions: [{ name, emit: (module) => emitLookup(module, 1) }],
+    functions: [{ name, emit: (module) => emitLookup(module, variant) }],
     persistentBytes: persistent.byteLength,
     scratchBytes: 0,
     bind(place) {

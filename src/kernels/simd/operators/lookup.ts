@@ -9,9 +9,9 @@ import type { KernelContext, KernelNode, OutputView, TensorInfo } from "../../ke
 import { commonKernel } from "../../reference/common-table.ts";
 import { inputAt, outputAt } from "../../require.ts";
 import {
-  type EntryBytes,
   emitLookup,
   type LookupFunction,
+  type LookupVariant,
   lookupName,
 } from "../elementwise/emit-lookup.ts";
 import { elementSpans } from "../elementwise/spans.ts";
@@ -21,6 +21,12 @@ import { addressOf, type FastKernel, type FastPlan, Region } from "../fast-kerne
 export const VALUES = 256;
 /** Types of one byte. */
 const BYTES: readonly DType[] = ["int8", "uint8", "bool"];
+/** Bytes of an entry, by the type of the results. */
+const ENTRY_BYTES: Readonly<Partial<Record<DType, LookupVariant["to"]>>> = {
+  int8: 1,
+  uint8: 1,
+  float32: 4,
+};
 /** Fewer than any group of the reference. */
 const REST = 4;
 
@@ -30,9 +36,10 @@ export function planLookup(node: KernelNode, group: number): FastPlan | undefine
   if (!BYTES.includes(input.dtype)) return undefined;
   if ((input.quantization?.scale.length ?? 0) > 1) return undefined;
   if ((output.quantization?.scale.length ?? 0) > 1) return undefined;
-  const entryBytes = { int8: 1, uint8: 1, float32: 4 }[output.dtype as "int8"] as EntryBytes;
+  const entryBytes = ENTRY_BYTES[output.dtype];
   if (entryBytes === undefined) return undefined;
-  const name = lookupName(entryBytes);
+  const variant = { from: 1, to: entryBytes } as const;
+  const name = lookupName(variant);
   const count = elementCount(input.shape);
   const grouped = count - (count % group);
   const lay = (region: Region) => [0, 1].map(() => region.take(VALUES * entryBytes));
@@ -40,7 +47,7 @@ export function planLookup(node: KernelNode, group: number): FastPlan | undefine
   lay(persistent);
   return {
     variant: name,
-    functions: [{ name, emit: (module) => emitLookup(module, entryBytes) }],
+    functions: [{ name, emit: (module) => emitLookup(module, variant) }],
     persistentBytes: persistent.byteLength,
     scratchBytes: 0,
     bind(place) {
@@ -67,18 +74,27 @@ export const fastByteFunction: FastKernel = ({ node }) => planLookup(node, 1);
 
 /** What the reference makes of all bytes, as bytes, computed on tensors of `shape`, whose size divides 256. */
 export function byteTable(node: KernelNode, shape: Shape): Uint8Array {
+  const bytes = Uint8Array.from({ length: VALUES }, (_, index) => index);
+  return functionTable(node, bytes, shape);
+}
+
+/** The same for `numbers`, which hold the bits of what the node takes; the size of `shape` divides their count. */
+export function functionTable(
+  node: KernelNode,
+  numbers: Uint8Array | Uint16Array,
+  shape: Shape,
+): Uint8Array {
   const kernel = commonKernel(node.op);
   assert(kernel !== undefined, `a reference kernel of ${node.op}`);
   const [input, output] = [inputAt(node, 0), outputAt(node, 0)];
-  const bytes = Uint8Array.from({ length: VALUES }, (_, index) => index);
-  const results = allocate(output.dtype, VALUES);
+  const results = allocate(output.dtype, numbers.length);
   const length = elementCount(shape);
   const run = kernel.create(
     { ...node, inputs: [{ ...input, shape }], outputs: [{ ...output, shape }] },
     NO_CONTEXT,
   );
-  for (let at = 0; at < VALUES; at += length) {
-    const data = viewAs(input.dtype, bytes.subarray(at, at + length));
+  for (let at = 0; at < numbers.length; at += length) {
+    const data = viewAs(input.dtype, bytesOf(numbers.subarray(at, at + length)));
     run([{ ...input, shape, data }], [fixedView(output, shape, results, at)]);
   }
   return bytesOf(results);

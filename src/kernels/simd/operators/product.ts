@@ -30,6 +30,7 @@ import type {
   RowParameters,
   StageColumn,
 } from "./product-kind.ts";
+import { productTypes } from "./product-types.ts";
 
 /** Multiplies `rows` rows at `a` (bytes, as is `aStride`) and writes them to `out`, row after row. */
 export type Multiply = (a: number, aStride: number, rows: number, out: number) => void;
@@ -109,9 +110,6 @@ export function planProduct(fast: FastRequest, request: ProductRequest): Product
   };
 }
 
-/** Types of activations and weights that are multiplied as integers of 8 bits. */
-const INTEGER_TYPES = ["int8 int8", "int8 int4", "uint8 uint8"];
-
 function kindOf(fast: FastRequest, request: ProductRequest): ProductKind | undefined {
   const { node, known } = fast;
   const filter = known(1);
@@ -120,16 +118,12 @@ function kindOf(fast: FastRequest, request: ProductRequest): ProductKind | undef
     return undefined;
   if (filter.quantization?.details !== undefined) return undefined;
   if (request.k === 0 || elementCount(filter.shape) !== request.n * request.k) return undefined;
-  const input = inputAt(node, 0).dtype;
-  if (input === "float32" && filter.dtype === "float32") {
-    return floatKind(fast, request, filter, bias);
-  }
-  if (input === "float32" && (filter.dtype === "int8" || filter.dtype === "int4")) {
-    return hybridKind(fast, request, filter, bias);
-  }
-  if (request.residual !== undefined) return undefined;
-  const types = `${input} ${filter.dtype}`;
-  return INTEGER_TYPES.includes(types) ? integerKind(fast, request, filter, bias) : undefined;
+  const types = productTypes(inputAt(node, 0).dtype, filter.dtype);
+  if (types === "float") return floatKind(fast, request, filter, bias);
+  if (types === "hybrid") return hybridKind(fast, request, filter, bias);
+  const isByte = types === "int8" || types === "uint8";
+  if (!isByte || request.residual !== undefined) return undefined;
+  return integerKind(fast, request, filter, bias);
 }
 
 interface RowMatrix {
