@@ -30,16 +30,16 @@ describe("applyActivation, of layers", () => {
     expect(operatorOf(layer(name, config))).toBe(operator);
   });
 
-  it.each<[string, Json]>([
-    ["ReLU", { max_value: 6 }],
-    ["ReLU", { negative_slope: 0.5 }],
-    ["ReLU", { threshold: 1 }],
-    ["ELU", { alpha: 0.3 }],
-    ["Softmax", { axis: 1 }],
-    ["Softmax", { axis: [1, 2] }],
-  ])("refuses %s with %j, which the function does not have", (name, config) => {
-    expect(operatorOf(layer(name, config))).toMatch(
-      new RegExp(`UnsupportedError: layer d: activation .*${name}`),
+  it.each<[string, Json, string]>([
+    ["ReLU", { max_value: 6 }, "max_value 6"],
+    ["ReLU", { negative_slope: 0.5 }, "negative_slope 0.5"],
+    ["ReLU", { threshold: 1 }, "threshold 1"],
+    ["ELU", { alpha: 0.3 }, "alpha 0.3"],
+    ["Softmax", { axis: 1 }, "axis 1"],
+    ["Softmax", { axis: [1, 2] }, "axis [1,2]"],
+  ])("refuses %s with %j, which the function does not have", (name, config, option) => {
+    expect(operatorOf(layer(name, config))).toContain(
+      `UnsupportedError: layer d: activation ${name} with ${option}, expected`,
     );
   });
 });

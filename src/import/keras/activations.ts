@@ -33,21 +33,16 @@ function activationName(value: Json | undefined, config: Config): string | undef
   ) {
     return value["config"];
   }
-  const layer = layerActivation(value);
-  if (layer !== undefined) return layer;
-  throw unsupported(config, `activation ${describe(value)}`);
-}
-
-/** The function that a layer stands for; undefined where it has options that the function has not. */
-function layerActivation(value: Json): string | undefined {
-  if (!isObject(value) || typeof value["class_name"] !== "string") return undefined;
-  const layer = LAYERS.get(value["class_name"]);
-  const options = value["config"] ?? {};
-  if (layer === undefined || !isObject(options)) return undefined;
-  const isPlain = Object.entries(layer.options).every(
-    ([key, usual]) => (options[key] ?? usual) === usual,
-  );
-  return isPlain ? layer.name : undefined;
+  const className = isObject(value) ? value["class_name"] : undefined;
+  const layer = typeof className === "string" ? LAYERS.get(className) : undefined;
+  if (layer === undefined) throw unsupported(config, `activation ${describe(value)}`);
+  const options = isObject(value) && isObject(value["config"]) ? value["config"] : {};
+  for (const [key, usual] of Object.entries(layer.options)) {
+    const option = options[key] ?? usual;
+    if (option === usual) continue;
+    throw unsupported(config, `activation ${className} with ${key} ${describe(option)}`);
+  }
+  return layer.name;
 }
 
 /** By class, the function, and the options with which the layer is that function. */

@@ -158,6 +158,13 @@ describe("importKeras, files that are wrong", () => {
       /FormatError/,
     ],
     [
+      "LoRA weights beside their kernel",
+      new Uint8Array(
+        readFileSync(new URL("../../../test/fixtures/import/adapted.h5", import.meta.url)),
+      ),
+      /UnsupportedError.*layer "d".*LoRA weights beside the kernel.*Save the model as a \.keras file/,
+    ],
+    [
       "a subclassed model",
       archive({ "config.json": encode({ class_name: "MyModel", config: {} }) }),
       /UnsupportedError.*class MyModel.*model.export/,
