@@ -38,9 +38,14 @@ const add: Pattern = (node, match) => {
   const plain = neutral(node, match, 0, true);
   if (plain !== undefined) return plain;
   const [a, b] = node.inputs;
-  const negated = match.operand(b, "Neg");
-  if (a !== undefined && negated !== undefined)
-    return match.build.add(node.name, "Sub", [a, negated]);
+  for (const [kept, other] of [
+    [a, b],
+    [b, a],
+  ]) {
+    const negated = match.operand(other, "Neg");
+    if (kept !== undefined && negated !== undefined)
+      return match.build.add(node.name, "Sub", [kept, negated]);
+  }
   return undefined;
 };
 

@@ -1,6 +1,6 @@
 /**
  * Layout: operations on [batch, channels, height, width] become the same on [batch, height, width, channels] between two
- * transposes. Filters have one order in both layouts. `sinkTransposes` then moves the transposes together, where they
+ * transposes, and so do those on rows and on volumes. Filters have one order in both layouts. `sinkTransposes` then moves the transposes together, where they
  * cancel.
  */
 import { findAttr } from "../graph/attrs.ts";
@@ -14,8 +14,12 @@ const IMAGE_INPUTS: ReadonlyMap<string, readonly number[]> = new Map([
   ["Conv2D", [0]],
   ["DepthwiseConv2dNative", [0]],
   ["Conv2DBackpropInput", [2]],
+  ["Conv3D", [0]],
+  ["Conv3DBackpropInputV2", [2]],
   ["MaxPool", [0]],
+  ["MaxPool3D", [0]],
   ["AvgPool", [0]],
+  ["AvgPool3D", [0]],
   ["BiasAdd", [0]],
   ["FusedBatchNorm", [0]],
   ["FusedBatchNormV2", [0]],
@@ -27,26 +31,50 @@ const IMAGE_INPUTS: ReadonlyMap<string, readonly number[]> = new Map([
 /** Attributes with one entry per dimension. */
 const PER_DIMENSION = ["strides", "dilations", "ksize"];
 
-const TO_LAST = [0, 2, 3, 1];
-const TO_FIRST = [0, 3, 1, 2];
+/** Of a transpose from channels first to channels last, and of the one back. */
+interface Turn {
+  readonly toLast: readonly number[];
+  readonly toFirst: readonly number[];
+}
+
+function turnOf(rank: number): Turn {
+  const spatial = Array.from({ length: rank - 2 }, (_, i) => i + 1);
+  return { toLast: [0, ...spatial.map((axis) => axis + 1), 1], toFirst: [0, rank - 1, ...spatial] };
+}
 
 export function toChannelsLast(graph: Graph): Graph {
   return rebuild(graph, (node, build) => {
     const images = IMAGE_INPUTS.get(node.op);
-    if (images === undefined || findAttr(node, "data_format", "string") !== "NCHW")
-      return undefined;
-    if (images.some((i) => node.inputs[i] && build.shape(node.inputs[i])?.length !== 4))
-      return undefined;
+    const format = findAttr(node, "data_format", "string");
+    if (images === undefined || format === undefined || !/^NCD?HW$/.test(format)) return undefined;
+    const [image] = images.map((i) => node.inputs[i]);
+    const rank = image && rankOf(node, image, format, build);
+    if (rank === undefined) return undefined;
+    const turn = turnOf(rank);
     const inputs = node.inputs.map((ref, i) => {
-      if (images.includes(i)) return transposed(`${node.name}/to_nhwc`, ref, TO_LAST, build);
-      return node.op === "Conv2DBackpropInput" && i === 0 ? permutedSizes(ref, build) : ref;
+      if (images.includes(i)) return transposed(`${node.name}/to_nhwc`, ref, turn.toLast, build);
+      const isSize = i === 0 && node.op.includes("BackpropInput");
+      return isSize ? permutedSizes(ref, turn, build) : ref;
     });
-    const first = build.add(node.name, node.op, inputs, channelsLastAttrs(node), node.outputCount);
-    const back = transposed(`${node.name}/to_nchw`, first, TO_FIRST, build);
+    const attrs = channelsLastAttrs(node, turn);
+    const last = build.add(node.name, node.op, inputs, attrs, node.outputCount);
+    const back = transposed(`${node.name}/to_nchw`, last, turn.toFirst, build);
     return Array.from({ length: node.outputCount }, (_, output) =>
-      output === 0 ? back : { node: first.node, output },
+      output === 0 ? back : { node: last.node, output },
     );
   });
+}
+
+/** BiasAdd takes any rank under the name of one layout; the others take that of the name. */
+function rankOf(
+  { op }: GraphNode,
+  image: ValueRef,
+  format: string,
+  build: GraphBuilder,
+): number | undefined {
+  const known = build.shape(image)?.length;
+  if (op === "BiasAdd") return known !== undefined && known > 2 ? known : undefined;
+  return known === undefined || known === format.length ? format.length : undefined;
 }
 
 const transposed = (
@@ -57,25 +85,27 @@ const transposed = (
 ): ValueRef => build.add(name, "Transpose", [x, build.ints(perm)]);
 
 /** The output size that a transposed convolution is given, in the new order. */
-function permutedSizes(ref: ValueRef, build: GraphBuilder): ValueRef {
+function permutedSizes(ref: ValueRef, { toLast }: Turn, build: GraphBuilder): ValueRef {
   const sizes = integersOf(build.value(ref));
-  if (sizes?.length === 4) return build.ints(TO_LAST.map((axis) => sizes[axis] ?? -1));
-  return build.add(`${ref.node}/nhwc`, "GatherV2", [ref, build.ints(TO_LAST), build.int(0)]);
+  if (sizes?.length === toLast.length) return build.ints(toLast.map((axis) => sizes[axis] ?? -1));
+  return build.add(`${ref.node}/nhwc`, "GatherV2", [ref, build.ints(toLast), build.int(0)]);
 }
 
-function channelsLastAttrs(node: GraphNode): Record<string, Attr> {
+function channelsLastAttrs(node: GraphNode, { toLast }: Turn): Record<string, Attr> {
+  const format = findAttr(node, "data_format", "string");
   const attrs: Record<string, Attr> = {
     ...Object.fromEntries(node.attrs),
-    data_format: attr.string("NHWC"),
+    data_format: attr.string(format === "NCDHW" ? "NDHWC" : "NHWC"),
   };
   for (const name of PER_DIMENSION) {
     const values = intsOrNone(node, name);
-    if (values.length === 4) attrs[name] = attr.ints(TO_LAST.map((axis) => values[axis] ?? 1));
+    if (values.length === toLast.length)
+      attrs[name] = attr.ints(toLast.map((axis) => values[axis] ?? 1));
   }
   const pads = intsOrNone(node, "explicit_paddings");
-  if (pads.length === 8) {
+  if (pads.length === 2 * toLast.length) {
     attrs["explicit_paddings"] = attr.ints(
-      TO_LAST.flatMap((axis) => pads.slice(2 * axis, 2 * axis + 2)),
+      toLast.flatMap((axis) => pads.slice(2 * axis, 2 * axis + 2)),
     );
   }
   return attrs;

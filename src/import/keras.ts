@@ -8,7 +8,7 @@ import { type Hdf5File, openHdf5 } from "../formats/keras/hdf5.ts";
 import { readMember } from "../formats/zip/archive.ts";
 import type { Graph } from "../graph/ir.ts";
 import type { ShapeOptions } from "./input-shapes.ts";
-import { Config, type Json, parseJson } from "./keras/config.ts";
+import { Config, type Json, kerasVersionOf, parseJson } from "./keras/config.ts";
 import { readModelSpec } from "./keras/model-spec.ts";
 import { archiveWeights, legacyWeights } from "./keras/weights.ts";
 import { buildKerasGraph, type KerasModel } from "./keras-graph.ts";
@@ -74,7 +74,7 @@ async function openArchive(bytes: Uint8Array, where: string): Promise<OpenModel>
   const metadata = new Config(json("metadata.json"), `${where}, metadata.json`);
   const weights = readMember(bytes, "model.weights.h5", where);
   if (weights === undefined) throw missingMember(where, "model.weights.h5");
-  const kerasVersion = versionOf(metadata.get("keras_version"));
+  const kerasVersion = kerasVersionOf(metadata.get("keras_version"));
   const file = await openHdf5(weights, `${where}, model.weights.h5`);
   return keepOpen(file, () => ({ spec, file, kerasVersion, weights: archiveWeights(file, spec) }));
 }
@@ -97,7 +97,7 @@ async function openLegacy(bytes: Uint8Array, where: string): Promise<OpenModel> 
     return {
       spec,
       file,
-      kerasVersion: versionOf(version),
+      kerasVersion: kerasVersionOf(version),
       weights: legacyWeights(file, "model_weights/"),
     };
   });
@@ -111,11 +111,6 @@ function keepOpen<T>(file: Hdf5File, read: () => T): T {
     file.close();
     throw error;
   }
-}
-
-function versionOf(version: Json | undefined): number {
-  const major = typeof version === "string" ? Number.parseInt(version, 10) : Number.NaN;
-  return Number.isNaN(major) ? 2 : major;
 }
 
 function missingMember(where: string, name: string): FormatError {

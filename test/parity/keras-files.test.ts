@@ -16,9 +16,17 @@ interface Expected {
 }
 
 it.each(
-  ["vision", "sequence", "scales", "layers", "operations", "disguises", "rearranged"].flatMap(
-    (name) => [`${name}.keras`, `${name}.h5`],
-  ),
+  [
+    "vision",
+    "sequence",
+    "scales",
+    "layers",
+    "operations",
+    "disguises",
+    "rearranged",
+    "stacks",
+    "heads",
+  ].flatMap((name) => [`${name}.keras`, `${name}.h5`]),
 )("%s gives what Keras gives", async (name) => {
   const json = readFileSync(fixture(name.replace(/\.\w+$/, ".json")), "utf8");
   const expected = JSON.parse(json) as Expected;

@@ -9,6 +9,7 @@ import { FAKE_QUANT_DECOMPOSITIONS } from "./fake-quant.ts";
 import { HASH_TABLES } from "./hash-tables.ts";
 import { PARTITIONS } from "./partitions.ts";
 import { SELECTION_DECOMPOSITIONS } from "./selection.ts";
+import { VOLUME_DECOMPOSITIONS } from "./volumes.ts";
 
 /** Ops that are others in disguise: taken apart before anything else looks at the graph. */
 export const EARLY_DECOMPOSITIONS: ReadonlyMap<string, Decomposition> = new Map([
@@ -24,4 +25,5 @@ export const DECOMPOSITIONS: ReadonlyMap<string, Decomposition> = new Map([
   ...FAKE_QUANT_DECOMPOSITIONS,
   ...SELECTION_DECOMPOSITIONS,
   ...HASH_TABLES,
+  ...VOLUME_DECOMPOSITIONS,
 ]);

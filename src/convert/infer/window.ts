@@ -98,15 +98,15 @@ const depthwise: TypeRule = (typed) => {
   return one(inputType(typed, 0).dtype, slide(typed, [kh, kw], outputs));
 };
 
-const pool: TypeRule = (typed) => {
-  const { channel, spatial } = layoutOf(typed.node);
-  const ksize = intsOrNone(typed.node, "ksize");
-  const kernel = spatial.map((axis) => ksize[axis] ?? 1);
-  return one(
-    inputType(typed, 0).dtype,
-    slide(typed, kernel, inputShape(typed, 0)?.[channel] ?? -1),
-  );
-};
+const pool =
+  (spatialDims: number): TypeRule =>
+  (typed) => {
+    const { channel, spatial } = layoutOf(typed.node, spatialDims);
+    const ksize = intsOrNone(typed.node, "ksize");
+    const kernel = spatial.map((axis) => ksize[axis] ?? 1);
+    const channels = inputShape(typed, 0)?.[channel] ?? -1;
+    return one(inputType(typed, 0).dtype, slide(typed, kernel, channels, spatialDims));
+  };
 
 /** Conv2DBackpropInput, Conv3DBackpropInputV2: the shape is the value of input 0; channels also from the filter. */
 const transposeConv: TypeRule = (typed) => {
@@ -240,9 +240,11 @@ export const WINDOW_TYPES: ReadonlyMap<string, TypeRule> = new Map<string, TypeR
   ["Conv2D", conv2d],
   ["Conv3D", conv3d],
   ["DepthwiseConv2dNative", depthwise],
-  ["MaxPool", pool],
-  ["AvgPool", pool],
-  ["L2Pool", pool],
+  ["MaxPool", pool(2)],
+  ["MaxPool3D", pool(3)],
+  ["AvgPool", pool(2)],
+  ["AvgPool3D", pool(3)],
+  ["L2Pool", pool(2)],
   ["Conv2DBackpropInput", transposeConv],
   ["Conv3DBackpropInputV2", transposeConv],
   ["MatMul", matMul],

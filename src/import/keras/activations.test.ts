@@ -31,15 +31,19 @@ describe("applyActivation, of layers", () => {
   });
 
   it.each<[string, Json, string]>([
-    ["ReLU", { max_value: 6 }, "max_value 6"],
-    ["ReLU", { negative_slope: 0.5 }, "negative_slope 0.5"],
-    ["ReLU", { threshold: 1 }, "threshold 1"],
-    ["ELU", { alpha: 0.3 }, "alpha 0.3"],
-    ["Softmax", { axis: 1 }, "axis 1"],
-    ["Softmax", { axis: [1, 2] }, "axis [1,2]"],
-  ])("refuses %s with %j, which the function does not have", (name, config, option) => {
-    expect(operatorOf(layer(name, config))).toContain(
-      `UnsupportedError: layer d: activation ${name} with ${option}, expected`,
-    );
+    ["ReLU", { max_value: 6 }, "Relu6"],
+    ["ReLU", { negative_slope: 0.5 }, "LeakyRelu"],
+    ["LeakyReLU", { negative_slope: 0.5 }, "LeakyRelu"],
+    ["Activation", { activation: "tanh" }, "Tanh"],
+  ])("hands the options of %s with %j on", (name, config, operator) => {
+    expect(operatorOf(layer(name, config))).toBe(operator);
+  });
+
+  it.each<[string, Json, string]>([
+    ["PReLU", {}, 'activation {"class_name":"PReLU","config":{}}'],
+    ["Softmax", { axis: "last" }, 'axis "last"'],
+    ["ReLU", { max_value: "six" }, 'max_value "six"'],
+  ])("refuses %s with %j", (name, config, found) => {
+    expect(operatorOf(layer(name, config))).toContain(found);
   });
 });

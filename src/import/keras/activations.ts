@@ -1,9 +1,41 @@
-/** Keras' activation functions, by name. hard_sigmoid changed its formula in Keras 3. */
-import { type Config, describe, isObject, type Json } from "./config.ts";
+/** Keras' activation functions, by name, and the layers that stand for one. */
+import { Config, describe, isObject, type Json, type JsonObject } from "./config.ts";
+import {
+  celu,
+  clip,
+  elu,
+  gelu,
+  glu,
+  hardShrink,
+  hardSigmoid,
+  hardSwish,
+  leakyRelu,
+  logSigmoid,
+  mish,
+  relu,
+  softmax,
+  softShrink,
+  sparsemax,
+  sparsePlus,
+  sparseSigmoid,
+  squareplus,
+  swish,
+  tanhShrink,
+  threshold,
+} from "./formulas.ts";
 import { unsupported } from "./layer.ts";
-import { float, type NodeWriter, type Symbolic } from "./node-writer.ts";
+import type { NodeWriter, Symbolic } from "./node-writer.ts";
 
-type Activation = (writer: NodeWriter, path: string, x: Symbolic, kerasVersion: number) => Symbolic;
+/** What a function is applied to, and its options: those of a layer or an operation, or none. */
+export interface ActivationCall {
+  readonly writer: NodeWriter;
+  readonly path: string;
+  readonly x: Symbolic;
+  readonly options: Config;
+  readonly kerasVersion: number;
+}
+
+type Activation = (call: ActivationCall) => Symbolic;
 
 /** Applies the activation that a configuration names; none, or "linear", leaves `x` as it is. */
 export function applyActivation(
@@ -15,164 +47,157 @@ export function applyActivation(
   kerasVersion: number,
   fallback?: string,
 ): Symbolic {
-  const name = activationName(config.get(key) ?? fallback, config);
-  if (name === undefined || name === "linear") return x;
+  const value = config.get(key) ?? fallback;
+  if (value === undefined) return x;
+  const { activation, options } = activationOf(value, config);
+  return activation({ writer, path, x, options, kerasVersion });
+}
+
+/**
+ * Applies a function by its name.
+ *
+ * @throws {UnsupportedError} for names that Keras does not have.
+ */
+export function activate(name: string, call: ActivationCall): Symbolic {
+  return functionCalled(name, call.options)(call);
+}
+
+function functionCalled(name: string, config: Config): Activation {
   const activation = ACTIVATIONS.get(name);
   if (activation === undefined) throw unsupported(config, `activation ${name}`);
-  return activation(writer, path, x, kerasVersion);
+  return activation;
 }
 
-/** A name, a serialized function, or a serialized layer whose options say nothing. */
-function activationName(value: Json | undefined, config: Config): string | undefined {
-  if (value === undefined) return undefined;
-  if (typeof value === "string") return value;
-  if (
-    isObject(value) &&
-    value["class_name"] === "function" &&
-    typeof value["config"] === "string"
-  ) {
-    return value["config"];
+/** What a name, a serialized function or a serialized layer stands for, and the layer's options. */
+function activationOf(
+  value: Json,
+  config: Config,
+): { readonly activation: Activation; readonly options: Config } {
+  const { class_name: className, config: inner }: JsonObject = isObject(value) ? value : {};
+  const name = className === "function" ? inner : value;
+  if (typeof name === "string") {
+    const options = new Config({}, config.where);
+    return { activation: functionCalled(name, config), options };
   }
-  const className = isObject(value) ? value["class_name"] : undefined;
-  const layer = typeof className === "string" ? LAYERS.get(className) : undefined;
-  if (layer === undefined) throw unsupported(config, `activation ${describe(value)}`);
-  const options = isObject(value) && isObject(value["config"]) ? value["config"] : {};
-  for (const [key, usual] of Object.entries(layer.options)) {
-    const option = options[key] ?? usual;
-    if (option === usual) continue;
-    throw unsupported(config, `activation ${className} with ${key} ${describe(option)}`);
-  }
-  return layer.name;
+  const activation = typeof className === "string" ? LAYERS.get(className) : undefined;
+  if (activation === undefined) throw unsupported(config, `activation ${describe(value)}`);
+  const options = new Config(inner ?? {}, `${config.where}, activation ${className}`);
+  return { activation, options };
 }
-
-/** By class, the function, and the options with which the layer is that function. */
-const LAYERS: ReadonlyMap<string, { readonly name: string; readonly options: Options }> = new Map([
-  ["ReLU", { name: "relu", options: { max_value: null, negative_slope: 0, threshold: 0 } }],
-  ["Softmax", { name: "softmax", options: { axis: -1 } }],
-  ["ELU", { name: "elu", options: { alpha: 1 } }],
-]);
-
-type Options = Readonly<Record<string, Json>>;
 
 const single =
   (op: string): Activation =>
-  (writer, path, x) =>
+  ({ writer, path, x }) =>
     writer.unary(`${path}/${op}`, op, x);
+
+/** A formula without options. */
+const plain =
+  (formula: (writer: NodeWriter, path: string, x: Symbolic) => Symbolic): Activation =>
+  ({ writer, path, x }) =>
+    formula(writer, path, x);
+
+/** A formula with one number, and what that is where it is not given. */
+const numbered =
+  (
+    formula: (writer: NodeWriter, path: string, x: Symbolic, option: number) => Symbolic,
+    key: string,
+    usual: number,
+  ): Activation =>
+  ({ writer, path, x, options }) =>
+    formula(writer, path, x, options.number(key, usual));
 
 const ACTIVATIONS: ReadonlyMap<string, Activation> = new Map(
   Object.entries<Activation>({
-    relu: single("Relu"),
+    celu: numbered(celu, "alpha", 1),
+    elu: numbered(elu, "alpha", 1),
+    exponential: single("Exp"),
+    gelu: ({ writer, path, x, options }) =>
+      gelu(writer, path, x, options.flag("approximate", false)),
+    glu: halved,
+    hard_shrink: numbered(hardShrink, "threshold", 0.5),
+    hard_sigmoid: ({ writer, path, x, kerasVersion }) => hardSigmoid(writer, path, x, kerasVersion),
+    hard_silu: plain(hardSwish),
+    hard_swish: plain(hardSwish),
+    hard_tanh: ({ writer, path, x }) => clip(writer, path, x, [-1, 1]),
+    leaky_relu: numbered(leakyRelu, "negative_slope", 0.2),
+    linear: ({ x }) => x,
+    log_sigmoid: plain(logSigmoid),
+    log_softmax: ({ options, ...call }) => {
+      const axis = options.number("axis", -1);
+      if (axis === -1 || axis === call.x.shape.length - 1)
+        return single("LogSoftmax")({ ...call, options });
+      throw unsupported(options, `log_softmax over axis ${axis}`);
+    },
+    mish: plain(mish),
+    relu: ({ writer, path, x, options }) => relu(writer, path, x, rectifierOf(options)),
     relu6: single("Relu6"),
-    sigmoid: single("Sigmoid"),
-    tanh: single("Tanh"),
-    elu: single("Elu"),
     selu: single("Selu"),
+    sigmoid: single("Sigmoid"),
+    silu: plain(swish),
+    soft_shrink: numbered(softShrink, "threshold", 0.5),
+    softmax: ({ writer, path, x, options }) => {
+      const y = softmax(writer, path, x, softmaxAxes(options));
+      if (y !== undefined) return y;
+      const feature = "Softmax over several axes of an open shape";
+      throw unsupported(options, feature, "Give the input's shape");
+    },
     softplus: single("Softplus"),
     softsign: single("Softsign"),
-    exponential: single("Exp"),
-    softmax: (writer, path, x) => softmax(writer, path, x, -1),
-    log_softmax: single("LogSoftmax"),
-    leaky_relu: (writer, path, x) => leakyRelu(writer, path, x, 0.2),
-    swish,
-    silu: swish,
-    hard_sigmoid: hardSigmoid,
-    hard_swish: hardSwish,
-    hard_silu: hardSwish,
-    mish: (writer, path, x) => {
-      const softplus = writer.unary(`${path}/Softplus`, "Softplus", x);
-      const tanh = writer.unary(`${path}/Tanh`, "Tanh", softplus);
-      return writer.binary(`${path}/mul`, "Mul", x, tanh);
+    sparse_plus: plain(sparsePlus),
+    sparse_sigmoid: plain(sparseSigmoid),
+    sparsemax: ({ writer, path, x, options }) => {
+      const axis = options.number("axis", -1);
+      if ((axis === -1 || axis === x.shape.length - 1) && x.shape.at(-1)! >= 0)
+        return sparsemax(writer, path, x);
+      throw unsupported(options, `sparsemax over axis ${axis} of [${x.shape.join(", ")}]`);
     },
-    gelu: (writer, path, x) => gelu(writer, path, x, false),
-    celu: (writer, path, x) => {
-      // max(x, 0) + min(exp(x) - 1, 0): with alpha 1 this is ELU.
-      return writer.unary(`${path}/Elu`, "Elu", x);
-    },
-    hard_tanh: (writer, path, x) => {
-      const low = writer.binary(`${path}/Maximum`, "Maximum", x, writer.float(`${path}/low`, -1));
-      return writer.binary(`${path}/Minimum`, "Minimum", low, writer.float(`${path}/high`, 1));
-    },
+    squareplus: numbered(squareplus, "b", 4),
+    swish: plain(swish),
+    tanh: single("Tanh"),
+    tanh_shrink: plain(tanhShrink),
+    threshold: ({ writer, path, x, options }) =>
+      threshold(writer, path, x, options.number("threshold"), options.number("default_value")),
   }),
 );
 
-/** Softmax over any axis: TensorFlow's own is over the last. */
-export function softmax(writer: NodeWriter, path: string, x: Symbolic, axis: number): Symbolic {
-  const last = x.shape.length - 1;
-  const own = axis < 0 ? axis + x.shape.length : axis;
-  if (own === last) return writer.unary(`${path}/Softmax`, "Softmax", x);
-  const perm = x.shape.map((_, i) => (i === own ? last : i === last ? own : i));
-  const moved = writer.transpose(`${path}/transpose`, x, perm);
-  return writer.transpose(
-    `${path}/transpose_1`,
-    writer.unary(`${path}/Softmax`, "Softmax", moved),
-    perm,
-  );
-}
-
-export function leakyRelu(writer: NodeWriter, path: string, x: Symbolic, slope: number): Symbolic {
-  return writer.unary(`${path}/LeakyRelu`, "LeakyRelu", x, { alpha: float(slope) });
-}
-
-/** x · Φ(x), with the error function or its approximation by tanh. */
-export function gelu(
-  writer: NodeWriter,
-  path: string,
-  x: Symbolic,
-  approximate: boolean,
-): Symbolic {
-  const constant = (name: string, value: number) => writer.float(`${path}/Gelu/${name}`, value);
-  const mul = (name: string, a: Symbolic, b: Symbolic) =>
-    writer.binary(`${path}/Gelu/${name}`, "Mul", a, b);
-  const half = mul("mul", constant("half", 0.5), x);
-  let inner: Symbolic;
-  if (approximate) {
-    const cube = writer.binary(`${path}/Gelu/Pow`, "Pow", x, constant("three", 3));
-    const sum = writer.binary(
-      `${path}/Gelu/add`,
-      "AddV2",
-      x,
-      mul("mul_1", constant("cubic", 0.044715), cube),
-    );
-    const scaled = mul("mul_2", constant("root", Math.sqrt(2 / Math.PI)), sum);
-    inner = writer.unary(`${path}/Gelu/Tanh`, "Tanh", scaled);
-  } else {
-    const scaled = writer.binary(
-      `${path}/Gelu/truediv`,
-      "RealDiv",
-      x,
-      constant("root", Math.SQRT2),
-    );
-    inner = writer.unary(`${path}/Gelu/Erf`, "Erf", scaled);
+function halved({ writer, path, x, options }: ActivationCall): Symbolic {
+  const axis = options.number("axis", -1);
+  const size = x.shape.at(axis);
+  if (size === undefined || size < 0 || size % 2 !== 0) {
+    throw options.wrong(`glu over axis ${axis} of [${x.shape.join(", ")}]`, "an even size");
   }
-  const cdf = writer.binary(`${path}/Gelu/add_1`, "AddV2", constant("one", 1), inner);
-  return mul("mul_3", half, cdf);
+  return glu(writer, path, x, axis);
 }
 
-function swish(writer: NodeWriter, path: string, x: Symbolic): Symbolic {
-  const sigmoid = writer.unary(`${path}/Sigmoid`, "Sigmoid", x);
-  return writer.binary(`${path}/mul`, "Mul", x, sigmoid);
+function rectifierOf(options: Config) {
+  return {
+    maxValue: options.has("max_value") ? options.number("max_value") : undefined,
+    negativeSlope: options.number("negative_slope", 0),
+    threshold: options.number("threshold", 0),
+  };
 }
 
-/** Keras 2: clip(0.2 x + 0.5, 0, 1). Keras 3: relu6(x + 3) / 6. */
-function hardSigmoid(
-  writer: NodeWriter,
-  path: string,
-  x: Symbolic,
-  kerasVersion: number,
-): Symbolic {
-  const constant = (name: string, value: number) => writer.float(`${path}/${name}`, value);
-  if (kerasVersion >= 3) {
-    const shifted = writer.binary(`${path}/add`, "AddV2", x, constant("three", 3));
-    const relu6 = writer.unary(`${path}/Relu6`, "Relu6", shifted);
-    return writer.binary(`${path}/truediv`, "RealDiv", relu6, constant("six", 6));
-  }
-  const scaled = writer.binary(`${path}/mul`, "Mul", x, constant("slope", 0.2));
-  const shifted = writer.binary(`${path}/add`, "AddV2", scaled, constant("half", 0.5));
-  const low = writer.binary(`${path}/Minimum`, "Minimum", shifted, constant("one", 1));
-  return writer.binary(`${path}/Maximum`, "Maximum", low, constant("zero", 0));
-}
+/** Of the layer, which Keras 2 and 3 give another slope than the function; Keras 2 calls it alpha. */
+export const leakyLayer: Activation = ({ writer, path, x, options }) =>
+  leakyRelu(writer, path, x, options.number("negative_slope", options.number("alpha", 0.3)));
 
-/** x · relu6(x + 3) / 6. */
-function hardSwish(writer: NodeWriter, path: string, x: Symbolic): Symbolic {
-  return writer.binary(`${path}/mul_1`, "Mul", x, hardSigmoid(writer, path, x, 3));
+/** By class, what a layer without weights applies. */
+const LAYERS: ReadonlyMap<string, Activation> = new Map(
+  Object.entries<Activation>({
+    Activation: ({ writer, path, x, options, kerasVersion }) =>
+      applyActivation(writer, path, x, options, "activation", kerasVersion),
+    ELU: (call) => activate("elu", call),
+    LeakyReLU: leakyLayer,
+    ReLU: (call) => activate("relu", call),
+    Softmax: (call) => activate("softmax", call),
+  }),
+);
+
+/** One axis, or a list. */
+function softmaxAxes(options: Config): readonly number[] {
+  const axis = options.get("axis") ?? -1;
+  const list = Array.isArray(axis) ? axis : [axis];
+  if (list.length > 0 && list.every((each) => Number.isInteger(each)))
+    return list as readonly number[];
+  throw options.wrong(`axis ${describe(axis)}`, "one axis or several");
 }

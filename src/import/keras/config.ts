@@ -48,6 +48,12 @@ function refuseDepth(text: string, where: string): void {
   });
 }
 
+/** Major + minor / 100: 3.1 for "3.10.0". What does not say is of Keras 2. */
+export function kerasVersionOf(version: Json | undefined): number {
+  const [, major, minor] = /^(\d+)(?:\.(\d{1,2}))?/.exec(String(version ?? "")) ?? [];
+  return major === undefined ? 2 : Number(major) + Number(minor ?? 0) / 100;
+}
+
 export function isObject(value: Json | undefined): value is JsonObject {
   return typeof value === "object" && value !== null && !Array.isArray(value);
 }

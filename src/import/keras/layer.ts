@@ -17,6 +17,8 @@ export interface LayerWeights {
   readonly count: number;
   /** Weights of an object inside the layer: attribute name ("cell", "forward_layer") and, where it has one, name. */
   inner(attribute: string, name?: string): LayerWeights;
+  /** Weights of object `i` of a list that the layer has as an attribute. */
+  member(attribute: string, objects: readonly LayerSpec[], i: number): LayerWeights;
 }
 
 /** Arguments of a call with tensors in place of their names. */
@@ -32,13 +34,16 @@ export interface LayerCall {
   readonly writer: NodeWriter;
   /** Prefix of the names of nodes: the path of the layer. */
   readonly path: string;
-  /** 2 or 3: some defaults and formulas differ. */
+  /** Major + minor / 100, as 3.1 for Keras 3.10: some defaults and formulas differ. */
   readonly kerasVersion: number;
   readonly args: readonly CallArgument[];
   readonly kwargs: ReadonlyMap<string, CallArgument>;
   /** All tensors of the first argument. */
   readonly inputs: readonly Symbolic[];
 }
+
+/** From Keras 3.10 on the softmax of a row of which nothing counts is 0, not uniform. */
+export const MASKED_SOFTMAX_IS_ZERO = 3.1;
 
 /** Translates one call of a layer; several outputs come as a list. */
 export type Translate = (call: LayerCall) => Symbolic | readonly Symbolic[];

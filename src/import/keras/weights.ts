@@ -87,6 +87,13 @@ function namedWeights(weights: readonly NamedWeight[], owner: string): LayerWeig
       const own = weights.filter(({ parts }) => parts.some((part) => isCalled(part, name)));
       return namedWeights(own.length === 0 ? weights : own, `${owner}/${name}`);
     },
+    member(_attribute, objects, i) {
+      const { name } = objects[i]!;
+      return namedWeights(
+        weights.filter(({ parts }) => parts.includes(name)),
+        `${owner}/${name}`,
+      );
+    },
   };
 }
 
@@ -139,6 +146,11 @@ function pathWeights(file: Hdf5File, path: string, owner: string): LayerWeights 
       const key = attributeKey(file, path, attribute);
       return pathWeights(file, join(path, key), `${owner}/${attribute}`);
     },
+    member(attribute, objects, i) {
+      const key = countedKeys(objects)[i]!;
+      const list = join(path, attributeKey(file, path, attribute));
+      return pathWeights(file, join(list, key), `${owner}/${objects[i]!.name}`);
+    },
   };
 }
 
@@ -147,21 +159,32 @@ function attributeKey(file: Hdf5File, path: string, attribute: string): string {
   return file.keys(path).includes(attribute) ? attribute : `_${attribute}`;
 }
 
-/** Keys of the layers in their container: the class in snake case, numbered from the second on. */
+/** Keys of the layers of a model in their container, by name. */
 function containerKeys({ layers, isSequential }: ModelSpec): Map<string, string> {
-  const used = new Map<string, number>();
-  const keys = new Map<string, string>();
-  for (const [i, layer] of layers.entries()) {
+  const kept = layers.filter((layer, i) => {
     // A Sequential model does not count the input that stands in front of its layers.
-    if (isSequential && i === 0 && layer.className === "InputLayer") continue;
+    if (isSequential && i === 0 && layer.className === "InputLayer") return false;
     // Operations are no layers.
-    if (!isModel(layer.className) && layer.module.includes(".ops.")) continue;
-    const base = snakeCase(layer.className);
+    return isModel(layer.className) || !layer.module.includes(".ops.");
+  });
+  const keys = countedKeys(kept);
+  return new Map(kept.map(({ name }, i) => [name, keys[i]!]));
+}
+
+/** The class of a layer whose configuration has it under another name. */
+const CLASSES: ReadonlyMap<string, string> = new Map([
+  ["GroupQueryAttention", "GroupedQueryAttention"],
+]);
+
+/** Keys of objects in a list: the class in snake case, numbered from the second on. */
+function countedKeys(objects: readonly LayerSpec[]): string[] {
+  const used = new Map<string, number>();
+  return objects.map(({ className }) => {
+    const base = snakeCase(CLASSES.get(className) ?? className);
     const count = used.get(base) ?? 0;
     used.set(base, count + 1);
-    keys.set(layer.name, count === 0 ? base : `${base}_${count}`);
-  }
-  return keys;
+    return count === 0 ? base : `${base}_${count}`;
+  });
 }
 
 /** Keras' own rule: MaxPooling2D → max_pooling2d, ReLU → re_lu, PReLU → p_re_lu, LSTM → lstm. */

@@ -1,7 +1,7 @@
-/** Layers that move data about: reshape, permute, pad, crop, repeat, resize. */
+/** Layers that move data about: reshape, permute, pad, crop, repeat. */
 import { elementCount } from "../../../base/shape.ts";
 import { inputOf, type LayerCall, type Translate, unsupported } from "../layer.ts";
-import { flag, int, type NodeWriter, type Symbolic } from "../node-writer.ts";
+import { int, type NodeWriter, type Symbolic } from "../node-writer.ts";
 
 export const flatten: Translate = (call) => {
   const { config, writer, path } = call;
@@ -66,7 +66,7 @@ function pairs({ config }: LayerCall, name: string, rank: number): [number, numb
 }
 
 /** First spatial axis. */
-function firstAxis({ config }: LayerCall): number {
+export function firstAxis({ config }: LayerCall): number {
   return config.text("data_format", "channels_last") === "channels_first" ? 2 : 1;
 }
 
@@ -78,14 +78,26 @@ export const zeroPadding =
     const first = firstAxis(call);
     const all = x.shape.map((): [number, number] => [0, 0]);
     for (const [i, pair] of pairs(call, "padding", rank).entries()) all[first + i] = pair;
-    const paddings = writer.constant(`${path}/Pad/paddings`, {
-      dtype: "int32",
-      shape: [all.length, 2],
-      data: Int32Array.from(all.flat()),
-    });
-    const shape = x.shape.map((size, i) => (size < 0 ? -1 : size + all[i]![0] + all[i]![1]));
-    return writer.emit(`${path}/Pad`, "Pad", [x, paddings], { shape });
+    return padded(writer, `${path}/Pad`, x, all);
   };
+
+/** Zeros, or `fill`, before and after each dimension. */
+export function padded(
+  writer: NodeWriter,
+  name: string,
+  x: Symbolic,
+  amounts: readonly (readonly [number, number])[],
+  fill = 0,
+): Symbolic {
+  const paddings = writer.constant(`${name}/paddings`, {
+    dtype: "int32",
+    shape: [amounts.length, 2],
+    data: Int32Array.from(amounts.flat()),
+  });
+  const shape = x.shape.map((size, i) => (size < 0 ? -1 : size + amounts[i]![0] + amounts[i]![1]));
+  if (fill === 0) return writer.emit(name, "Pad", [x, paddings], { shape });
+  return writer.emit(name, "PadV2", [x, paddings, writer.float(`${name}/fill`, fill)], { shape });
+}
 
 export const cropping =
   (rank: number): Translate =>
@@ -102,22 +114,6 @@ export const cropping =
     }
     return slice(call.writer, `${call.path}/strided_slice`, x, begin, end);
   };
-
-/** The middle of images; smaller ones, which Keras would enlarge, are refused. */
-export const centerCrop: Translate = (call) => {
-  const { config } = call;
-  const x = inputOf(call);
-  if (firstAxis(call) === 2) throw unsupported(config, "CenterCrop with channels_first");
-  const first = x.shape.length - 3;
-  const [begin, end] = [x.shape.map(() => 0), [...x.shape]];
-  for (const [i, target] of [config.count("height"), config.count("width")].entries()) {
-    const size = x.shape[first + i]!;
-    if (size < target) throw unsupported(config, "CenterCrop of a smaller or an open image");
-    begin[first + i] = Math.floor((size - target) / 2);
-    end[first + i] = begin[first + i]! + target;
-  }
-  return slice(call.writer, `${call.path}/strided_slice`, x, begin, end);
-};
 
 /** Cuts from begin to end; dimensions that are taken whole are masked, so that they may be open. */
 export function slice(
@@ -153,76 +149,3 @@ export function slice(
     { begin_mask: int(mask), end_mask: int(mask) },
   );
 }
-
-export const upSampling2d: Translate = (call) => {
-  const { config, writer, path } = call;
-  const x = inputOf(call);
-  const first = firstAxis(call);
-  const factors = config.sizes("size", 2, 2);
-  const target = factors.map((factor, i) => x.shape[first + i]! * factor);
-  const interpolation = config.text("interpolation", "nearest");
-  return channelsLast(call, x, (image) => resize(writer, path, image, target, interpolation, call));
-};
-
-/** What `apply` makes of images, channels last; turned there and back where the layer has them first. */
-function channelsLast(
-  call: LayerCall,
-  x: Symbolic,
-  apply: (image: Symbolic) => Symbolic,
-): Symbolic {
-  const { writer, path } = call;
-  if (firstAxis(call) === 1 || x.shape.length !== 4) return apply(x);
-  const turned = writer.transpose(`${path}/transpose`, x, [0, 2, 3, 1]);
-  return writer.transpose(`${path}/transpose_1`, apply(turned), [0, 3, 1, 2]);
-}
-
-export const resizing: Translate = (call) => {
-  const { config, writer, path } = call;
-  if (config.flag("crop_to_aspect_ratio", false) || config.flag("pad_to_aspect_ratio", false)) {
-    throw unsupported(config, "Resizing that keeps the aspect ratio");
-  }
-  const target = [config.count("height"), config.count("width")];
-  const interpolation = config.text("interpolation", "bilinear");
-  return channelsLast(call, inputOf(call), (image) =>
-    resize(writer, path, image, target, interpolation, call),
-  );
-};
-
-function resize(
-  writer: NodeWriter,
-  path: string,
-  x: Symbolic,
-  target: readonly number[],
-  interpolation: string,
-  { config }: LayerCall,
-): Symbolic {
-  if (target.some((size) => size < 0))
-    throw unsupported(config, "resizing an open shape", "Give the input's shape");
-  const op = new Map([
-    ["nearest", "ResizeNearestNeighbor"],
-    ["bilinear", "ResizeBilinear"],
-  ]).get(interpolation);
-  if (op === undefined) throw unsupported(config, `interpolation ${interpolation}`);
-  const size = writer.ints(`${path}/size`, target);
-  const shape = [x.shape[0]!, ...target, x.shape[3]!];
-  return writer.emit(`${path}/${op}`, op, [x, size], { shape }, { half_pixel_centers: flag(true) });
-}
-
-/** Each step `size` times: [b, t, c] → [b, t, 1, c] → [b, t, size, c] → [b, t · size, c]. */
-export const upSampling1d: Translate = (call) => {
-  const { config, writer, path } = call;
-  const x = inputOf(call);
-  const size = config.count("size", 2);
-  const [batch, steps, channels] = x.shape as [number, number, number];
-  if (steps < 0)
-    throw unsupported(config, "UpSampling1D of an open dimension", "Give the input's shape");
-  const dim = writer.ints(`${path}/ExpandDims/dim`, 2);
-  const wide = writer.emit(`${path}/ExpandDims`, "ExpandDims", [x, dim], {
-    shape: [batch, steps, 1, channels],
-  });
-  const multiples = writer.ints(`${path}/multiples`, [1, 1, size, 1]);
-  const tiled = writer.emit(`${path}/Tile`, "Tile", [wide, multiples], {
-    shape: [batch, steps, size, channels],
-  });
-  return writer.reshape(`${path}/Reshape`, tiled, [batch, steps * size, channels]);
-};

@@ -1,180 +1,220 @@
-/** Multi-head attention, with the equations of Keras (three dimensions: batch, position, features). */
-import { softmax } from "../activations.ts";
+/** Attention of several heads with projections, with the equations of Keras. */
+
+import { softmax } from "../formulas.ts";
 import {
   type LayerCall,
+  MASKED_SOFTMAX_IS_ZERO,
   type Translate,
   tensorArgument,
   tensorsOf,
   unsupported,
 } from "../layer.ts";
-import { type Symbolic, text, type, zeroData } from "../node-writer.ts";
+import { type Symbolic, text } from "../node-writer.ts";
+import { isFlagged, maskScores } from "./attention-masks.ts";
 
-/** What stands for minus infinity in scores. */
-const LARGE_NEGATIVE = -1e9;
-
+/** Over one axis or several of inputs with any number of dimensions: batch, positions, features. */
 export const multiHeadAttention: Translate = (call) => {
-  const { config, writer, path } = call;
-  const [query, value] = call.args.flatMap(tensorsOf) as [
-    Symbolic | undefined,
-    Symbolic | undefined,
-  ];
-  const values = value ?? tensorArgument(call, "value");
-  if (query === undefined || values === undefined)
-    throw config.wrong("no query or no value", "both");
-  const givenKeys = call.args.flatMap(tensorsOf)[2] ?? tensorArgument(call, "key");
-  const keys = givenKeys ?? values;
-  if (query.shape.length !== 3 || config.flag("use_gate", false)) {
-    throw unsupported(config, "MultiHeadAttention of this form");
+  const { config } = call;
+  const operands = operandsOf(call);
+  const rank = operands.query.shape.length;
+  const given = config.get("attention_axes");
+  const axes = given === undefined ? positions(rank) : ([given].flat() as number[]);
+  const own = axes.map((axis) => (axis < 0 ? axis + rank : axis));
+  const known = own.every((axis) => Number.isInteger(axis) && axis > 0 && axis < rank - 1);
+  if (!known || [operands.keys, operands.values].some(({ shape }) => shape.length !== rank)) {
+    throw config.wrong(`attention over axes ${axes.join(", ")}`, "axes of all operands");
   }
-  const q = project(call, "query", query);
-  const k = project(call, "key", keys);
-  const v = project(call, "value", values);
-  const root = writer.float(`${path}/scale`, 1 / Math.sqrt(config.number("key_dim")));
-  const scaled = writer.binary(`${path}/Mul`, "Mul", q, root);
-  const [batch, from, heads] = q.shape as [number, number, number];
-  const to = k.shape[1]!;
-  let scores = einsum(call, "scores", "aecd,abcd->acbe", k, scaled, [batch, heads, from, to]);
-  scores = maskScores(call, scores, { query, values, keys: givenKeys });
-  const weights = softmax(writer, `${path}/softmax`, scores, -1);
-  const mixed = einsum(call, "mixed", "acbe,aecd->abcd", weights, v, [
-    batch,
-    from,
-    heads,
-    v.shape[3]!,
-  ]);
-  const output = projectOut(call, mixed);
-  const asked = call.kwargs.get("return_attention_scores");
-  return asked?.kind === "value" && asked.value === true ? [output, weights] : output;
+  const projected = {
+    q: project(call, "query", operands.query),
+    k: project(call, "key", operands.keys),
+    v: project(call, "value", operands.values),
+  };
+  const equations = equationsOf(rank + 1, own);
+  return attend(call, operands, projected, { ...equations, axes: own.length }, "key_dim");
 };
 
+/** Of query heads in groups, each of which shares a head of keys and of values. */
+export const groupedQueryAttention: Translate = (call) => {
+  const { config, writer, path } = call;
+  const operands = operandsOf(call);
+  const shared = config.count("num_key_value_heads");
+  const groups = config.count("num_query_heads") / shared;
+  if (!Number.isInteger(groups)) throw config.wrong(`${groups} query heads a group`, "a count");
+  const query = project(call, "query", operands.query);
+  const [batch, from, , size] = query.shape as [number, number, number, number];
+  const projected = {
+    q: writer.reshape(`${path}/query/groups`, query, [batch, from, shared, groups, size]),
+    k: project(call, "key", operands.keys),
+    v: project(call, "value", operands.values),
+  };
+  const equations = { dot: "aecg,abcdg->acdbe", combine: "acdbe,aecg->abcdg", axes: 1 };
+  return attend(call, operands, projected, equations, "head_dim");
+};
+
+interface Operands {
+  readonly query: Symbolic;
+  readonly values: Symbolic;
+  readonly keys: Symbolic;
+  /** Only where the call gives keys of their own. */
+  readonly givenKeys: Symbolic | undefined;
+}
+
+function operandsOf(call: LayerCall): Operands {
+  const [query, value, key] = call.args.flatMap(tensorsOf) as (Symbolic | undefined)[];
+  const values = value ?? tensorArgument(call, "value");
+  if (query === undefined || values === undefined)
+    throw call.config.wrong("no query or no value", "both");
+  const givenKeys = key ?? tensorArgument(call, "key");
+  return { query, values, keys: givenKeys ?? values, givenKeys };
+}
+
+interface Projected {
+  readonly q: Symbolic;
+  readonly k: Symbolic;
+  readonly v: Symbolic;
+}
+
+interface Equations {
+  /** Of keys and queries: the scores. */
+  readonly dot: string;
+  /** Of scores and values. */
+  readonly combine: string;
+  /** How many axes attention runs over. */
+  readonly axes: number;
+}
+
+/** softmax(q·kᵀ / √size, masked)·v, gated where the layer has a gate, and projected. */
+function attend(
+  call: LayerCall,
+  { query, values, givenKeys }: Operands,
+  { q, k, v }: Projected,
+  { dot, combine, axes }: Equations,
+  sizeKey: string,
+): Symbolic | Symbolic[] {
+  const { config, writer, path } = call;
+  const root = writer.float(`${path}/scale`, 1 / Math.sqrt(config.number(sizeKey)));
+  const scaled = writer.binary(`${path}/Mul`, "Mul", q, root);
+  const raw = einsum(call, "scores", dot, k, scaled);
+  const window = config.has("sliding_window") ? config.count("sliding_window") : undefined;
+  const masking = { query, values, keys: givenKeys, axes, window };
+  const { scores, counts } = maskScores(call, raw, masking);
+  const last = Array.from({ length: axes }, (_, i) => i - axes);
+  const soft = softmax(writer, `${path}/softmax`, scores, last);
+  if (soft === undefined) throw unsupported(config, "attention over open dimensions", GIVE_SHAPE);
+  const isAsked = isFlagged(call.kwargs.get("return_attention_scores"));
+  const isLayer = isAsked || config.number("dropout", 0) > 0 || query.shape.length !== 3;
+  const weights = isLayer && counts !== undefined ? zeroed(call, soft, counts) : soft;
+  const mixed = einsum(call, "mixed", combine, weights, v);
+  const [batch, ...rest] = query.shape.slice(0, -1) as [number, ...number[]];
+  const heads = mixed.shape.slice(rest.length + 1, -1).reduce((product, n) => product * n, 1);
+  const joined = [batch, ...rest, heads, mixed.shape.at(-1)!];
+  const merged =
+    mixed.shape.length === joined.length
+      ? mixed
+      : writer.reshape(`${path}/mixed/heads`, mixed, joined);
+  const output = projectOut(call, gated(call, query, merged));
+  if (!isAsked) return output;
+  const shape = [batch, heads, ...scores.shape.slice(-2)];
+  const isGrouped = scores.shape.length !== query.shape.length + axes;
+  return [output, isGrouped ? writer.reshape(`${path}/scores/heads`, weights, shape) : weights];
+}
+
+const GIVE_SHAPE = "Give the input's shape";
+
+/** Keras' own kernel leaves rows of which nothing counts uniform; its Softmax layer makes them 0 from 3.10 on. */
+function zeroed(
+  { writer, path, kerasVersion }: LayerCall,
+  x: Symbolic,
+  counts: Symbolic,
+): Symbolic {
+  if (kerasVersion < MASKED_SOFTMAX_IS_ZERO) return x;
+  const zero = writer.float(`${path}/mask/zero`, 0);
+  const result = { shape: x.shape, dtype: x.dtype };
+  return writer.emit(`${path}/mask/SelectV2_1`, "SelectV2", [counts, x, zero], result);
+}
+
+function gated(call: LayerCall, query: Symbolic, mixed: Symbolic): Symbolic {
+  const { config, writer, path } = call;
+  if (!config.flag("use_gate", false)) return mixed;
+  const gate = writer.unary(`${path}/gate/Sigmoid`, "Sigmoid", project(call, "gate", query));
+  return writer.binary(`${path}/gate/mul`, "Mul", mixed, gate);
+}
+
+/** The axes between batch and features. */
+const positions = (rank: number): number[] => Array.from({ length: rank - 2 }, (_, i) => i + 1);
+
+const LETTERS = "abcdefghijklmnopqrstuvwxyz";
+
+/**
+ * Of projected operands with `rank` dimensions [batch, …, heads, features]: scores [batch…, heads, from…, to…]. The axes of
+ * keys and values that attention runs over have letters of their own.
+ */
+function equationsOf(rank: number, axes: readonly number[]): { dot: string; combine: string } {
+  const target = LETTERS.slice(0, rank);
+  const source = [...target];
+  for (const [i, axis] of [...axes].sort((a, b) => a - b).entries())
+    source[axis] = LETTERS[rank + i]!;
+  const batch = [...target].filter((_, axis) => axis !== rank - 1 && !axes.includes(axis));
+  const pick = (letters: readonly string[]) => axes.map((axis) => letters[axis]!);
+  const scores = [...batch, ...pick([...target]), ...pick(source)].join("");
+  const from = source.join("");
+  return { dot: `${from},${target}->${scores}`, combine: `${scores},${from}->${target}` };
+}
+
+/** A product whose shape the equation gives. */
 function einsum(
   { writer, path }: LayerCall,
   name: string,
   equation: string,
   a: Symbolic,
   b: Symbolic,
-  shape: readonly number[],
 ): Symbolic {
-  return writer.emit(
-    `${path}/${name}/Einsum`,
-    "Einsum",
-    [a, b],
-    { shape },
-    { equation: text(equation) },
+  const [left, right, result] = equation.split(/,|->/) as [string, string, string];
+  const sizes = new Map<string, number>();
+  for (const [labels, { shape }] of [
+    [left, a],
+    [right, b],
+  ] as const) {
+    for (const [i, label] of [...labels].entries()) sizes.set(label, shape[i]!);
+  }
+  const shape = [...result].map((label) => sizes.get(label)!);
+  const attrs = { equation: text(equation) };
+  return writer.emit(`${path}/${name}/Einsum`, "Einsum", [a, b], { shape }, attrs);
+}
+
+/** The features of each position by a kernel [features, heads, size]: attributes private in Keras 2, and names. */
+function project(call: LayerCall, name: string, x: Symbolic): Symbolic {
+  return contract(call, call.weights.inner(`${name}_dense`, name), name, x, 1);
+}
+
+/** Heads and features of each position by a kernel [heads, size, …]. */
+function projectOut(call: LayerCall, x: Symbolic): Symbolic {
+  return contract(
+    call,
+    call.weights.inner("output_dense", "attention_output"),
+    "attention_output",
+    x,
+    2,
   );
 }
 
-/** The parts' weights: their attribute (private in Keras 2) and their name. */
-function project(call: LayerCall, name: string, x: Symbolic): Symbolic {
+/** The last `bound` dimensions by the first ones of a kernel, and a bias. */
+function contract(
+  call: LayerCall,
+  weights: LayerCall["weights"],
+  name: string,
+  x: Symbolic,
+  bound: number,
+): Symbolic {
   const { config, writer, path } = call;
-  const weights = call.weights.inner(`${name}_dense`, name);
   const kernel = writer.constant(`${path}/${name}/kernel`, weights.get("kernel", 0));
-  const [heads, size] = kernel.shape.slice(1) as [number, number];
-  const shape = [x.shape[0]!, x.shape[1]!, heads, size];
-  const y = einsum(call, name, "abc,cde->abde", x, kernel, shape);
+  const rank = x.shape.length;
+  const input = LETTERS.slice(0, rank);
+  const free = input.slice(0, -bound);
+  const outputs = LETTERS.slice(rank, rank + kernel.shape.length - bound);
+  const equation = `${input},${input.slice(-bound)}${outputs}->${free}${outputs}`;
+  const y = einsum(call, name, equation, x, kernel);
   if (!config.flag("use_bias", true)) return y;
   const bias = writer.constant(`${path}/${name}/bias`, weights.get("bias", 1));
   return writer.binary(`${path}/${name}/add`, "AddV2", y, bias);
-}
-
-function projectOut(call: LayerCall, x: Symbolic): Symbolic {
-  const { config, writer, path } = call;
-  const weights = call.weights.inner("output_dense", "attention_output");
-  const kernel = writer.constant(`${path}/attention_output/kernel`, weights.get("kernel", 0));
-  const shape = [x.shape[0]!, x.shape[1]!, kernel.shape[2]!];
-  const y = einsum(call, "attention_output", "abcd,cde->abe", x, kernel, shape);
-  if (!config.flag("use_bias", true)) return y;
-  const bias = writer.constant(`${path}/attention_output/bias`, weights.get("bias", 1));
-  return writer.binary(`${path}/attention_output/add`, "AddV2", y, bias);
-}
-
-interface Masked {
-  readonly query: Symbolic;
-  readonly values: Symbolic;
-  /** Only where the call gives keys of their own. */
-  readonly keys: Symbolic | undefined;
-}
-
-/** Takes positions that do not count out of float[batch, heads, from, to]. */
-function maskScores(call: LayerCall, scores: Symbolic, masked: Masked): Symbolic {
-  const { writer, path, kerasVersion } = call;
-  const parts = maskParts(call, masked);
-  const flagged = call.kwargs.get("use_causal_mask");
-  const isCausal = flagged?.kind === "value" && flagged.value === true;
-  if (parts.length === 0) {
-    if (!isCausal) return scores;
-    return writer.binary(`${path}/add`, "AddV2", scores, causalConstant(call, scores, "float32"));
-  }
-  if (isCausal) parts.push(causalConstant(call, scores, "bool"));
-  const counts = parts.reduce((a, b) =>
-    writer.binary(`${path}/mask/and`, "LogicalAnd", a, b, "bool"),
-  );
-  if (kerasVersion >= 3) {
-    const low = writer.float(`${path}/mask/large`, LARGE_NEGATIVE);
-    const result = { shape: scores.shape, dtype: scores.dtype };
-    return writer.emit(`${path}/mask/SelectV2`, "SelectV2", [counts, scores, low], result);
-  }
-  return writer.binary(`${path}/add`, "AddV2", scores, additive(call, counts));
-}
-
-/** Masks of the call, bool, broadcastable to the scores. */
-function maskParts(call: LayerCall, { query, values, keys }: Masked): Symbolic[] {
-  const { writer, path } = call;
-  const parts: Symbolic[] = [];
-  const given = tensorArgument(call, "attention_mask");
-  if (given !== undefined) {
-    const shape = [given.shape[0]!, 1, ...given.shape.slice(-2)];
-    const counts = writer.emit(
-      `${path}/mask/Cast`,
-      "Cast",
-      [given],
-      { shape: given.shape, dtype: "bool" },
-      { DstT: type("bool") },
-    );
-    parts.push(writer.reshape(`${path}/mask/Reshape`, counts, shape));
-  }
-  const own = (name: string, x: Symbolic | undefined): Symbolic | undefined =>
-    tensorArgument(call, name) ?? x?.mask;
-  const rows = own("query_mask", query);
-  if (rows !== undefined) {
-    parts.push(writer.reshape(`${path}/mask/query`, rows, [rows.shape[0]!, 1, rows.shape[1]!, 1]));
-  }
-  for (const columns of [own("value_mask", values), own("key_mask", keys)]) {
-    if (columns === undefined) continue;
-    parts.push(
-      writer.reshape(`${path}/mask/value`, columns, [columns.shape[0]!, 1, 1, columns.shape[1]!]),
-    );
-  }
-  return parts;
-}
-
-/** Positions up to one's own: true and false, or 0 and a large negative number. */
-function causalConstant(call: LayerCall, scores: Symbolic, dtype: "bool" | "float32"): Symbolic {
-  const [from, to] = scores.shape.slice(2) as [number, number];
-  if (from < 0 || to < 0) throw unsupported(call.config, "a causal mask over an open dimension");
-  const zeros = zeroData([from, to], call.path);
-  const data = dtype === "bool" ? new Uint8Array(zeros.length).fill(1) : zeros;
-  const masked = dtype === "bool" ? 0 : LARGE_NEGATIVE;
-  for (let i = 0; i < from; i++) data.fill(masked, i * to + i + 1, (i + 1) * to);
-  return call.writer.constant(`${call.path}/causal_mask`, { dtype, shape: [1, 1, from, to], data });
-}
-
-/** (1 - mask) · -1e9, as Keras 2 adds it. */
-function additive({ writer, path }: LayerCall, counts: Symbolic): Symbolic {
-  const result = { shape: counts.shape, dtype: "float32" } as const;
-  const numeric = writer.emit(`${path}/mask/Cast_1`, "Cast", [counts], result, {
-    DstT: type("float32"),
-  });
-  const inverted = writer.binary(
-    `${path}/mask/sub`,
-    "Sub",
-    writer.float(`${path}/mask/one`, 1),
-    numeric,
-  );
-  return writer.binary(
-    `${path}/mask/mul`,
-    "Mul",
-    inverted,
-    writer.float(`${path}/mask/large`, LARGE_NEGATIVE),
-  );
 }

@@ -1,41 +1,42 @@
 /** The cells of recurrent layers: gate orders and formulas of Keras (LSTM i, f, c, o; GRU z, r, h). */
-import { formatShape, sameShape } from "../../../base/shape.ts";
+import { formatShape, type Shape, sameShape } from "../../../base/shape.ts";
 import type { TensorValue } from "../../../graph/ir.ts";
-import { applyActivation } from "../activations.ts";
-import type { Config } from "../config.ts";
-import { type LayerWeights, unsupported } from "../layer.ts";
-import { int, type NodeWriter, type Symbolic } from "../node-writer.ts";
+import { unsupported } from "../layer.ts";
+import type { NodeWriter, Symbolic } from "../node-writer.ts";
+import {
+  activationOf,
+  addBias,
+  type CellSource,
+  type CellSpec,
+  lstmStep,
+  splitLast,
+} from "./cell.ts";
+import { convLstmCell } from "./conv-lstm.ts";
 import type { Cell } from "./recurrent.ts";
 
-export interface CellSpec {
-  readonly units: number;
-  readonly stateCount: number;
-  readonly cell: Cell;
-}
-
-/** What a cell is made from. */
-export interface CellSource {
-  readonly className: string;
-  readonly config: Config;
-  readonly weights: LayerWeights;
-  readonly kerasVersion: number;
-}
-
-/** Reads the weights of a cell; the layer's class says which one it is. */
-export function readCell(source: CellSource): CellSpec {
+/** Reads the weights of a cell, whose class says which one it is, for steps of shape [batch, …]. */
+export function readCell(source: CellSource, step: Shape): CellSpec {
   const { className, config } = source;
-  const units = config.count("units");
+  const dense = (stateCount: number, cell: Cell): CellSpec => ({
+    outputShape: [config.count("units")],
+    stateCount,
+    cell,
+  });
   switch (className.replace(/Cell$/, "")) {
     case "SimpleRNN":
-      return { units, stateCount: 1, cell: simpleCell(source) };
+      return dense(1, simpleCell(source));
     case "LSTM":
     case "LSTMV2":
     case "UnifiedLSTM":
-      return { units, stateCount: 2, cell: lstmCell(source) };
+      return dense(2, lstmCell(source));
     case "GRU":
     case "GRUV2":
     case "UnifiedGRU":
-      return { units, stateCount: 1, cell: gruCell(source) };
+      return dense(1, gruCell(source));
+    case "ConvLSTM1D":
+    case "ConvLSTM2D":
+    case "ConvLSTM3D":
+      return convLstmCell(source, step);
     default:
       throw unsupported(config, `recurrent cell ${className}`);
   }
@@ -69,33 +70,6 @@ function matmul(pen: NodeWriter, name: string, x: Symbolic, weight: Symbolic): S
   return pen.emit(name, "MatMul", [x, weight], { shape: [x.shape[0]!, weight.shape[1]!] });
 }
 
-function addBias(
-  pen: NodeWriter,
-  name: string,
-  x: Symbolic,
-  bias: TensorValue | undefined,
-): Symbolic {
-  if (bias === undefined) return x;
-  return pen.emit(name, "BiasAdd", [x, pen.constant(`${name}/bias`, bias)], { shape: x.shape });
-}
-
-function split(pen: NodeWriter, name: string, x: Symbolic, count: number): Symbolic[] {
-  const axis = pen.ints(`${name}/split_dim`, 1);
-  const shape = [x.shape[0]!, x.shape[1]! / count];
-  const results = Array.from({ length: count }, () => ({ shape, dtype: x.dtype }));
-  return pen.emitMany(name, "Split", [axis, x], results, { num_split: int(count) });
-}
-
-type Activate = (pen: NodeWriter, name: string, x: Symbolic) => Symbolic;
-
-function activationOf(
-  { config, kerasVersion }: CellSource,
-  key: string,
-  fallback: string,
-): Activate {
-  return (pen, name, x) => applyActivation(pen, name, x, config, key, kerasVersion, fallback);
-}
-
 /** h' = act(x·W + b + h·U). */
 function simpleCell(source: CellSource): Cell {
   const { kernel, recurrent, bias } = readWeights(source, 1);
@@ -118,11 +92,10 @@ function simpleCell(source: CellSource): Cell {
   };
 }
 
-/** z = x·W + h·U + b in quarters i, f, c, o; c' = σ(f)·c + σ(i)·act(c); h' = σ(o)·act(c'). */
+/** z = x·W + h·U + b in quarters i, f, c, o, then as `lstmStep` says. */
 function lstmCell(source: CellSource): Cell {
   const { kernel, recurrent, bias } = readWeights(source, 4);
-  const activate = activationOf(source, "activation", "tanh");
-  const gate = activationOf(source, "recurrent_activation", "sigmoid");
+  const step = lstmStep(source);
   return (pen, path, x, [h, c]) => {
     const fromInput = matmul(pen, `${path}/MatMul`, x, pen.constant(`${path}/kernel`, kernel));
     const fromState = matmul(
@@ -132,27 +105,7 @@ function lstmCell(source: CellSource): Cell {
       pen.constant(`${path}/recurrent_kernel`, recurrent),
     );
     const sum = pen.binary(`${path}/sum`, "AddV2", fromInput, fromState);
-    const [i, f, candidate, o] = split(
-      pen,
-      `${path}/split`,
-      addBias(pen, `${path}/BiasAdd`, sum, bias),
-      4,
-    );
-    const kept = pen.binary(`${path}/mul`, "Mul", gate(pen, `${path}/f`, f!), c!);
-    const taken = pen.binary(
-      `${path}/mul_1`,
-      "Mul",
-      gate(pen, `${path}/i`, i!),
-      activate(pen, `${path}/c`, candidate!),
-    );
-    const nextC = pen.binary(`${path}/next_c`, "AddV2", kept, taken);
-    const output = pen.binary(
-      `${path}/mul_2`,
-      "Mul",
-      gate(pen, `${path}/o`, o!),
-      activate(pen, `${path}/h`, nextC),
-    );
-    return { output, states: [output, nextC] };
+    return step(pen, path, addBias(pen, `${path}/BiasAdd`, sum, bias), c!);
   };
 }
 
@@ -176,9 +129,9 @@ function gruCell(source: CellSource): Cell {
     };
     const weighted = matmul(pen, `${path}/MatMul`, x, pen.constant(`${path}/kernel`, kernel));
     const biased = addBias(pen, `${path}/BiasAdd`, weighted, inputBias);
-    const [xz, xr, xh] = split(pen, `${path}/split`, biased, 3);
+    const [xz, xr, xh] = splitLast(pen, `${path}/split`, biased, 3);
     const fromState = product("MatMul_1", 0, resetAfter ? 3 : 2, h);
-    const [hz, hr, hh] = split(
+    const [hz, hr, hh] = splitLast(
       pen,
       `${path}/split_1`,
       addBias(pen, `${path}/BiasAdd_1`, fromState, stateBias),

@@ -1,8 +1,10 @@
 /** Convolutions: 1-D ones are 2-D ones of height 1, as TensorFlow itself writes them. */
 import { applyActivation } from "../activations.ts";
-import { inputOf, type LayerCall, type Translate, unsupported, weightOf } from "../layer.ts";
+import type { Config } from "../config.ts";
+import { inputOf, type LayerCall, type Translate, weightOf } from "../layer.ts";
 import { type Attrs, ints, type NodeWriter, type Symbolic, text } from "../node-writer.ts";
-import { type Window, windowed } from "./shapes.ts";
+import { padded } from "./arrangement.ts";
+import { layoutName, type Window, windowed } from "./shapes.ts";
 
 export interface Geometry {
   readonly strides: readonly number[];
@@ -12,7 +14,7 @@ export interface Geometry {
   readonly channelsFirst: boolean;
 }
 
-export function geometryOf({ config }: LayerCall, rank: number): Geometry {
+export function geometryOf(config: Config, rank: number): Geometry {
   return {
     kernel: config.sizes("kernel_size", rank),
     strides: config.sizes("strides", rank, 1),
@@ -31,17 +33,15 @@ export function windowOf({ kernel, strides, dilations, padding }: Geometry, axis
   };
 }
 
-/** Attributes of Conv2D and its relatives; 1-D geometry gets a first dimension of 1. */
-export function convAttrs(geometry: Geometry): Attrs {
-  const spread = (values: readonly number[]) => {
-    const two = values.length === 1 ? [1, ...values] : values;
-    return ints(geometry.channelsFirst ? [1, 1, ...two] : [1, ...two, 1]);
-  };
+/** Attributes of Conv2D, Conv3D and their relatives. */
+export function convAttrs({ channelsFirst, dilations, padding, strides }: Geometry): Attrs {
+  const spread = (values: readonly number[]) =>
+    ints(channelsFirst ? [1, 1, ...values] : [1, ...values, 1]);
   return {
-    strides: spread(geometry.strides),
-    dilations: spread(geometry.dilations),
-    padding: text(geometry.padding === "same" ? "SAME" : "VALID"),
-    data_format: text(geometry.channelsFirst ? "NCHW" : "NHWC"),
+    strides: spread(strides),
+    dilations: spread(dilations),
+    padding: text(padding === "same" ? "SAME" : "VALID"),
+    data_format: text(layoutName(strides.length, channelsFirst)),
   };
 }
 
@@ -71,23 +71,42 @@ export function activate(call: LayerCall, y: Symbolic): Symbolic {
   return applyActivation(call.writer, call.path, y, call.config, "activation", call.kerasVersion);
 }
 
-export const conv2d: Translate = (call) => {
-  const geometry = geometryOf(call, 2);
-  const x = inputOf(call);
-  const kernel = weightOf(call, "kernel", 0, 4);
-  const shape = convShape(x, geometry, kernel.shape[3]!);
-  const y = call.writer.emit(
-    `${call.path}/Conv2D`,
-    "Conv2D",
-    [x, kernel],
-    { shape },
-    convAttrs(geometry),
-  );
-  return activate(call, addBias(call, y, 1, geometry.channelsFirst));
-};
+/** Convolution in one, two or three dimensions, with bias and activation. */
+export const conv =
+  (rank: number): Translate =>
+  (call) => {
+    const geometry = geometryOf(call.config, rank);
+    const x = causal(call, inputOf(call), geometry);
+    const kernel = weightOf(call, "kernel", 0, rank + 2);
+    const y = convolve(call.writer, call.path, x, kernel, geometry);
+    return activate(call, addBias(call, y, 1, geometry.channelsFirst));
+  };
+
+/** The convolution alone. */
+export function convolve(
+  writer: NodeWriter,
+  path: string,
+  x: Symbolic,
+  kernel: Symbolic,
+  geometry: Geometry,
+): Symbolic {
+  if (geometry.kernel.length === 1) {
+    const added = heightAxis(geometry);
+    const wide = expand(writer, `${path}/ExpandDims`, x, added);
+    const wideKernel = expand(writer, `${path}/ExpandDims_1`, kernel, 0);
+    const y = convolve(writer, path, wide, wideKernel, flattened(geometry));
+    return squeeze(writer, `${path}/Squeeze`, y, added);
+  }
+  const op = geometry.kernel.length === 3 ? "Conv3D" : "Conv2D";
+  const shape = convShape(x, geometry, kernel.shape.at(-1)!);
+  return writer.emit(`${path}/${op}`, op, [x, kernel], { shape }, convAttrs(geometry));
+}
+
+/** Where 1-D data gets its height of 1. */
+export const heightAxis = ({ channelsFirst }: Geometry): number => (channelsFirst ? 2 : 1);
 
 export const depthwiseConv2d: Translate = (call) => {
-  const geometry = geometryOf(call, 2);
+  const geometry = geometryOf(call.config, 2);
   const x = inputOf(call);
   const y = depthwise(call, x, depthwiseKernel(call, 4), geometry);
   return activate(call, addBias(call, y, 1, geometry.channelsFirst));
@@ -113,7 +132,7 @@ function depthwise(call: LayerCall, x: Symbolic, kernel: Symbolic, geometry: Geo
 }
 
 export const separableConv2d: Translate = (call) => {
-  const geometry = geometryOf(call, 2);
+  const geometry = geometryOf(call.config, 2);
   const kernel = weightOf(call, "depthwise_kernel", 0, 4);
   const pointwise = weightOf(call, "pointwise_kernel", 1, 4);
   const y = separable(call, inputOf(call), kernel, pointwise, geometry);
@@ -121,10 +140,10 @@ export const separableConv2d: Translate = (call) => {
 };
 
 export const separableConv1d: Translate = (call) => {
-  const geometry = geometryOf(call, 1);
-  if (geometry.channelsFirst) throw unsupported(call.config, "SeparableConv1D with channels_first");
+  const geometry = geometryOf(call.config, 1);
   const { writer, path } = call;
-  const wide = expand(writer, `${path}/ExpandDims`, causal(call, inputOf(call), geometry), 1);
+  const added = heightAxis(geometry);
+  const wide = expand(writer, `${path}/ExpandDims`, causal(call, inputOf(call), geometry), added);
   const kernel = weightOf(call, "depthwise_kernel", 0, 3);
   const pointwise = weightOf(call, "pointwise_kernel", 1, 3);
   const y = separable(
@@ -134,7 +153,8 @@ export const separableConv1d: Translate = (call) => {
     expand(writer, `${path}/ExpandDims_2`, pointwise, 0),
     squared(geometry),
   );
-  return activate(call, addBias(call, squeeze(writer, `${path}/Squeeze`, y, 1), 2, false));
+  const narrow = squeeze(writer, `${path}/Squeeze`, y, added);
+  return activate(call, addBias(call, narrow, 2, geometry.channelsFirst));
 };
 
 function separable(
@@ -157,30 +177,15 @@ function separable(
   return call.writer.emit(name, "Conv2D", [between, pointwise], { shape }, convAttrs(plain));
 }
 
-export const conv1d: Translate = (call) => {
-  const geometry = geometryOf(call, 1);
-  if (geometry.channelsFirst) throw unsupported(call.config, "Conv1D with channels_first");
-  const { writer, path } = call;
-  const x = causal(call, inputOf(call), geometry);
-  const kernel = weightOf(call, "kernel", 0, 3);
-  const wide = expand(writer, `${path}/ExpandDims`, x, 1);
-  const wideKernel = expand(writer, `${path}/ExpandDims_1`, kernel, 0);
-  const shape = convShape(wide, flattened(geometry), kernel.shape[2]!);
-  const attrs = convAttrs(geometry);
-  const y = writer.emit(`${path}/Conv2D`, "Conv2D", [wide, wideKernel], { shape }, attrs);
-  const narrow = squeeze(writer, `${path}/Squeeze`, y, 1);
-  return activate(call, addBias(call, narrow, 1, false));
-};
-
 export const depthwiseConv1d: Translate = (call) => {
-  const geometry = geometryOf(call, 1);
-  if (geometry.channelsFirst) throw unsupported(call.config, "DepthwiseConv1D with channels_first");
+  const geometry = geometryOf(call.config, 1);
   const { writer, path } = call;
-  const wide = expand(writer, `${path}/ExpandDims`, causal(call, inputOf(call), geometry), 1);
+  const added = heightAxis(geometry);
+  const wide = expand(writer, `${path}/ExpandDims`, causal(call, inputOf(call), geometry), added);
   const kernel = expand(writer, `${path}/ExpandDims_1`, depthwiseKernel(call, 3), 0);
   const y = depthwise(call, wide, kernel, squared(geometry));
-  const narrow = squeeze(writer, `${path}/Squeeze`, y, 1);
-  return activate(call, addBias(call, narrow, 1, false));
+  const narrow = squeeze(writer, `${path}/Squeeze`, y, added);
+  return activate(call, addBias(call, narrow, 1, geometry.channelsFirst));
 };
 
 /** The geometry of a 1-D convolution as a 2-D one of height 1. */
@@ -203,14 +208,13 @@ function squared(geometry: Geometry): Geometry {
 function causal({ writer, path }: LayerCall, x: Symbolic, geometry: Geometry): Symbolic {
   if (geometry.padding !== "causal") return x;
   const front = (geometry.kernel[0]! - 1) * geometry.dilations[0]!;
-  const paddings = writer.constant(`${path}/Pad/paddings`, {
-    dtype: "int32",
-    shape: [3, 2],
-    data: Int32Array.of(0, 0, front, 0, 0, 0),
-  });
-  const [batch, steps, channels] = x.shape as [number, number, number];
-  const shape = [batch, steps < 0 ? -1 : steps + front, channels];
-  return writer.emit(`${path}/Pad`, "Pad", [x, paddings], { shape });
+  const amounts: [number, number][] = [
+    [0, 0],
+    [0, 0],
+    [0, 0],
+  ];
+  amounts[geometry.channelsFirst ? 2 : 1] = [front, 0];
+  return padded(writer, `${path}/Pad`, x, amounts);
 }
 
 export function expand(writer: NodeWriter, name: string, x: Symbolic, axis: number): Symbolic {
@@ -222,19 +226,3 @@ export function squeeze(writer: NodeWriter, name: string, x: Symbolic, axis: num
   const shape = x.shape.filter((_, i) => i !== axis);
   return writer.emit(name, "Squeeze", [x], { shape }, { squeeze_dims: ints([axis]) });
 }
-
-export const conv3d: Translate = (call) => {
-  const { config, writer, path } = call;
-  const geometry = geometryOf(call, 3);
-  if (geometry.channelsFirst) throw unsupported(config, "Conv3D with channels_first");
-  const x = inputOf(call);
-  const kernel = weightOf(call, "kernel", 0, 5);
-  const shape = convShape(x, geometry, kernel.shape[4]!);
-  const attrs = {
-    strides: ints([1, ...geometry.strides, 1]),
-    dilations: ints([1, ...geometry.dilations, 1]),
-    padding: text(geometry.padding === "same" ? "SAME" : "VALID"),
-  };
-  const y = writer.emit(`${path}/Conv3D`, "Conv3D", [x, kernel], { shape }, attrs);
-  return activate(call, addBias(call, y, 1, false));
-};

@@ -1,6 +1,15 @@
 /** Dense, Embedding, activations and layers that leave their input as it is. */
-import { applyActivation, gelu, leakyRelu, softmax } from "../activations.ts";
-import { inputOf, type LayerCall, type Translate, unsupported, weightOf } from "../layer.ts";
+import { activate, applyActivation, leakyLayer } from "../activations.ts";
+import {
+  inputOf,
+  type LayerCall,
+  MASKED_SOFTMAX_IS_ZERO,
+  type Translate,
+  tensorArgument,
+  tensorsOf,
+  unsupported,
+  weightOf,
+} from "../layer.ts";
 import { flag, type NodeWriter, type Symbolic, type } from "../node-writer.ts";
 import { asTensor } from "./operations.ts";
 
@@ -72,41 +81,14 @@ export const activation: Translate = (call) => {
   return x.mask === undefined ? y : { ...y, mask: x.mask };
 };
 
-/** max_value, negative_slope and threshold of the ReLU layer. */
-export const relu: Translate = (call) => {
-  const { config, writer, path } = call;
-  const x = inputOf(call);
-  const slope = config.number("negative_slope", 0);
-  const threshold = config.number("threshold", 0);
-  const max = config.has("max_value") ? config.number("max_value") : undefined;
-  if (threshold !== 0) throw unsupported(config, "ReLU with a threshold");
-  if (slope !== 0) {
-    const y = leakyRelu(writer, path, x, slope);
-    return max === undefined
-      ? y
-      : writer.binary(`${path}/Minimum`, "Minimum", y, writer.float(`${path}/max`, max));
-  }
-  if (max === 6) return writer.unary(`${path}/Relu6`, "Relu6", x);
-  const y = writer.unary(`${path}/Relu`, "Relu", x);
-  return max === undefined
-    ? y
-    : writer.binary(`${path}/Minimum`, "Minimum", y, writer.float(`${path}/max`, max));
-};
+/** A layer that applies a function, with the function's options as its own. */
+export const activationLayer =
+  (name: string): Translate =>
+  (call) =>
+    activate(name, { ...call, x: inputOf(call), options: call.config });
 
-/** Keras 2 calls the slope alpha. */
-export const leakyReluLayer: Translate = (call) => {
-  const { config, writer, path } = call;
-  const slope = config.number("negative_slope", config.number("alpha", 0.3));
-  return leakyRelu(writer, path, inputOf(call), slope);
-};
-
-export const elu: Translate = ({ config, writer, path, ...call }) => {
-  if (config.number("alpha", 1) !== 1) throw unsupported(config, "ELU with another alpha than 1");
-  return writer.unary(`${path}/Elu`, "Elu", inputOf({ config, writer, path, ...call }));
-};
-
-export const geluLayer: Translate = (call) =>
-  gelu(call.writer, call.path, inputOf(call), call.config.flag("approximate", false));
+export const leakyReluLayer: Translate = (call) =>
+  leakyLayer({ ...call, x: inputOf(call), options: call.config });
 
 /** max(x, 0) + alpha · min(x, 0), as Keras writes it: relu(x) - alpha · relu(-x). */
 export const prelu: Translate = (call) => {
@@ -136,15 +118,28 @@ export const thresholdedRelu: Translate = (call) => {
 export const layerScale: Translate = (call) =>
   call.writer.binary(`${call.path}/mul`, "Mul", inputOf(call), weightOf(call, "gamma", 0, 1));
 
+/** Softmax, of what a mask (bool, or a number above 0.5) lets count; the rest comes out as 0 from Keras 3.10 on. */
 export const softmaxLayer: Translate = (call) => {
-  const { config, writer, path } = call;
-  const axis = config.get("axis") ?? -1;
-  const only = Array.isArray(axis) ? axis[0] : axis;
-  if (typeof only !== "number" || (Array.isArray(axis) && axis.length > 1)) {
-    throw unsupported(config, "Softmax over several axes");
-  }
-  return softmax(writer, path, inputOf(call), only);
+  const { config, kerasVersion, writer, path } = call;
+  const [x, ...others] = call.args.flatMap(tensorsOf);
+  if (x === undefined) throw config.wrong("no input", "one");
+  const mask = tensorArgument(call, "mask") ?? others[0];
+  if (mask === undefined) return activate("softmax", { ...call, x, options: config });
+  const result = { shape: x.shape, dtype: x.dtype };
+  const counts = asCondition(call, mask);
+  const low = writer.float(`${path}/masked`, -1e9);
+  const scores = writer.emit(`${path}/SelectV2`, "SelectV2", [counts, x, low], result);
+  const y = activate("softmax", { ...call, x: scores, options: config });
+  if (kerasVersion < MASKED_SOFTMAX_IS_ZERO) return y;
+  const zero = writer.float(`${path}/zero`, 0);
+  return writer.emit(`${path}/SelectV2_1`, "SelectV2", [counts, y, zero], result);
 };
+
+function asCondition({ writer, path }: LayerCall, mask: Symbolic): Symbolic {
+  if (mask.dtype === "bool") return mask;
+  const half = writer.float(`${path}/half`, 0.5);
+  return writer.binary(`${path}/Greater`, "Greater", mask, half, "bool");
+}
 
 /** Steps whose features are all `mask_value` do not count, and become zero. */
 export const masking: Translate = (call) => {

@@ -145,33 +145,27 @@ export const rmsNormalization: Translate = (call) => {
   return rmsScale(call, x, axes, call.config.number("epsilon", 1e-6), weightOf(call, "scale", 0));
 };
 
-/** Channels in groups, each normalized over its positions. */
+/** Channels in groups, each normalized over its positions: [.., channels, ..] → [.., groups, channels / groups, ..]. */
 export const groupNormalization: Translate = (call) => {
   const { config, writer, path } = call;
   const x = inputOf(call);
   const rank = x.shape.length;
-  const [axis] = axisOf(config.get("axis"), rank);
-  const channels = x.shape[rank - 1]!;
+  const [axis = rank - 1] = axisOf(config.get("axis"), rank);
+  const channels = x.shape[axis] ?? 0;
   const groups = config.number("groups", 32) === -1 ? channels : config.count("groups", 32);
-  if (
-    axis !== rank - 1 ||
-    groups < 1 ||
-    channels % groups !== 0 ||
-    x.shape.slice(1).some((n) => n < 0)
-  ) {
-    throw unsupported(config, "GroupNormalization over these axes");
+  if (axis < 1 || groups < 1 || channels % groups !== 0 || x.shape.slice(1).some((n) => n < 0)) {
+    throw unsupported(config, `GroupNormalization of [${x.shape.join(", ")}] over axis ${axis}`);
   }
-  const grouped = writer.reshape(`${path}/Reshape`, x, [
-    ...x.shape.slice(0, -1),
-    groups,
-    channels / groups,
-  ]);
-  const axes = Array.from({ length: rank }, (_, i) => i + 1).filter((i) => i !== rank - 1);
+  const divided = [groups, channels / groups];
+  const shape = [...x.shape.slice(0, axis), ...divided, ...x.shape.slice(axis + 1)];
+  const grouped = writer.reshape(`${path}/Reshape`, x, shape);
+  const axes = Array.from({ length: rank }, (_, i) => i + 1).filter((i) => i !== axis);
   const [mean, variance] = moments(writer, path, grouped, axes);
   const { gamma, beta } = scaleAndCenter(call);
+  const behind = new Array<number>(rank - 1 - axis).fill(1);
   const split = (name: string, value: Symbolic): Symbolic =>
     name.startsWith("gamma") || name.startsWith("beta")
-      ? writer.reshape(`${path}/${name}`, value, [groups, channels / groups])
+      ? writer.reshape(`${path}/${name}`, value, [...divided, ...behind])
       : value;
   const epsilon = config.number("epsilon", 1e-3);
   const y = scaleBy(call, grouped, mean, variance, epsilon, { gamma, beta }, split);

@@ -1,6 +1,6 @@
 /** Operations of `keras.ops` and of Python's operators, which Keras 3 saves beside the layers. */
-import { applyActivation, gelu, leakyRelu, softmax } from "../activations.ts";
-import type { Json } from "../config.ts";
+import { activate } from "../activations.ts";
+import type { Json, JsonObject } from "../config.ts";
 import {
   type CallArgument,
   type LayerCall,
@@ -88,28 +88,18 @@ export const roundOperation: Translate = (call) => {
   throw unsupported(call.config, `round to ${String(decimals)} decimals`);
 };
 
-/** An activation function that is an operation; `fixed` are options for which there is one value only. */
+/** An activation function that is an operation; `usual` are options that have other defaults here than in the function. */
 export const activationOperation =
-  (name: string, fixed: Readonly<Record<string, number>> = {}): Translate =>
+  (name: string, usual: JsonObject = {}): Translate =>
   (call) => {
-    for (const [key, wanted] of Object.entries(fixed)) {
-      const given = option(call, key) ?? wanted;
-      if (given !== wanted) throw unsupported(call.config, `${name} with ${key} ${String(given)}`);
-    }
     const x = asTensor(call, operand(call, 0, ["x"]), undefined);
-    const named = call.config.with({ activation: name });
-    return applyActivation(call.writer, call.path, x, named, "activation", call.kerasVersion);
+    const given = [...call.kwargs].flatMap(([key, argument]) =>
+      argument.kind === "value" ? [[key, argument.value] as const] : [],
+    );
+    const defaults = Object.entries(usual).filter(([key]) => !call.config.has(key));
+    const options = call.config.with(Object.fromEntries([...defaults, ...given]));
+    return activate(name, { ...call, x, options });
   };
-
-export const leakyReluOperation: Translate = (call) => {
-  const x = asTensor(call, operand(call, 0, ["x"]), undefined);
-  return leakyRelu(call.writer, call.path, x, Number(option(call, "negative_slope") ?? 0.2));
-};
-
-export const geluOperation: Translate = (call) => {
-  const x = asTensor(call, operand(call, 0, ["x"]), undefined);
-  return gelu(call.writer, call.path, x, option(call, "approximate") !== false);
-};
 
 /** An option: among the arguments, or in the configuration. */
 export function option(call: LayerCall, name: string): Json | undefined {
@@ -160,11 +150,6 @@ export const castOperation: Translate = (call) => {
   }
   const result = { shape: x.shape, dtype } as const;
   return call.writer.emit(`${call.path}/Cast`, "Cast", [x], result, { DstT: type(dtype) });
-};
-
-export const softmaxOperation: Translate = (call) => {
-  const x = asTensor(call, operand(call, 0, ["x"]), undefined);
-  return softmax(call.writer, call.path, x, Number(option(call, "axis") ?? -1));
 };
 
 export function plainValue(argument: CallArgument | undefined): Json | undefined {

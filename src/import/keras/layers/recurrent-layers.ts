@@ -1,4 +1,4 @@
-/** SimpleRNN, LSTM, GRU, RNN and Bidirectional. */
+/** SimpleRNN, LSTM, GRU, ConvLSTM, RNN and Bidirectional. */
 import type { Config } from "../config.ts";
 import {
   inputOf,
@@ -9,9 +9,10 @@ import {
   tensorsOf,
   unsupported,
 } from "../layer.ts";
-import { readInnerLayer } from "../model-spec.ts";
+import { type LayerSpec, readInnerLayer } from "../model-spec.ts";
 import { type Attrs, type Symbolic, type, zeroData } from "../node-writer.ts";
-import { type CellSpec, readCell } from "./cells.ts";
+import type { CellSource } from "./cell.ts";
+import { readCell } from "./cells.ts";
 import { concat } from "./merge.ts";
 import { type RecurrenceResult, writeLoop, zeros } from "./recurrent.ts";
 
@@ -27,8 +28,8 @@ export const recurrent: Translate = (call) => {
   const { layer, config, path } = call;
   const input = inputOf(call);
   const own = { className: layer.className, config, weights: call.weights.inner("cell"), path };
-  const { result, outputs } = run(call, own, input, initialStates(call));
-  return config.flag("return_state", false) ? [...outputs, ...result.states] : outputs;
+  const { output, states } = channelsLast(call, own, input, initialStates(call));
+  return config.flag("return_state", false) ? [output, ...states] : output;
 };
 
 /** States given in the call: as a keyword, or after the input. */
@@ -37,53 +38,150 @@ function initialStates(call: LayerCall): readonly Symbolic[] {
   return given.length > 0 ? given : call.args.slice(1).flatMap(tensorsOf);
 }
 
+/** Runs a layer over images that have their channels first as over others, and turns them there and back. */
+function channelsLast(
+  call: LayerCall,
+  layer: RecurrentLayer,
+  input: Symbolic,
+  given: readonly Symbolic[],
+): { output: Symbolic; states: readonly Symbolic[] } {
+  const { config, path } = layer;
+  if (config.text("data_format", "channels_last") !== "channels_first")
+    return run(call, layer, input, given);
+  const rank = input.shape.length;
+  const steps = perms(rank, 2);
+  const images = perms(rank - 1, 1);
+  const turn = (name: string, x: Symbolic, { toLast }: Perms) => ({
+    ...call.writer.transpose(`${path}/${name}`, x, toLast),
+    ...(x.mask === undefined ? {} : { mask: x.mask }),
+  });
+  const result = run(
+    call,
+    layer,
+    turn("to_last", input, steps),
+    given.map((state, i) => turn(`state_${i}/to_last`, state, images)),
+  );
+  const back = (name: string, x: Symbolic) =>
+    call.writer.transpose(name, x, (x.shape.length === rank ? steps : images).toFirst);
+  return {
+    output: back(`${path}/to_first`, result.output),
+    states: result.states.map((state, i) => back(`${path}/state_${i}/to_first`, state)),
+  };
+}
+
+interface Perms {
+  readonly toLast: readonly number[];
+  readonly toFirst: readonly number[];
+}
+
+/** Orders of dimensions that move channels from place `at` to the end, and back. */
+function perms(rank: number, at: number): Perms {
+  const before = Array.from({ length: at }, (_, i) => i);
+  const spatial = Array.from({ length: rank - at - 1 }, (_, i) => at + i);
+  return {
+    toLast: [...before, ...spatial.map((axis) => axis + 1), at],
+    toFirst: [...before, rank - 1, ...spatial],
+  };
+}
+
+/** Outputs and states of a recurrent layer. The cells of a stack run one after the other, each over the whole sequence. */
 function run(
   call: LayerCall,
   layer: RecurrentLayer,
   input: Symbolic,
   given: readonly Symbolic[],
-): { result: RecurrenceResult; outputs: Symbolic[] } {
+): { output: Symbolic; states: Symbolic[] } {
   const { config, path } = layer;
-  const { writer } = call;
-  if (input.shape.length !== 3 || input.shape.some((size) => size < 0)) {
+  if (input.shape.length < 3 || input.shape.some((size) => size < 0)) {
     throw unsupported(config, "a recurrent layer over an open shape", "Give the input's shape");
   }
   if (config.flag("time_major", false)) throw unsupported(config, "time_major");
-  const { cell, units, stateCount } = cellOf(call, layer);
-  const batch = input.shape[0]!;
+  const sources = cellsOf(call, layer);
+  const isStack = sources.length > 1;
+  const goBackwards = config.flag("go_backwards", false);
+  const turns = isStack && goBackwards;
+  const mask = tensorArgument(call, "mask") ?? input.mask;
+  const stepMask = turns && mask !== undefined ? reverseTime(call, mask) : mask;
+  let steps = turns ? reverseTime(call, input) : input;
+  let last = input;
+  const states: Symbolic[] = [];
+  for (const [i, source] of sources.entries()) {
+    const result = runCell(call, source, {
+      layer: isStack ? { ...layer, path: `${path}/cell_${i}` } : layer,
+      input: steps,
+      given: given.slice(states.length),
+      mask: stepMask,
+      goBackwards: goBackwards && !turns,
+    });
+    ({ sequence: steps, last } = result);
+    states.push(...result.states);
+  }
+  if (given.length > 0 && given.length !== states.length)
+    throw config.wrong(`${given.length} states`, `${states.length}`);
+  return { output: config.flag("return_sequences", false) ? steps : last, states };
+}
+
+interface CellRun {
+  readonly layer: RecurrentLayer;
+  readonly input: Symbolic;
+  /** States to start with, those of later cells among them; zeros, or what is kept, where there are none. */
+  readonly given: readonly Symbolic[];
+  readonly mask: Symbolic | undefined;
+  readonly goBackwards: boolean;
+}
+
+function runCell(
+  call: LayerCall,
+  source: CellSource,
+  { layer: { config, path }, input, given, mask, goBackwards }: CellRun,
+): RecurrenceResult {
+  const { writer } = call;
+  const [batch, , ...rest] = input.shape as [number, number, ...number[]];
+  const { cell, outputShape, stateCount } = readCell(source, [batch, ...rest]);
+  const shape = [batch, ...outputShape];
   const kept = config.flag("stateful", false)
-    ? stateVariables(call, path, stateCount, [batch, units])
+    ? stateVariables(call, path, stateCount, shape)
     : undefined;
-  const initial =
-    given.length > 0
-      ? given
-      : (kept?.values ??
-        Array.from({ length: stateCount }, (_, i) =>
-          zeros(writer, `${path}/zeros_${i}`, [batch, units]),
-        ));
+  const zero = (i: number) => zeros(writer, `${path}/zeros_${i}`, shape);
+  const start = kept?.values ?? Array.from({ length: stateCount }, (_, i) => zero(i));
+  const initial = given.length > 0 ? given.slice(0, stateCount) : start;
   if (initial.length !== stateCount)
     throw config.wrong(`${initial.length} states`, `${stateCount}`);
   const result = writeLoop(writer, {
     path,
     input,
     initial,
-    units,
+    outputShape,
     cell,
-    goBackwards: config.flag("go_backwards", false),
-    mask: tensorArgument(call, "mask") ?? input.mask,
+    goBackwards,
+    mask,
     zeroOutputForMask: config.flag("zero_output_for_mask", false),
   });
-  if (kept !== undefined) kept.assign(result.states);
-  const output = config.flag("return_sequences", false) ? result.sequence : result.last;
-  return { result, outputs: [output] };
+  kept?.assign(result.states);
+  return result;
 }
 
-/** The layer is its own cell, or holds one (RNN). */
-function cellOf(call: LayerCall, { className, config, weights }: RecurrentLayer): CellSpec {
-  const { kerasVersion } = call;
-  if (className !== "RNN") return readCell({ className, config, weights, kerasVersion });
-  const inner = readInnerLayer(config.get("cell"), config.where);
-  return readCell({ className: inner.className, config: inner.config, weights, kerasVersion });
+/** The layer is its own cell, or holds one (RNN), which may be a stack of several. */
+function cellsOf(
+  { kerasVersion }: LayerCall,
+  { className, config, weights }: RecurrentLayer,
+): CellSource[] {
+  if (className !== "RNN") return [{ className, config, weights, kerasVersion }];
+  return stackedCells(readInnerLayer(config.get("cell"), config.where), weights, kerasVersion);
+}
+
+function stackedCells(
+  { className, config }: LayerSpec,
+  weights: LayerWeights,
+  kerasVersion: number,
+): CellSource[] {
+  if (className !== "StackedRNNCells") return [{ className, config, weights, kerasVersion }];
+  if (config.flag("reverse_state_order", false)) throw unsupported(config, "reverse_state_order");
+  const cells = config.list("cells").map((cell) => readInnerLayer(cell, config.where));
+  if (cells.length === 0) throw config.wrong("no cells", "one or more");
+  return cells.flatMap((cell, i) =>
+    stackedCells(cell, weights.member("cells", cells, i), kerasVersion),
+  );
 }
 
 /** States that survive from call to call: variables that start as zeros. */
@@ -146,14 +244,14 @@ export const bidirectional: Translate = (call) => {
       path: `${path}/${name}`,
     };
   };
-  const ahead = run(call, part("forward", forward), input, []);
+  const ahead = channelsLast(call, part("forward", forward), input, []);
   const backConfig = backward ?? { ...forward, config: backwards(forward.config) };
-  const behind = run(call, part("backward", backConfig), input, []);
+  const behind = channelsLast(call, part("backward", backConfig), input, []);
   const sequences = forward.config.flag("return_sequences", false);
-  const turned = sequences ? reverseTime(call, behind.outputs[0]!) : behind.outputs[0]!;
-  const merged = merge(call, ahead.outputs[0]!, turned);
+  const turned = sequences ? reverseTime(call, behind.output) : behind.output;
+  const merged = merge(call, ahead.output, turned);
   if (!forward.config.flag("return_state", false)) return merged;
-  return [...[merged].flat(), ...ahead.result.states, ...behind.result.states];
+  return [...[merged].flat(), ...ahead.states, ...behind.states];
 };
 
 function reverseTime({ writer, path }: LayerCall, x: Symbolic): Symbolic {

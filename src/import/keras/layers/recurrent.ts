@@ -3,6 +3,7 @@
  * list; a While reads an element, runs the cell and writes its output to another list. The conversion recognizes the
  * cells that TensorFlow Lite has operators for.
  */
+import type { Shape } from "../../../base/shape.ts";
 import type { Graph } from "../../../graph/ir.ts";
 import {
   type Attrs,
@@ -30,10 +31,11 @@ export interface Step {
 
 export interface Recurrence {
   readonly path: string;
-  /** float[batch, time, features]. */
+  /** float[batch, time, features], or more dimensions behind the time. */
   readonly input: Symbolic;
   readonly initial: readonly Symbolic[];
-  readonly units: number;
+  /** Of a step's output, without the batch. */
+  readonly outputShape: Shape;
   readonly goBackwards: boolean;
   readonly cell: Cell;
   /** bool[batch, time]: steps that do not count leave states, and repeat the output before (or give zeros). */
@@ -42,9 +44,9 @@ export interface Recurrence {
 }
 
 export interface RecurrenceResult {
-  /** float[batch, time, units]. */
+  /** float[batch, time, …outputShape]. */
   readonly sequence: Symbolic;
-  /** float[batch, units]: the output of the last step. */
+  /** float[batch, …outputShape]: the output of the last step. */
   readonly last: Symbolic;
   readonly states: readonly Symbolic[];
 }
@@ -53,8 +55,9 @@ const FLOAT: Attrs = { element_dtype: type("float32") };
 
 /** Writes the loop. Batch and time must be known. */
 export function writeLoop(writer: NodeWriter, recurrence: Recurrence): RecurrenceResult {
-  const { path, input, initial, units, mask } = recurrence;
+  const { path, input, initial, outputShape, mask } = recurrence;
   const [batch, steps] = input.shape as [number, number];
+  const stepShape = [batch, ...outputShape];
   const sources = [
     toList(
       writer,
@@ -63,21 +66,18 @@ export function writeLoop(writer: NodeWriter, recurrence: Recurrence): Recurrenc
     ),
   ];
   if (mask !== undefined) {
-    const wide = writer.reshape(`${path}/mask`, mask, [...mask.shape, 1]);
+    const wide = writer.reshape(`${path}/mask`, mask, [...mask.shape, ...outputShape.map(() => 1)]);
     const moved = timeFirst(recurrence, writer, wide, "mask_transpose");
     sources.push(toList(writer, `${path}/mask_list`, moved));
   }
   const outputs = writer.emit(
     `${path}/TensorListReserve`,
     "TensorListReserve",
-    [
-      writer.ints(`${path}/element_shape`, [batch, units]),
-      writer.ints(`${path}/num_elements`, steps),
-    ],
+    [writer.ints(`${path}/element_shape`, stepShape), writer.ints(`${path}/num_elements`, steps)],
     { shape: [], dtype: "variant" },
     FLOAT,
   );
-  const previous = mask === undefined ? [] : [zeros(writer, `${path}/previous`, [batch, units])];
+  const previous = mask === undefined ? [] : [zeros(writer, `${path}/previous`, stepShape)];
   const operands = [
     writer.ints(`${path}/while/loop_counter`, 0),
     writer.ints(`${path}/while/maximum_iterations`, steps),
@@ -89,16 +89,16 @@ export function writeLoop(writer: NodeWriter, recurrence: Recurrence): Recurrenc
   ];
   const results = writeWhile(writer, recurrence, operands, previous.length);
   const list = results[3]!;
-  const shape = writer.ints(`${path}/TensorListStack/element_shape`, [batch, units]);
+  const shape = writer.ints(`${path}/TensorListStack/element_shape`, stepShape);
   const stacked = writer.emit(
     `${path}/TensorListStack`,
     "TensorListStack",
     [list, shape],
-    { shape: [steps, batch, units], dtype: "float32" },
+    { shape: [steps, ...stepShape], dtype: "float32" },
     { ...FLOAT, num_elements: int(steps) },
   );
   const last = lastStep(writer, `${path}/strided_slice`, stacked);
-  const sequence = writer.transpose(`${path}/transpose_1`, stacked, [1, 0, 2]);
+  const sequence = writer.transpose(`${path}/transpose_1`, stacked, swapped(stacked));
   const firstState = 4 + previous.length;
   return { sequence, last, states: results.slice(firstState, firstState + initial.length) };
 }
@@ -107,13 +107,16 @@ export function zeros(writer: NodeWriter, name: string, shape: readonly number[]
   return writer.constant(name, { dtype: "float32", shape, data: zeroData(shape, name) });
 }
 
+/** The order of dimensions in which batch and time have changed places. */
+const swapped = ({ shape }: Symbolic): number[] => [1, 0, ...shape.slice(2).map((_, i) => i + 2)];
+
 function timeFirst(
   { path, goBackwards }: Recurrence,
   writer: NodeWriter,
   x: Symbolic,
   name: string,
 ): Symbolic {
-  const moved = writer.transpose(`${path}/${name}`, x, [1, 0, 2]);
+  const moved = writer.transpose(`${path}/${name}`, x, swapped(x));
   if (!goBackwards) return moved;
   const axis = writer.ints(`${path}/${name}/ReverseV2/axis`, [0]);
   return writer.emit(`${path}/${name}/ReverseV2`, "ReverseV2", [moved, axis], {

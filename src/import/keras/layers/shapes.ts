@@ -1,4 +1,4 @@
-/** Sizes that windows leave: convolution and pooling along one dimension. */
+/** Sizes that windows leave along one dimension, and layouts of what they run over. */
 
 export interface Window {
   readonly kernel: number;
@@ -26,4 +26,10 @@ export function unwindowed(
     return same ? size * stride : size * stride + Math.max(reach - stride, 0);
   const pad = same ? Math.floor(reach / 2) : 0;
   return (size - 1) * stride + reach - 2 * pad + outputPadding;
+}
+
+/** TensorFlow's name of a layout with so many spatial dimensions. */
+export function layoutName(rank: number, channelsFirst: boolean): string {
+  if (rank === 3) return channelsFirst ? "NCDHW" : "NDHWC";
+  return channelsFirst ? "NCHW" : "NHWC";
 }
