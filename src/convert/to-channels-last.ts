@@ -1,7 +1,7 @@
 /**
  * Layout: operations on [batch, channels, height, width] become the same on [batch, height, width, channels] between two
- * transposes, and so do those on rows and on volumes. Filters have one order in both layouts. `sinkTransposes` then moves the transposes together, where they
- * cancel.
+ * transposes, and so do those on rows and on volumes. Filters have one order in both layouts. `sinkTransposes` then moves
+ * the transposes together, where they cancel.
  */
 import { findAttr } from "../graph/attrs.ts";
 import type { Attr, Graph, GraphNode, ValueRef } from "../graph/ir.ts";

@@ -1,5 +1,5 @@
 /** Operations on volumes, [batch, depth, height, width, channels], with those on images. */
-import { elementCount, isStatic } from "../../base/shape.ts";
+import { isStatic } from "../../base/shape.ts";
 import { findAttr } from "../../graph/attrs.ts";
 import type { ValueRef } from "../../graph/ir.ts";
 import { attr, intsOrNone } from "../attributes.ts";
@@ -54,8 +54,9 @@ const groupedConvolution: Decomposition = (node, build) => {
   if (filterShape === undefined || !isStatic(filterShape) || inGroup === undefined)
     return undefined;
   const groups = channels / inGroup;
-  const fits = Number.isInteger(groups) && elementCount(filterShape) > 0;
-  if (!fits || groups === 1 || (filterShape[4] ?? 0) % groups !== 0) return undefined;
+  // An open number of channels is -1.
+  const isGrouped = Number.isInteger(groups) && groups > 1;
+  if (!isGrouped || (filterShape[4] ?? 0) % groups !== 0) return undefined;
   const w = new NodeWriter(build, node.name);
   const parts = (ref: ValueRef): ValueRef[] => {
     const attrs = { num_split: attr.int(groups) };

@@ -42,6 +42,8 @@ describe("applyActivation, of layers", () => {
   it.each<[string, Json, string]>([
     ["PReLU", {}, 'activation {"class_name":"PReLU","config":{}}'],
     ["Softmax", { axis: "last" }, 'axis "last"'],
+    ["Softmax", { axis: [0, -2] }, "axis [0,-2]"],
+    ["Softmax", { axis: 2 }, "axis 2"],
     ["ReLU", { max_value: "six" }, 'max_value "six"'],
   ])("refuses %s with %j", (name, config, found) => {
     expect(operatorOf(layer(name, config))).toContain(found);

@@ -136,7 +136,7 @@ const ACTIVATIONS: ReadonlyMap<string, Activation> = new Map(
     silu: plain(swish),
     soft_shrink: numbered(softShrink, "threshold", 0.5),
     softmax: ({ writer, path, x, options }) => {
-      const y = softmax(writer, path, x, softmaxAxes(options));
+      const y = softmax(writer, path, x, softmaxAxes(options, x));
       if (y !== undefined) return y;
       const feature = "Softmax over several axes of an open shape";
       throw unsupported(options, feature, "Give the input's shape");
@@ -193,11 +193,12 @@ const LAYERS: ReadonlyMap<string, Activation> = new Map(
   }),
 );
 
-/** One axis, or a list. */
-function softmaxAxes(options: Config): readonly number[] {
+/** One axis, or a list of different ones. */
+function softmaxAxes(options: Config, { shape }: Symbolic): readonly number[] {
   const axis = options.get("axis") ?? -1;
-  const list = Array.isArray(axis) ? axis : [axis];
-  if (list.length > 0 && list.every((each) => Number.isInteger(each)))
-    return list as readonly number[];
-  throw options.wrong(`axis ${describe(axis)}`, "one axis or several");
+  const list = (Array.isArray(axis) ? axis : [axis]) as readonly number[];
+  const places = list.map((each) => [...shape.keys()].at(each));
+  const isValid = list.every((each, i) => Number.isInteger(each) && places[i] !== undefined);
+  if (list.length > 0 && isValid && new Set(places).size === places.length) return list;
+  throw options.wrong(`axis ${describe(axis)}`, `axes of [${shape.join(", ")}]`);
 }

@@ -40,6 +40,8 @@ export const groupedQueryAttention: Translate = (call) => {
   const shared = config.count("num_key_value_heads");
   const groups = config.count("num_query_heads") / shared;
   if (!Number.isInteger(groups)) throw config.wrong(`${groups} query heads a group`, "a count");
+  if ([operands.query, operands.keys, operands.values].some(({ shape }) => shape.length !== 3))
+    throw unsupported(config, "GroupQueryAttention of other than three dimensions");
   const query = project(call, "query", operands.query);
   const [batch, from, , size] = query.shape as [number, number, number, number];
   const projected = {

@@ -17,11 +17,10 @@ import type { Cell } from "./recurrent.ts";
 /** Reads the weights of a cell, whose class says which one it is, for steps of shape [batch, …]. */
 export function readCell(source: CellSource, step: Shape): CellSpec {
   const { className, config } = source;
-  const dense = (stateCount: number, cell: Cell): CellSpec => ({
-    outputShape: [config.count("units")],
-    stateCount,
-    cell,
-  });
+  const dense = (stateCount: number, cell: Cell): CellSpec => {
+    requireRank(source, step, 2);
+    return { outputShape: [config.count("units")], stateCount, cell };
+  };
   switch (className.replace(/Cell$/, "")) {
     case "SimpleRNN":
       return dense(1, simpleCell(source));
@@ -40,6 +39,11 @@ export function readCell(source: CellSource, step: Shape): CellSpec {
     default:
       throw unsupported(config, `recurrent cell ${className}`);
   }
+}
+
+function requireRank({ className, config }: CellSource, step: Shape, rank: number): void {
+  if (step.length === rank) return;
+  throw unsupported(config, `${className} over steps of shape ${formatShape(step)}`);
 }
 
 interface Weights {

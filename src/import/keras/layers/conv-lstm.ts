@@ -18,6 +18,8 @@ export function convLstmCell(source: CellSource, step: Shape): CellSpec {
   const bias = config.flag("use_bias", true) ? weights.get("bias", 2) : undefined;
   const wanted = [...geometry.kernel, step.at(-1)!, 4 * filters];
   const wantedInside = [...geometry.kernel, filters, 4 * filters];
+  if (step.length !== rank + 2)
+    throw config.wrong(`steps of shape ${formatShape(step)}`, `${rank + 2} dimensions`);
   if (!sameShape(kernel.shape, wanted) || !sameShape(recurrent.shape, wantedInside)) {
     const found = [kernel, recurrent].map(({ shape }) => formatShape(shape)).join(" and ");
     throw config.wrong(`weights of shapes ${found}`, `${formatShape(wanted)} and the like`);
