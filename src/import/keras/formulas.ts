@@ -1,5 +1,6 @@
 /** Formulas of activations, written as TensorFlow operations. */
-import { float, int, type NodeWriter, type Symbolic, type } from "./node-writer.ts";
+import { elementCount } from "../../base/shape.ts";
+import { float, type NodeWriter, type Symbolic, type } from "./node-writer.ts";
 
 /** Options of the ReLU function and layer. */
 export interface Rectifier {
@@ -49,8 +50,7 @@ function where(
 ): Symbolic {
   const chosen = writer.binary(`${path}/${comparison}`, comparison, x, bound, "bool");
   const other = typeof no === "number" ? writer.float(`${path}/otherwise`, no) : no;
-  const result = { shape: x.shape, dtype: x.dtype };
-  return writer.emit(`${path}/SelectV2`, "SelectV2", [chosen, yes, other], result);
+  return writer.select(`${path}/SelectV2`, chosen, yes, other);
 }
 
 export function leakyRelu(writer: NodeWriter, path: string, x: Symbolic, slope: number): Symbolic {
@@ -87,14 +87,14 @@ export function softmax(
   const rank = x.shape.length;
   const own = axes.map((axis) => (axis < 0 ? axis + rank : axis));
   if (own.length === 1) return softmaxAlong(writer, path, x, own[0]!);
+  const inner = own.map((axis) => x.shape[axis]!);
+  const open = x.shape.filter((size) => size < 0).length;
+  if (open > 1 || inner.some((size) => size < 0)) return undefined;
   const perm = [...x.shape.keys()].filter((axis) => !own.includes(axis)).concat(own);
   const isInOrder = perm.every((axis, i) => axis === i);
   const moved = isInOrder ? x : writer.transpose(`${path}/transpose`, x, perm);
-  const outer = moved.shape.slice(0, rank - own.length);
-  const joined = moved.shape.slice(rank - own.length).reduce((product, size) => product * size, 1);
-  const open = moved.shape.filter((size) => size < 0).length;
-  if (open > 1 || moved.shape.slice(rank - own.length).some((size) => size < 0)) return undefined;
-  const flat = writer.reshape(`${path}/Reshape`, moved, [...outer, joined]);
+  const outer = moved.shape.slice(0, -inner.length);
+  const flat = writer.reshape(`${path}/Reshape`, moved, [...outer, elementCount(inner)]);
   const soft = writer.unary(`${path}/Softmax`, "Softmax", flat);
   const back = writer.reshape(`${path}/Reshape_1`, soft, moved.shape);
   const inverse = perm.map((_, axis) => perm.indexOf(axis));
@@ -195,13 +195,7 @@ export function mish(writer: NodeWriter, path: string, x: Symbolic): Symbolic {
 /** The first half along an axis, weighted by the sigmoid of the second. */
 export function glu(writer: NodeWriter, path: string, x: Symbolic, axis: number): Symbolic {
   const own = axis < 0 ? axis + x.shape.length : axis;
-  const shape = x.shape.map((size, i) => (i === own ? size / 2 : size));
-  const dim = writer.ints(`${path}/split_dim`, own);
-  const halves = [
-    { shape, dtype: x.dtype },
-    { shape, dtype: x.dtype },
-  ];
-  const [a, b] = writer.emitMany(`${path}/split`, "Split", [dim, x], halves, { num_split: int(2) });
+  const [a, b] = writer.split(`${path}/split`, x, own, 2);
   const gate = writer.unary(`${path}/Sigmoid`, "Sigmoid", b!);
   return writer.binary(`${path}/mul`, "Mul", a!, gate);
 }

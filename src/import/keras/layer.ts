@@ -42,9 +42,6 @@ export interface LayerCall {
   readonly inputs: readonly Symbolic[];
 }
 
-/** From Keras 3.10 on the softmax of a row of which nothing counts is 0, not uniform. */
-export const MASKED_SOFTMAX_IS_ZERO = 3.1;
-
 /** Translates one call of a layer; several outputs come as a list. */
 export type Translate = (call: LayerCall) => Symbolic | readonly Symbolic[];
 

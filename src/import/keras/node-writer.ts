@@ -128,6 +128,34 @@ export class NodeWriter {
     return this.emit(name, op, [a, b], dtype === undefined ? { shape } : { shape, dtype });
   }
 
+  /** `a` where the condition holds, else `b`; the others broadcast to the shape of `a`. */
+  select(name: string, condition: Symbolic, a: Symbolic, b: Symbolic): Symbolic {
+    const { shape, dtype } = a;
+    return this.emit(name, "SelectV2", [condition, a, b], { shape, dtype });
+  }
+
+  /** Equal parts along an axis that counts from 0. */
+  split(name: string, x: Symbolic, axis: number, count: number): Symbolic[] {
+    const shape = x.shape.map((size, i) => (i === axis ? size / count : size));
+    const results = Array.from({ length: count }, () => ({ shape, dtype: x.dtype }));
+    const dim = this.ints(`${name}/split_dim`, axis);
+    return this.emitMany(name, "Split", [dim, x], results, { num_split: int(count) });
+  }
+
+  /** A product whose equation has letters only, two operands or one, and a result. */
+  einsum(name: string, equation: string, operands: readonly Symbolic[]): Symbolic {
+    const [sources = "", target = ""] = equation.split("->");
+    const sizes = new Map(
+      sources
+        .split(",")
+        .flatMap((labels, i) =>
+          [...labels].map((label, axis) => [label, operands[i]?.shape[axis] ?? -1] as const),
+        ),
+    );
+    const shape = [...target].map((label) => sizes.get(label) ?? -1);
+    return this.emit(name, "Einsum", operands, { shape }, { equation: text(equation) });
+  }
+
   unary(name: string, op: string, x: Symbolic, attrs: Attrs = {}): Symbolic {
     return this.emit(name, op, [x], { shape: x.shape }, attrs);
   }

@@ -2,14 +2,14 @@
 import { elementCount } from "../../../base/shape.ts";
 import { inputOf, type LayerCall, type Translate, unsupported } from "../layer.ts";
 import { int, type NodeWriter, type Symbolic } from "../node-writer.ts";
+import { channelTurn } from "./shapes.ts";
 
 export const flatten: Translate = (call) => {
   const { config, writer, path } = call;
   let x = inputOf(call);
   const rank = x.shape.length;
   if (config.text("data_format", "channels_last") === "channels_first" && rank > 2) {
-    const perm = [0, ...Array.from({ length: rank - 2 }, (_, i) => i + 2), 1];
-    x = writer.transpose(`${path}/transpose`, x, perm);
+    x = writer.transpose(`${path}/transpose`, x, channelTurn(rank).toLast);
   }
   const inner = x.shape.slice(1);
   if (inner.some((size) => size < 0))

@@ -3,7 +3,7 @@ import { type CallArgument, type LayerCall, tensorArgument, unsupported } from "
 import { type Symbolic, type, zeroData } from "../node-writer.ts";
 
 /** What stands for minus infinity in scores. */
-const LARGE_NEGATIVE = -1e9;
+export const LARGE_NEGATIVE = -1e9;
 
 /** Scores [batch, …, from, to] and what masks them. */
 export interface Masking {
@@ -44,10 +44,22 @@ export function maskScores(call: LayerCall, scores: Symbolic, masking: Masking):
     return { scores: sum, counts };
   }
   const low = writer.float(`${path}/mask/large`, LARGE_NEGATIVE);
-  const result = { shape: scores.shape, dtype: scores.dtype };
-  const masked = writer.emit(`${path}/mask/SelectV2`, "SelectV2", [counts, scores, low], result);
-  return { scores: masked, counts };
+  return { scores: writer.select(`${path}/mask/SelectV2`, counts, scores, low), counts };
 }
+
+/** A softmax of masked scores with 0 where nothing counts, as Keras' Softmax layer gives it from 3.10 on. */
+export function zeroWhereMasked(
+  { writer, kerasVersion }: LayerCall,
+  name: string,
+  weights: Symbolic,
+  counts: Symbolic,
+): Symbolic {
+  if (kerasVersion < MASKED_SOFTMAX_IS_ZERO) return weights;
+  return writer.select(name, counts, weights, writer.float(`${name}/zero`, 0));
+}
+
+/** Before, the softmax of a row of which nothing counts was uniform. */
+const MASKED_SOFTMAX_IS_ZERO = 3.1;
 
 /** Masks of the call, bool, broadcastable to the scores. */
 function maskParts(call: LayerCall, scores: Symbolic, masking: Masking): Symbolic[] {

@@ -3,14 +3,13 @@
 import { softmax } from "../formulas.ts";
 import {
   type LayerCall,
-  MASKED_SOFTMAX_IS_ZERO,
   type Translate,
   tensorArgument,
   tensorsOf,
   unsupported,
 } from "../layer.ts";
-import { type Symbolic, text } from "../node-writer.ts";
-import { isFlagged, maskScores } from "./attention-masks.ts";
+import type { Symbolic } from "../node-writer.ts";
+import { isFlagged, maskScores, zeroWhereMasked } from "./attention-masks.ts";
 
 /** Over one axis or several of inputs with any number of dimensions: batch, positions, features. */
 export const multiHeadAttention: Translate = (call) => {
@@ -96,7 +95,7 @@ function attend(
   const { config, writer, path } = call;
   const root = writer.float(`${path}/scale`, 1 / Math.sqrt(config.number(sizeKey)));
   const scaled = writer.binary(`${path}/Mul`, "Mul", q, root);
-  const raw = einsum(call, "scores", dot, k, scaled);
+  const raw = writer.einsum(`${path}/scores/Einsum`, dot, [k, scaled]);
   const window = config.has("sliding_window") ? config.count("sliding_window") : undefined;
   const masking = { query, values, keys: givenKeys, axes, window };
   const { scores, counts } = maskScores(call, raw, masking);
@@ -105,8 +104,12 @@ function attend(
   if (soft === undefined) throw unsupported(config, "attention over open dimensions", GIVE_SHAPE);
   const isAsked = isFlagged(call.kwargs.get("return_attention_scores"));
   const isLayer = isAsked || config.number("dropout", 0) > 0 || query.shape.length !== 3;
-  const weights = isLayer && counts !== undefined ? zeroed(call, soft, counts) : soft;
-  const mixed = einsum(call, "mixed", combine, weights, v);
+  // Without its Softmax layer, Keras leaves rows of which nothing counts uniform.
+  const weights =
+    isLayer && counts !== undefined
+      ? zeroWhereMasked(call, `${path}/mask/SelectV2_1`, soft, counts)
+      : soft;
+  const mixed = writer.einsum(`${path}/mixed/Einsum`, combine, [weights, v]);
   const [batch, ...rest] = query.shape.slice(0, -1) as [number, ...number[]];
   const heads = mixed.shape.slice(rest.length + 1, -1).reduce((product, n) => product * n, 1);
   const joined = [batch, ...rest, heads, mixed.shape.at(-1)!];
@@ -122,18 +125,6 @@ function attend(
 }
 
 const GIVE_SHAPE = "Give the input's shape";
-
-/** Keras' own kernel leaves rows of which nothing counts uniform; its Softmax layer makes them 0 from 3.10 on. */
-function zeroed(
-  { writer, path, kerasVersion }: LayerCall,
-  x: Symbolic,
-  counts: Symbolic,
-): Symbolic {
-  if (kerasVersion < MASKED_SOFTMAX_IS_ZERO) return x;
-  const zero = writer.float(`${path}/mask/zero`, 0);
-  const result = { shape: x.shape, dtype: x.dtype };
-  return writer.emit(`${path}/mask/SelectV2_1`, "SelectV2", [counts, x, zero], result);
-}
 
 function gated(call: LayerCall, query: Symbolic, mixed: Symbolic): Symbolic {
   const { config, writer, path } = call;
@@ -161,27 +152,6 @@ function equationsOf(rank: number, axes: readonly number[]): { dot: string; comb
   const scores = [...batch, ...pick([...target]), ...pick(source)].join("");
   const from = source.join("");
   return { dot: `${from},${target}->${scores}`, combine: `${scores},${from}->${target}` };
-}
-
-/** A product whose shape the equation gives. */
-function einsum(
-  { writer, path }: LayerCall,
-  name: string,
-  equation: string,
-  a: Symbolic,
-  b: Symbolic,
-): Symbolic {
-  const [left, right, result] = equation.split(/,|->/) as [string, string, string];
-  const sizes = new Map<string, number>();
-  for (const [labels, { shape }] of [
-    [left, a],
-    [right, b],
-  ] as const) {
-    for (const [i, label] of [...labels].entries()) sizes.set(label, shape[i]!);
-  }
-  const shape = [...result].map((label) => sizes.get(label)!);
-  const attrs = { equation: text(equation) };
-  return writer.emit(`${path}/${name}/Einsum`, "Einsum", [a, b], { shape }, attrs);
 }
 
 /** The features of each position by a kernel [features, heads, size]: attributes private in Keras 2, and names. */
@@ -215,7 +185,7 @@ function contract(
   const free = input.slice(0, -bound);
   const outputs = LETTERS.slice(rank, rank + kernel.shape.length - bound);
   const equation = `${input},${input.slice(-bound)}${outputs}->${free}${outputs}`;
-  const y = einsum(call, name, equation, x, kernel);
+  const y = writer.einsum(`${path}/${name}/Einsum`, equation, [x, kernel]);
   if (!config.flag("use_bias", true)) return y;
   const bias = writer.constant(`${path}/${name}/bias`, weights.get("bias", 1));
   return writer.binary(`${path}/${name}/add`, "AddV2", y, bias);

@@ -4,7 +4,7 @@ import type { TensorValue } from "../../../graph/ir.ts";
 import { applyActivation } from "../activations.ts";
 import type { Config } from "../config.ts";
 import type { LayerWeights } from "../layer.ts";
-import { int, type NodeWriter, type Symbolic } from "../node-writer.ts";
+import type { NodeWriter, Symbolic } from "../node-writer.ts";
 import type { Cell, Step } from "./recurrent.ts";
 
 export interface CellSpec {
@@ -34,11 +34,7 @@ export function addBias(
 
 /** `count` equal parts of the last dimension. */
 export function splitLast(pen: NodeWriter, name: string, x: Symbolic, count: number): Symbolic[] {
-  const last = x.shape.length - 1;
-  const axis = pen.ints(`${name}/split_dim`, last);
-  const shape = x.shape.map((size, i) => (i === last ? size / count : size));
-  const results = Array.from({ length: count }, () => ({ shape, dtype: x.dtype }));
-  return pen.emitMany(name, "Split", [axis, x], results, { num_split: int(count) });
+  return pen.split(name, x, x.shape.length - 1, count);
 }
 
 type Activate = (pen: NodeWriter, name: string, x: Symbolic) => Symbolic;

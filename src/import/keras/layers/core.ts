@@ -3,7 +3,6 @@ import { activate, applyActivation, leakyLayer } from "../activations.ts";
 import {
   inputOf,
   type LayerCall,
-  MASKED_SOFTMAX_IS_ZERO,
   type Translate,
   tensorArgument,
   tensorsOf,
@@ -11,6 +10,7 @@ import {
   weightOf,
 } from "../layer.ts";
 import { flag, type NodeWriter, type Symbolic, type } from "../node-writer.ts";
+import { LARGE_NEGATIVE, zeroWhereMasked } from "./attention-masks.ts";
 import { asTensor } from "./operations.ts";
 
 /** Dropout, noise, regularization: nothing happens when a model is used. */
@@ -120,19 +120,16 @@ export const layerScale: Translate = (call) =>
 
 /** Softmax, of what a mask (bool, or a number above 0.5) lets count; the rest comes out as 0 from Keras 3.10 on. */
 export const softmaxLayer: Translate = (call) => {
-  const { config, kerasVersion, writer, path } = call;
+  const { config, writer, path } = call;
   const [x, ...others] = call.args.flatMap(tensorsOf);
   if (x === undefined) throw config.wrong("no input", "one");
   const mask = tensorArgument(call, "mask") ?? others[0];
   if (mask === undefined) return activate("softmax", { ...call, x, options: config });
-  const result = { shape: x.shape, dtype: x.dtype };
   const counts = asCondition(call, mask);
-  const low = writer.float(`${path}/masked`, -1e9);
-  const scores = writer.emit(`${path}/SelectV2`, "SelectV2", [counts, x, low], result);
+  const low = writer.float(`${path}/masked`, LARGE_NEGATIVE);
+  const scores = writer.select(`${path}/SelectV2`, counts, x, low);
   const y = activate("softmax", { ...call, x: scores, options: config });
-  if (kerasVersion < MASKED_SOFTMAX_IS_ZERO) return y;
-  const zero = writer.float(`${path}/zero`, 0);
-  return writer.emit(`${path}/SelectV2_1`, "SelectV2", [counts, y, zero], result);
+  return zeroWhereMasked(call, `${path}/SelectV2_1`, y, counts);
 };
 
 function asCondition({ writer, path }: LayerCall, mask: Symbolic): Symbolic {

@@ -43,12 +43,8 @@ export const additiveAttention: Translate = (call) => {
 
 /** q + k of every query with every key: float[batch, from, to, features]. */
 function everyPair({ writer, path }: LayerCall, { query, key }: Operands): Symbolic {
-  const wide = (name: string, { shape, ...x }: Symbolic, added: number) =>
-    writer.reshape(`${path}/${name}`, { shape, ...x }, [
-      ...shape.slice(0, added),
-      1,
-      ...shape.slice(added),
-    ]);
+  const wide = (name: string, x: Symbolic, added: number) =>
+    writer.reshape(`${path}/${name}`, x, [...x.shape.slice(0, added), 1, ...x.shape.slice(added)]);
   const rank = query.shape.length;
   const rows = wide("Reshape", query, rank - 1);
   return writer.binary(`${path}/add`, "AddV2", rows, wide("Reshape_1", key, rank - 2));
@@ -103,7 +99,5 @@ function weighted(
 /** Queries that do not count give 0. */
 function masked({ writer, path }: LayerCall, x: Symbolic, mask: Symbolic): Symbolic {
   const counts = writer.reshape(`${path}/query_mask`, mask, [...mask.shape, 1]);
-  const result = { shape: x.shape, dtype: x.dtype };
-  const zero = writer.float(`${path}/zero`, 0);
-  return writer.emit(`${path}/SelectV2`, "SelectV2", [counts, x, zero], result);
+  return writer.select(`${path}/SelectV2`, counts, x, writer.float(`${path}/zero`, 0));
 }

@@ -1,25 +1,16 @@
 /** EinsumDense: a contraction that an equation describes, and a bias. */
 import { applyActivation } from "../activations.ts";
 import { inputOf, type LayerCall, type Translate, unsupported } from "../layer.ts";
-import { text } from "../node-writer.ts";
 
 export const einsumDense: Translate = (call) => {
   const { config, writer, path, weights } = call;
   const x = inputOf(call);
   const kernel = writer.constant(`${path}/kernel`, weights.get("kernel", 0));
   const equation = spelledOut(call, x.shape.length);
-  const sizes = new Map<string, number>();
-  const [left, right, result] = equation.split(/,|->/) as [string, string, string];
-  for (const [labels, { shape }] of [
-    [left, x],
-    [right, kernel],
-  ] as const) {
-    if (labels.length !== shape.length) throw config.wrong(`equation ${equation}`, "one that fits");
-    for (const [i, label] of [...labels].entries()) sizes.set(label, shape[i]!);
-  }
-  const shape = [...result].map((label) => sizes.get(label) ?? -1);
-  const attrs = { equation: text(equation) };
-  let y = writer.emit(`${path}/Einsum`, "Einsum", [x, kernel], { shape }, attrs);
+  const labels = equation.split(/,|->/);
+  if ([x, kernel].some(({ shape }, i) => labels[i]?.length !== shape.length))
+    throw config.wrong(`equation ${equation}`, "one that fits");
+  let y = writer.einsum(`${path}/Einsum`, equation, [x, kernel]);
   if (config.has("bias_axes")) {
     const bias = writer.constant(`${path}/bias`, weights.get("bias", 1));
     y = writer.binary(`${path}/add`, "AddV2", y, bias);

@@ -8,7 +8,7 @@ import {
   tensorsOf,
   unsupported,
 } from "../layer.ts";
-import { int, type Symbolic, type } from "../node-writer.ts";
+import { type Symbolic, type } from "../node-writer.ts";
 
 /** An operand: a tensor, or a number that becomes a constant of the other's type. */
 export function operand(
@@ -115,10 +115,7 @@ export const splitOperation: Translate = (call) => {
   const own = axis < 0 ? axis + x.shape.length : axis;
   const size = x.shape[own]!;
   if (typeof sections !== "number" || size < 0) throw unsupported(config, "split at given places");
-  const shape = x.shape.map((each, i) => (i === own ? size / sections : each));
-  const results = Array.from({ length: sections }, () => ({ shape, dtype: x.dtype }));
-  const dim = writer.ints(`${path}/split_dim`, own);
-  return writer.emitMany(`${path}/Split`, "Split", [dim, x], results, { num_split: int(sections) });
+  return writer.split(`${path}/Split`, x, own, sections);
 };
 
 export const reshapeOperation: Translate = (call) => {

@@ -15,6 +15,7 @@ import type { CellSource } from "./cell.ts";
 import { readCell } from "./cells.ts";
 import { concat } from "./merge.ts";
 import { type RecurrenceResult, writeLoop, zeros } from "./recurrent.ts";
+import { channelTurn, type Turn } from "./shapes.ts";
 
 /** A recurrent layer, alone or inside another. */
 interface RecurrentLayer {
@@ -49,9 +50,9 @@ function channelsLast(
   if (config.text("data_format", "channels_last") !== "channels_first")
     return run(call, layer, input, given);
   const rank = input.shape.length;
-  const steps = perms(rank, 2);
-  const images = perms(rank - 1, 1);
-  const turn = (name: string, x: Symbolic, { toLast }: Perms) => ({
+  const steps = channelTurn(rank, 2);
+  const images = channelTurn(rank - 1);
+  const turn = (name: string, x: Symbolic, { toLast }: Turn) => ({
     ...call.writer.transpose(`${path}/${name}`, x, toLast),
     ...(x.mask === undefined ? {} : { mask: x.mask }),
   });
@@ -66,21 +67,6 @@ function channelsLast(
   return {
     output: back(`${path}/to_first`, result.output),
     states: result.states.map((state, i) => back(`${path}/state_${i}/to_first`, state)),
-  };
-}
-
-interface Perms {
-  readonly toLast: readonly number[];
-  readonly toFirst: readonly number[];
-}
-
-/** Orders of dimensions that move channels from place `at` to the end, and back. */
-function perms(rank: number, at: number): Perms {
-  const before = Array.from({ length: at }, (_, i) => i);
-  const spatial = Array.from({ length: rank - at - 1 }, (_, i) => at + i);
-  return {
-    toLast: [...before, ...spatial.map((axis) => axis + 1), at],
-    toFirst: [...before, rank - 1, ...spatial],
   };
 }
 

@@ -216,10 +216,7 @@ function step(
   if (mask !== undefined) {
     const counts = item(pen, `${name}/mask`, sources[1]!, time, "bool");
     const choose = (i: string, a: Symbolic, b: Symbolic) =>
-      pen.emit(`${name}/SelectV2_${i}`, "SelectV2", [counts, a, b], {
-        shape: a.shape,
-        dtype: a.dtype,
-      });
+      pen.select(`${name}/SelectV2_${i}`, counts, a, b);
     const otherwise = zeroOutputForMask ? zeros(pen, `${name}/zeros`, output.shape) : previous[0]!;
     next = next.map((state, i) => choose(String(i), state, states[i]!));
     output = choose("output", output, otherwise);

@@ -2,6 +2,7 @@
 import { inputOf, type LayerCall, type Translate, unsupported } from "../layer.ts";
 import { flag, type NodeWriter, type Symbolic } from "../node-writer.ts";
 import { firstAxis, padded, slice } from "./arrangement.ts";
+import { channelTurn } from "./shapes.ts";
 
 /** Height and width. */
 type Size = readonly [number, number];
@@ -109,10 +110,9 @@ function channelsLast(
   const { writer, path } = call;
   const rank = x.shape.length;
   if (firstAxis(call) === 1 || rank < 4) return apply(x);
-  const axes = Array.from({ length: rank - 2 }, (_, i) => i + 1);
-  const perm = [0, ...axes.map((axis) => axis + 1), 1];
-  const turned = writer.transpose(`${path}/transpose`, x, perm);
-  return writer.transpose(`${path}/transpose_1`, apply(turned), [0, rank - 1, ...axes]);
+  const { toLast, toFirst } = channelTurn(rank);
+  const turned = writer.transpose(`${path}/transpose`, x, toLast);
+  return writer.transpose(`${path}/transpose_1`, apply(turned), toFirst);
 }
 
 /** Height, the dimension `first`, and width. */
@@ -122,7 +122,13 @@ function sizeOf({ config }: LayerCall, image: Symbolic, first = 1): Size {
   throw unsupported(config, "resizing an open shape", "Give the input's shape");
 }
 
-/** The largest size with the target's proportions inside an image, as Keras rounds it. */
+/** How far an image would reach along `i` if it had the target's proportions, as Keras rounds it. */
+function reach(size: Size, target: Size, i: 0 | 1, round: (value: number) => number): number {
+  const other = i === 0 ? 1 : 0;
+  return Math.trunc(round(round(size[other] * target[i]) / target[other]));
+}
+
+/** The largest size with the target's proportions inside an image. */
 function proportional(
   call: LayerCall,
   image: Symbolic,
@@ -130,11 +136,7 @@ function proportional(
   round: (value: number) => number,
 ): Size {
   const size = sizeOf(call, image);
-  const along = (i: 0 | 1): number => {
-    const other = i === 0 ? 1 : 0;
-    const wanted = Math.trunc(round(round(size[other] * target[i]) / target[other]));
-    return Math.max(Math.min(size[i], wanted), 1);
-  };
+  const along = (i: 0 | 1) => Math.max(Math.min(size[i], reach(size, target, i, round)), 1);
   return [along(0), along(1)];
 }
 
@@ -154,9 +156,7 @@ function padTo(call: LayerCall, image: Symbolic, target: Size): Symbolic {
   const { config, writer, path } = call;
   const size = sizeOf(call, image);
   const side = (i: 0 | 1): [number, number] => {
-    const other = i === 0 ? 1 : 0;
-    const wanted = Math.trunc(Math.fround(Math.fround(size[other] * target[i]) / target[other]));
-    const amount = Math.trunc((Math.max(size[i], wanted) - size[i]) / 2);
+    const amount = Math.trunc(Math.max(0, reach(size, target, i, Math.fround) - size[i]) / 2);
     return [amount, amount];
   };
   const amounts: [number, number][] = [[0, 0], side(0), side(1), [0, 0]];

@@ -28,11 +28,7 @@ export const einsumOperation: Translate = (call) => {
   if (target === undefined || letters.length !== operands.length || !fits) {
     throw unsupported(config, `einsum ${equation} of these operands`);
   }
-  const sizes = new Map(
-    letters.flatMap((part, i) => [...part].map((letter, k) => [letter, operands[i]!.shape[k]!])),
-  );
-  const shape = [...target].map((letter) => sizes.get(letter) ?? -1);
-  return writer.emit(`${path}/Einsum`, "Einsum", operands, { shape }, { equation: text(equation) });
+  return writer.einsum(`${path}/Einsum`, equation, operands);
 };
 
 /** Zeros, or a number, around; or the values at the border turned round. */

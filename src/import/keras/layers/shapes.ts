@@ -33,3 +33,18 @@ export function layoutName(rank: number, channelsFirst: boolean): string {
   if (rank === 3) return channelsFirst ? "NCDHW" : "NDHWC";
   return channelsFirst ? "NCHW" : "NHWC";
 }
+
+/** Orders of dimensions of a transpose that moves channels from place `at` to the end, and of the one back. */
+export interface Turn {
+  readonly toLast: readonly number[];
+  readonly toFirst: readonly number[];
+}
+
+export function channelTurn(rank: number, at = 1): Turn {
+  const before = Array.from({ length: at }, (_, i) => i);
+  const spatial = Array.from({ length: rank - at - 1 }, (_, i) => at + i);
+  return {
+    toLast: [...before, ...spatial.map((axis) => axis + 1), at],
+    toFirst: [...before, rank - 1, ...spatial],
+  };
+}
