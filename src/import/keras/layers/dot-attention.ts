@@ -63,7 +63,9 @@ function operandsOf(call: LayerCall): Operands {
   const rank = query.shape.length;
   if (rank < 3 || inputs.some(({ shape }) => shape.length !== rank))
     throw unsupported(config, `${layer.className} of [${query.shape.join(", ")}]`);
-  const [ofQuery, ofValue] = masksOf(kwargs.get("mask"));
+  const masks = kwargs.get("mask");
+  if (masks?.kind === "tensor") throw config.wrong("one mask", "a list of two");
+  const [ofQuery, ofValue] = masksOf(masks);
   return { query: withMask(query, ofQuery), value: withMask(value, ofValue), key: key ?? value };
 }
 

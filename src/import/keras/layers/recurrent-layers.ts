@@ -30,7 +30,10 @@ export const recurrent: Translate = (call) => {
   const input = inputOf(call);
   const own = { className: layer.className, config, weights: call.weights.inner("cell"), path };
   const { output, states } = channelsLast(call, own, input, initialStates(call));
-  return config.flag("return_state", false) ? [output, ...states] : output;
+  const mask = tensorArgument(call, "mask") ?? input.mask;
+  const isSequence = config.flag("return_sequences", false);
+  const first = isSequence && mask !== undefined ? { ...output, mask } : output;
+  return config.flag("return_state", false) ? [first, ...states] : first;
 };
 
 /** States given in the call: as a keyword, or after the input. */
