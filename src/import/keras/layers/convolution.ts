@@ -4,7 +4,7 @@ import type { Config } from "../config.ts";
 import { inputOf, type LayerCall, type Translate, weightOf } from "../layer.ts";
 import { type Attrs, ints, type NodeWriter, type Symbolic, text } from "../node-writer.ts";
 import { padded } from "./arrangement.ts";
-import { layoutName, type Window, windowed } from "./shapes.ts";
+import { inLayout, layoutName, type Window, windowed } from "./shapes.ts";
 
 export interface Geometry {
   readonly strides: readonly number[];
@@ -35,8 +35,7 @@ export function windowOf({ kernel, strides, dilations, padding }: Geometry, axis
 
 /** Attributes of Conv2D, Conv3D and their relatives. */
 export function convAttrs({ channelsFirst, dilations, padding, strides }: Geometry): Attrs {
-  const spread = (values: readonly number[]) =>
-    ints(channelsFirst ? [1, 1, ...values] : [1, ...values, 1]);
+  const spread = (values: readonly number[]) => ints(inLayout(channelsFirst, 1, values, 1));
   return {
     strides: spread(strides),
     dilations: spread(dilations),
@@ -50,8 +49,7 @@ function convShape(x: Symbolic, geometry: Geometry, channels: number): number[] 
   const { channelsFirst, kernel } = geometry;
   const first = channelsFirst ? 2 : 1;
   const spatial = kernel.map((_, i) => windowed(x.shape[first + i]!, windowOf(geometry, i)));
-  const batch = x.shape[0]!;
-  return channelsFirst ? [batch, channels, ...spatial] : [batch, ...spatial, channels];
+  return inLayout(channelsFirst, x.shape[0]!, spatial, channels);
 }
 
 export function addBias(

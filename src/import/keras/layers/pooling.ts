@@ -3,7 +3,7 @@ import { inputOf, type LayerCall, type Translate, tensorArgument } from "../laye
 import { ints, type Symbolic, text, type } from "../node-writer.ts";
 import { firstAxis } from "./arrangement.ts";
 import { expand, squeeze } from "./convolution.ts";
-import { layoutName, windowed } from "./shapes.ts";
+import { inLayout, layoutName, windowed } from "./shapes.ts";
 
 /** Max or average over windows of two or three dimensions. */
 export const pool =
@@ -44,11 +44,9 @@ function windows(
   const spatial = size.map((kernel, i) =>
     windowed(x.shape[first + i]!, { kernel, stride: strides[i]!, dilation: 1, same }),
   );
-  const spread = (values: readonly number[]) =>
-    ints(channelsFirst ? [1, 1, ...values] : [1, ...values, 1]);
-  const [batch] = x.shape as [number];
+  const spread = (values: readonly number[]) => ints(inLayout(channelsFirst, 1, values, 1));
   const channels = x.shape[channelsFirst ? 1 : size.length + 1]!;
-  const shape = channelsFirst ? [batch, channels, ...spatial] : [batch, ...spatial, channels];
+  const shape = inLayout(channelsFirst, x.shape[0]!, spatial, channels);
   const attrs = {
     ksize: spread(size),
     strides: spread(strides),

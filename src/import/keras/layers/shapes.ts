@@ -34,6 +34,16 @@ export function layoutName(rank: number, channelsFirst: boolean): string {
   return channelsFirst ? "NCHW" : "NHWC";
 }
 
+/** What there is of each dimension, in the order of the layout. */
+export function inLayout(
+  channelsFirst: boolean,
+  batch: number,
+  spatial: readonly number[],
+  channels: number,
+): number[] {
+  return channelsFirst ? [batch, channels, ...spatial] : [batch, ...spatial, channels];
+}
+
 /** Orders of dimensions of a transpose that moves channels from place `at` to the end, and of the one back. */
 export interface Turn {
   readonly toLast: readonly number[];

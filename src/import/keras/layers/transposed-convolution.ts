@@ -13,7 +13,7 @@ import {
   squeeze,
   windowOf,
 } from "./convolution.ts";
-import { unwindowed } from "./shapes.ts";
+import { inLayout, unwindowed } from "./shapes.ts";
 
 /** Transposed convolution in one, two or three dimensions, with bias and activation. */
 export const convTranspose =
@@ -62,10 +62,7 @@ function transposed(
     const y = transposed(call, wide, wideKernel, flattened(geometry), [1, ...spatial]);
     return squeeze(writer, `${path}/Squeeze`, y, added);
   }
-  const [batch, channels] = [x.shape[0]!, kernel.shape.at(-2)!];
-  const shape = geometry.channelsFirst
-    ? [batch, channels, ...spatial]
-    : [batch, ...spatial, channels];
+  const shape = inLayout(geometry.channelsFirst, x.shape[0]!, spatial, kernel.shape.at(-2)!);
   const [name, op] =
     spatial.length === 3
       ? [`${path}/conv3d_transpose`, "Conv3DBackpropInputV2"]
