@@ -13,7 +13,7 @@ const MAX_DEPTH = 200;
 export function parseJson(text: string, where: string): Json {
   refuseDepth(text, where);
   try {
-    return JSON.parse(text) as Json;
+    return JSON.parse(withoutPythonNumbers(text)) as Json;
   } catch (cause) {
     throw new FormatError({
       format: "keras",
@@ -24,6 +24,14 @@ export function parseJson(text: string, where: string): Json {
       cause,
     });
   }
+}
+
+/** Python writes infinity and NaN, which JSON has not: a number too large to be finite, and null. */
+function withoutPythonNumbers(text: string): string {
+  if (!/Infinity|NaN/.test(text)) return text;
+  return text.replace(/"(?:[^"\\]|\\.)*"|Infinity|NaN/g, (found) =>
+    found === "Infinity" ? "1e999" : found === "NaN" ? "null" : found,
+  );
 }
 
 function refuseDepth(text: string, where: string): void {
@@ -76,6 +84,11 @@ export class Config {
 
   has(name: string): boolean {
     return this.get(name) !== undefined;
+  }
+
+  /** Whether the object says that there is no such value, which is more than not to speak of it. */
+  isNull(name: string): boolean {
+    return Object.hasOwn(this.#values, name) && this.#values[name] === null;
   }
 
   object(name: string): Config {

@@ -1,5 +1,7 @@
 /** Keras' layers, by class. */
+import { isObject } from "./config.ts";
 import type { Translate } from "./layer.ts";
+import { adaptivePool } from "./layers/adaptive-pooling.ts";
 import {
   cropping,
   flatten,
@@ -37,6 +39,8 @@ import {
   functionName,
   functionOperation,
   isKnownFunction,
+  isKnownNode,
+  nodeOperation,
   slicing,
 } from "./layers/function-operations.ts";
 import { average, chain, concatenate, customScale, dot, subtract } from "./layers/merge.ts";
@@ -48,6 +52,7 @@ import {
   rmsNormalization,
   unitNormalization,
 } from "./layers/normalization.ts";
+import { categoryEncoding, discretization } from "./layers/order-operations.ts";
 import { globalPool, pool, pool1d } from "./layers/pooling.ts";
 import { bidirectional, recurrent } from "./layers/recurrent-layers.ts";
 import {
@@ -65,6 +70,12 @@ const LAYERS: ReadonlyMap<string, Translate> = new Map(
   Object.entries<Translate>({
     Activation: activation,
     ActivityRegularization: identity,
+    AdaptiveAveragePooling1D: adaptivePool("AvgPool"),
+    AdaptiveAveragePooling2D: adaptivePool("AvgPool"),
+    AdaptiveAveragePooling3D: adaptivePool("AvgPool"),
+    AdaptiveMaxPooling1D: adaptivePool("MaxPool"),
+    AdaptiveMaxPooling2D: adaptivePool("MaxPool"),
+    AdaptiveMaxPooling3D: adaptivePool("MaxPool"),
     Add: chain("AddV2"),
     AdditiveAttention: additiveAttention,
     AlphaDropout: identity,
@@ -77,8 +88,9 @@ const LAYERS: ReadonlyMap<string, Translate> = new Map(
     BatchNormalization: batchNormalization,
     BatchNormalizationV1: batchNormalization,
     Bidirectional: bidirectional,
-    Concatenate: concatenate,
+    CategoryEncoding: categoryEncoding,
     CenterCrop: centerCrop,
+    Concatenate: concatenate,
     Conv1D: conv(1),
     Conv1DTranspose: convTranspose(1),
     Conv2D: conv(2),
@@ -97,6 +109,7 @@ const LAYERS: ReadonlyMap<string, Translate> = new Map(
     Dense: dense,
     DepthwiseConv1D: depthwiseConv1d,
     DepthwiseConv2D: depthwiseConv2d,
+    Discretization: discretization,
     Dot: dot,
     Dropout: identity,
     ELU: activationLayer("elu"),
@@ -225,17 +238,24 @@ export function passesMask(layer: LayerSpec): boolean {
 export function findTranslation(layer: LayerSpec): Translate | undefined {
   if (layer.className === "SlicingOpLambda") return slicing(getItemOperation);
   if (layer.className === "TFOpLambda") {
-    return isKnownFunction(functionOf(layer)) ? functionOperation(OPERATIONS) : undefined;
+    return isKnownFunction(functionOf(layer)) ? functionOperation : undefined;
+  }
+  if (layer.className === "TensorFlowOpLayer") {
+    return isKnownNode(nodeOf(layer)) ? nodeOperation : undefined;
   }
   return (isOperation(layer) ? OPERATIONS : LAYERS).get(layer.className);
 }
 
 /** What a layer does, as messages name it: its class, and the function where that is one for all. */
 export function kindOf(layer: LayerSpec): string {
-  return layer.className === "TFOpLambda"
-    ? `TFOpLambda of tf.${functionOf(layer)}`
-    : layer.className;
+  if (layer.className === "TFOpLambda") return `TFOpLambda of tf.${functionOf(layer)}`;
+  if (layer.className === "TensorFlowOpLayer") return `TensorFlowOpLayer of ${nodeOf(layer)}`;
+  return layer.className;
 }
+
+/** The op of a node; files of TensorFlow 2.0 and 2.1 have the node as bytes. */
+const nodeOf = ({ config }: LayerSpec): string =>
+  isObject(config.get("node_def")) ? config.object("node_def").text("op") : "serialized bytes";
 
 const functionOf = ({ config }: LayerSpec): string => functionName(config.text("function"));
 

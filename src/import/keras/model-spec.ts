@@ -195,14 +195,21 @@ function readKeras2Entry(entry: Json, where: string): Argument {
   if (Array.isArray(entry) && entry[0] === "_CONSTANT_VALUE") {
     return { kind: "value", value: entry[2] ?? null };
   }
+  // A list in the list that is the first argument.
+  if (Array.isArray(entry) && entry.every((item) => Array.isArray(item))) {
+    return { kind: "list", items: entry.map((item) => readKeras2Entry(item, where)) };
+  }
   throw new Config({}, where).wrong(`inbound node ${describe(entry)}`, "[layer, call, tensor, …]");
 }
 
-/** Tensors appear among keyword arguments as [layer, call, tensor]. */
+/** Tensors appear among keyword arguments as [layer, call, tensor], also in lists. */
 function readKeras2Value(value: Json): Argument {
-  const id = Array.isArray(value) && value.length === 3 ? toId(value) : undefined;
+  if (!Array.isArray(value)) return { kind: "value", value };
+  const id = value.length === 3 ? toId(value) : undefined;
   if (id !== undefined) return { kind: "tensor", id };
-  return { kind: "value", value };
+  const items = value.map(readKeras2Value);
+  const isPlain = items.every(({ kind }) => kind === "value");
+  return isPlain ? { kind: "value", value } : { kind: "list", items };
 }
 
 function readKeras3Call(node: JsonObject, where: string): Call {

@@ -13,6 +13,8 @@ export interface Symbolic {
   readonly shape: Shape;
   /** Which time steps count, bool[batch, time]. */
   readonly mask?: Symbolic;
+  /** Of a number or vector of sizes: its elements, -1 for those that are not known. */
+  readonly elements?: readonly number[];
 }
 
 export interface Result {
@@ -140,6 +142,13 @@ export class NodeWriter {
     const results = Array.from({ length: count }, () => ({ shape, dtype: x.dtype }));
     const dim = this.ints(`${name}/split_dim`, axis);
     return this.emitMany(name, "Split", [dim, x], results, { num_split: int(count) });
+  }
+
+  /** Parts of given sizes along an axis that counts from 0. */
+  splitSizes(name: string, x: Symbolic, axis: number, sizes: readonly number[]): Symbolic[] {
+    const inputs = [x, this.ints(`${name}/sizes`, sizes), this.ints(`${name}/split_dim`, axis)];
+    const results = sizes.map((size) => ({ shape: x.shape.with(axis, size), dtype: x.dtype }));
+    return this.emitMany(name, "SplitV", inputs, results, { num_split: int(sizes.length) });
   }
 
   /** A product whose equation has letters only, two operands or one, and a result. */

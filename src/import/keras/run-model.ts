@@ -151,6 +151,14 @@ function callLayer(
   if (layer.className === "TimeDistributed") {
     return [timeDistributed({ ...call, weights: weights.layer(layer) }, weights, run)];
   }
+  if (layer.className === "SpectralNormalization") {
+    // The kernel is divided by its norm while a model is trained; what was saved is the quotient.
+    const inner = readInnerLayer(layer.config.get("layer"), layer.config.where);
+    return callLayer(inner, args, kwargs, innerWeights(layer, weights), {
+      ...run,
+      path: `${path}/`,
+    });
+  }
   const translate = findTranslation(layer);
   if (translate === undefined) throw unsupported(layer.config, `layer ${layer.className}`);
   const own = weights.layer(layer);
@@ -194,15 +202,23 @@ function timeDistributed(call: LayerCall, weights: ModelWeights, run: ModelRun):
   if (rows < 0)
     throw unsupported(config, "TimeDistributed over open dimensions", "Give the input's shape");
   const flat = writer.reshape(`${path}/Reshape`, x, [rows, ...rest]);
-  const own: ModelWeights = {
-    layer: () => weights.layer(call.layer).inner("layer"),
-    model: (_, spec) => weights.inside(call.layer, ["layer"], spec),
-    inside: (_, attributes, spec) => weights.inside(call.layer, ["layer", ...attributes], spec),
-  };
   const args: CallArgument[] = [{ kind: "tensor", tensor: flat }];
+  const own = innerWeights(call.layer, weights);
   const [y] = callLayer(inner, args, new Map(), own, { ...run, path: `${path}/` });
   return writer.reshape(`${path}/Reshape_1`, y!, [batch, steps, ...y!.shape.slice(1)]);
 }
+
+/** Weights of the layer, or model, that a layer wraps. */
+function innerWeights(layer: LayerSpec, weights: ModelWeights): ModelWeights {
+  return {
+    layer: () => weights.layer(layer).inner("layer"),
+    model: (_, spec) => weights.inside(layer, ["layer"], spec),
+    inside: (_, attributes, spec) => weights.inside(layer, ["layer", ...attributes], spec),
+  };
+}
+
+/** Layers around another, which follow the data into it. */
+const WRAPPERS: ReadonlySet<string> = new Set(["SpectralNormalization", "TimeDistributed"]);
 
 /** Lists the classes of all layers that cannot be translated, of inner models too. */
 export function refuseUnknownLayers(spec: ModelSpec, where: string): void {
@@ -213,7 +229,7 @@ export function refuseUnknownLayers(spec: ModelSpec, where: string): void {
         if (depth < MAX_DEPTH) visit(readModelSpec(serialized(layer), where), depth + 1);
         continue;
       }
-      const known = layer.className === "InputLayer" || layer.className === "TimeDistributed";
+      const known = layer.className === "InputLayer" || WRAPPERS.has(layer.className);
       if (known || findTranslation(layer) !== undefined) continue;
       const kind = kindOf(layer);
       unknown.set(kind, [...(unknown.get(kind) ?? []), layer.name]);

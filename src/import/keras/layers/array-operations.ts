@@ -3,7 +3,8 @@ import { type Config, describe, isObject, type Json } from "../config.ts";
 import { type LayerCall, type Translate, tensorsOf, unsupported } from "../layer.ts";
 import { broadcast, flag, int, ints, type Symbolic, type } from "../node-writer.ts";
 import { concat } from "./merge.ts";
-import { asTensor, operand, option, plainValue } from "./operations.ts";
+import { argumentOf, asTensor, operand, option, plainValue } from "./operations.ts";
+import { takenSizes } from "./sizes.ts";
 
 export const onlyOperand = (call: LayerCall): Symbolic =>
   asTensor(call, operand(call, 0, ["x"]), undefined);
@@ -43,20 +44,43 @@ export const squeezeOperation: Translate = (call) => {
   return call.writer.emit(`${call.path}/Squeeze`, "Squeeze", [x], { shape }, attrs);
 };
 
+/** The tensors of a list, constants among them, that an operation joins. */
+export function joined(call: LayerCall): Symbolic[] {
+  const list = call.args[0];
+  const items = list?.kind === "list" ? list.items : list === undefined ? [] : [list];
+  const [known] = call.inputs;
+  if (items.length === 0) throw call.config.wrong("nothing to join", "tensors");
+  return items.map((item) => asTensor(call, item, known));
+}
+
 export const concatenateOperation: Translate = (call) => {
-  const { inputs, config } = call;
-  if (inputs.length === 0) throw config.wrong("nothing to join", "tensors");
-  return concat(call, inputs, axisOf(call, inputs[0]!.shape.length, 0));
+  const inputs = joined(call);
+  const axis = axisOf(call, inputs[0]!.shape.length, 0);
+  return joinedSizes(call, inputs, false, () => concat(call, inputs, axis));
 };
 
 export const stackOperation: Translate = (call) => {
-  const { inputs, config, writer, path } = call;
-  const [first] = inputs;
-  if (first === undefined) throw config.wrong("nothing to stack", "tensors");
-  const axis = axisOf(call, first.shape.length + 1, 0);
-  const shape = first.shape.toSpliced(axis, 0, inputs.length);
-  return writer.emit(`${path}/stack`, "Pack", inputs, { shape }, { axis: int(axis) });
+  const { writer, path } = call;
+  const inputs = joined(call);
+  const axis = axisOf(call, inputs[0]!.shape.length + 1, 0);
+  const shape = inputs[0]!.shape.toSpliced(axis, 0, inputs.length);
+  return joinedSizes(call, inputs, true, () =>
+    writer.emit(`${path}/stack`, "Pack", inputs, { shape }, { axis: int(axis) }),
+  );
 };
+
+/** Numbers stacked, or vectors in a row: what is known of sizes stays known. */
+function joinedSizes(
+  call: LayerCall,
+  inputs: readonly Symbolic[],
+  areNumbers: boolean,
+  join: () => Symbolic,
+): Symbolic {
+  const sizes = inputs.map(({ elements }) => elements);
+  const isFlat = inputs.every(({ shape }) => shape.length === (areNumbers ? 0 : 1));
+  if (!isFlat || !sizes.every((each) => each !== undefined)) return join();
+  return takenSizes(call, sizes.flat(), false, join);
+}
 
 export const flipOperation: Translate = (call) => {
   const { writer, path } = call;
@@ -69,16 +93,13 @@ export const flipOperation: Translate = (call) => {
 export const clipOperation: Translate = (call) => {
   const { writer, path } = call;
   const x = onlyOperand(call);
-  const limit = (name: string, index: number): Symbolic => {
-    const value = option(call, name);
-    const given = value === undefined ? call.args[index] : ({ kind: "value", value } as const);
-    return asTensor(call, given, x);
-  };
+  const limit = (name: string, index: number): Symbolic =>
+    asTensor(call, argumentOf(call, name, index), x);
   const low = writer.binary(`${path}/Maximum`, "Maximum", x, limit("x_min", 1));
   return writer.binary(`${path}/Minimum`, "Minimum", low, limit("x_max", 2));
 };
 
-/** The place of the largest or smallest value, int32 as in Keras. */
+/** The place of the largest or smallest value, int32 unless `output_type` says int64. */
 export const argOperation =
   (op: "ArgMax" | "ArgMin"): Translate =>
   (call) => {
@@ -87,8 +108,9 @@ export const argOperation =
     if (option(call, "axis") === undefined) x = writer.reshape(`${path}/Reshape`, x, [-1]);
     const axis = axisOf(call, x.shape.length, 0);
     const dim = writer.ints(`${path}/dimension`, axis);
-    const result = { shape: x.shape.toSpliced(axis, 1), dtype: "int32" } as const;
-    const attrs = { output_type: type("int32") };
+    const dtype = option(call, "output_type") === "int64" ? "int64" : "int32";
+    const result = { shape: x.shape.toSpliced(axis, 1), dtype } as const;
+    const attrs = { output_type: type(dtype) };
     const y = writer.emit(`${path}/${op}`, op, [x, dim], result, attrs);
     if (option(call, "keepdims") !== true) return y;
     return writer.reshape(`${path}/keepdims`, y, x.shape.with(axis, 1));
@@ -147,20 +169,39 @@ export const getItemOperation: Translate = (call) => {
     vector("stack_2", (part) => (part.kind === "range" ? part.step : 1)),
   ];
   const shape = shapeOf(parts, x.shape, x.shape.length - taken);
-  return writer.emit(
-    `${path}/strided_slice`,
-    "StridedSlice",
-    operands,
-    { shape },
-    {
-      begin_mask: bits((part) => part.kind === "range" && part.begin === undefined),
-      end_mask: bits((part) => part.kind === "range" && part.end === undefined),
-      ellipsis_mask: bits(({ kind }) => kind === "rest"),
-      new_axis_mask: bits(({ kind }) => kind === "new"),
-      shrink_axis_mask: bits(({ kind }) => kind === "index"),
-    },
-  );
+  const cut = () =>
+    writer.emit(
+      `${path}/strided_slice`,
+      "StridedSlice",
+      operands,
+      { shape },
+      {
+        begin_mask: bits((part) => part.kind === "range" && part.begin === undefined),
+        end_mask: bits((part) => part.kind === "range" && part.end === undefined),
+        ellipsis_mask: bits(({ kind }) => kind === "rest"),
+        new_axis_mask: bits(({ kind }) => kind === "new"),
+        shrink_axis_mask: bits(({ kind }) => kind === "index"),
+      },
+    );
+  const sizes = x.elements === undefined ? undefined : elementsAt(parts, x.elements);
+  return sizes === undefined ? cut() : takenSizes(call, sizes, shape.length === 0, cut);
 };
+
+/** What one index or slice takes of a vector. */
+function elementsAt(parts: readonly Part[], elements: readonly number[]): number[] | undefined {
+  const [part, ...others] = parts;
+  if (part === undefined || others.length > 0) return undefined;
+  if (part.kind === "index") {
+    const element = elements.at(part.at);
+    return element === undefined ? undefined : [element];
+  }
+  if (part.kind !== "range") return undefined;
+  const size = rangeSize(part, elements.length);
+  const begin = part.begin ?? (part.step > 0 ? 0 : elements.length - 1);
+  const from = begin < 0 ? begin + elements.length : begin;
+  const first = Math.max(0, Math.min(from, elements.length - 1));
+  return Array.from({ length: size }, (_, i) => elements[first + i * part.step]!);
+}
 
 const beginOf = (part: Part): number => (part.kind === "range" ? (part.begin ?? 0) : 0);
 const endOf = (part: Part): number => (part.kind === "range" ? (part.end ?? 0) : 0);

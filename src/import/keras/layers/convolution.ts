@@ -116,7 +116,12 @@ function depthwiseKernel(call: LayerCall, rank: number): Symbolic {
   return weightOf(call, name, 0, rank);
 }
 
-function depthwise(call: LayerCall, x: Symbolic, kernel: Symbolic, geometry: Geometry): Symbolic {
+export function depthwise(
+  call: LayerCall,
+  x: Symbolic,
+  kernel: Symbolic,
+  geometry: Geometry,
+): Symbolic {
   const channels = kernel.shape.at(-2)! * kernel.shape.at(-1)!;
   const shape = convShape(x, geometry, channels);
   const name = `${call.path}/depthwise`;
@@ -198,7 +203,7 @@ export function flattened(geometry: Geometry): Geometry {
 }
 
 /** The same with one stride for both dimensions, as the depthwise operation wants it. */
-function squared(geometry: Geometry): Geometry {
+export function squared(geometry: Geometry): Geometry {
   return { ...flattened(geometry), strides: [geometry.strides[0]!, geometry.strides[0]!] };
 }
 

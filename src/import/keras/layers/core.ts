@@ -28,7 +28,7 @@ export const dense: Translate = (call) => {
 };
 
 /** MatMul over the last axis; more than two dimensions are folded to two and back. */
-function contractLast(
+export function contractLast(
   { config, writer, path }: LayerCall,
   x: Symbolic,
   kernel: Symbolic,

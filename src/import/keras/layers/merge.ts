@@ -3,7 +3,9 @@ import { type LayerCall, type Translate, unsupported } from "../layer.ts";
 import { flag, type Symbolic } from "../node-writer.ts";
 import { l2Normalize } from "./normalization.ts";
 
-function several({ inputs, config }: LayerCall): readonly Symbolic[] {
+function several({ inputs, args: [list], config }: LayerCall): readonly Symbolic[] {
+  if (list?.kind === "list" && list.items.length !== inputs.length)
+    throw unsupported(config, "a constant among the inputs of a layer");
   if (inputs.length >= 2) return inputs;
   throw config.wrong(`${inputs.length} inputs`, "two or more");
 }

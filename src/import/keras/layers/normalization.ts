@@ -48,7 +48,7 @@ function constantVector(writer: NodeWriter, name: string, size: number, value: n
   return writer.constant(name, { dtype: "float32", shape: [size], data });
 }
 
-function alongAxis(
+export function alongAxis(
   writer: NodeWriter,
   name: string,
   value: Symbolic,
@@ -60,7 +60,7 @@ function alongAxis(
 }
 
 /** x · inv + (beta - mean · inv), inv = gamma · rsqrt(variance + epsilon). */
-function scaleBy(
+export function scaleBy(
   { writer, path }: LayerCall,
   x: Symbolic,
   mean: Symbolic,
@@ -87,7 +87,7 @@ function scaleBy(
 }
 
 /** Mean and variance over axes, kept. */
-function moments(
+export function moments(
   writer: NodeWriter,
   path: string,
   x: Symbolic,
@@ -120,7 +120,7 @@ export const layerNormalization: Translate = (call) => {
 };
 
 /** x · rsqrt(mean(x²) + epsilon) · scale. */
-function rmsScale(
+export function rmsScale(
   { writer, path }: LayerCall,
   x: Symbolic,
   axes: readonly number[],

@@ -9,6 +9,7 @@ import {
   unsupported,
 } from "../layer.ts";
 import { type Symbolic, type } from "../node-writer.ts";
+import { sizesOf, sizeVector, wholeNumbers } from "./sizes.ts";
 
 /** An operand: a tensor, or a number that becomes a constant of the other's type. */
 export function operand(
@@ -28,7 +29,7 @@ export function asTensor(
   like: Symbolic | undefined,
 ): Symbolic {
   if (argument?.kind === "tensor") return argument.tensor;
-  const value = argument?.kind === "value" ? argument.value : undefined;
+  const value = plainValue(argument);
   const shape = value === undefined ? undefined : shapeOfNumbers(value);
   if (value === undefined || shape === undefined)
     throw call.config.wrong("an operand that is no tensor", "a tensor or numbers");
@@ -38,7 +39,8 @@ export function asTensor(
   }
   const numbers = numbersIn(value);
   const data = dtype === "float32" ? Float32Array.from(numbers) : Int32Array.from(numbers);
-  return call.writer.constant(`${call.path}/Const`, { dtype, shape, data });
+  const constant = call.writer.constant(`${call.path}/Const`, { dtype, shape, data });
+  return dtype === "int32" ? { ...constant, elements: numbers } : constant;
 }
 
 const numbersIn = (value: Json): number[] =>
@@ -62,6 +64,12 @@ export const binaryOperation =
     const known = [first, second].flatMap(tensorsOf)[0];
     const a = asTensor(call, first, known);
     const b = asTensor(call, second, known);
+    const sizes = sizesOf(op, a, b);
+    if (sizes !== undefined) {
+      const isNumber = a.shape.length + b.shape.length === 0;
+      const constant = call.writer.ints(`${call.path}/size`, isNumber ? sizes[0]! : sizes);
+      return { ...constant, elements: sizes };
+    }
     return call.writer.binary(`${call.path}/${op}`, op, a, b, isComparison ? "bool" : undefined);
   };
 
@@ -101,34 +109,46 @@ export const activationOperation =
     return activate(name, { ...call, x, options });
   };
 
-/** An option: among the arguments, or in the configuration. */
+/**
+ * An option: among the arguments, or in the configuration.
+ *
+ * @throws {UnsupportedError} when the model computes it.
+ */
 export function option(call: LayerCall, name: string): Json | undefined {
   const argument = call.kwargs.get(name);
-  return (argument?.kind === "value" ? argument.value : undefined) ?? call.config.get(name);
+  const value = plainValue(argument);
+  if (argument !== undefined && value === undefined)
+    throw unsupported(call.config, `${name} that is computed`);
+  return value ?? call.config.get(name);
 }
 
-export const splitOperation: Translate = (call) => {
-  const { config, writer, path } = call;
-  const x = asTensor(call, operand(call, 0, ["x"]), undefined);
-  const sections = option(call, "indices_or_sections");
-  const axis = Number(option(call, "axis") ?? 0);
-  const own = axis < 0 ? axis + x.shape.length : axis;
-  const size = x.shape[own]!;
-  if (typeof sections !== "number" || size < 0) throw unsupported(config, "split at given places");
-  return writer.split(`${path}/Split`, x, own, sections);
-};
+/** An argument by its name, or its place among the arguments, or an option of the configuration. */
+export function argumentOf(call: LayerCall, name: string, index: number): CallArgument | undefined {
+  const value = call.config.get(name);
+  const configured = value === undefined ? undefined : ({ kind: "value", value } as const);
+  return call.kwargs.get(name) ?? configured ?? call.args[index];
+}
 
 export const reshapeOperation: Translate = (call) => {
   const x = asTensor(call, operand(call, 0, ["x"]), undefined);
-  const target = option(call, "newshape") ?? plainValue(call.args[1]);
-  if (!Array.isArray(target)) throw call.config.wrong("no new shape", "a list of sizes");
-  const sizes = target.map((size) => size ?? -1);
-  if (!isShape(sizes)) throw unsupported(call.config, "a reshape to a computed shape");
-  return call.writer.reshape(`${call.path}/Reshape`, x, sizes);
+  const target = argumentOf(call, "newshape", 1);
+  if (target === undefined) throw call.config.wrong("no new shape", "a list of sizes");
+  const list = wholeNumbers(withOpenSizes(target));
+  if (list?.some((size) => size < -1)) throw call.config.wrong(`the shape [${list}]`, "sizes");
+  if (list !== undefined && list.filter((size) => size < 0).length <= 1)
+    return call.writer.reshape(`${call.path}/Reshape`, x, list);
+  const shape = sizeVector(call, target, "shape");
+  const rank = list?.length ?? shape.shape[0]!;
+  if (rank < 0) throw unsupported(call.config, "a reshape to a computed number of dimensions");
+  const result = { shape: list ?? new Array<number>(rank).fill(-1) };
+  return call.writer.emit(`${call.path}/Reshape`, "Reshape", [x, shape], result);
 };
 
-const isShape = (sizes: readonly Json[]): sizes is readonly number[] =>
-  sizes.every((size) => Number.isInteger(size) && Number(size) >= -1);
+/** Keras 3 writes the size of an open dimension as null. */
+function withOpenSizes(target: CallArgument): CallArgument {
+  if (target.kind !== "value" || !Array.isArray(target.value)) return target;
+  return { kind: "value", value: target.value.map((size: Json) => size ?? -1) };
+}
 
 export const transposeOperation: Translate = (call) => {
   const x = asTensor(call, operand(call, 0, ["x"]), undefined);
@@ -149,8 +169,10 @@ export const castOperation: Translate = (call) => {
   return call.writer.emit(`${call.path}/Cast`, "Cast", [x], result, { DstT: type(dtype) });
 };
 
+/** The value of an argument that has no tensors in it. */
 export function plainValue(argument: CallArgument | undefined): Json | undefined {
   if (argument?.kind === "value") return argument.value;
-  if (argument?.kind === "list") return argument.items.map((item) => plainValue(item) ?? null);
-  return undefined;
+  if (argument?.kind !== "list") return undefined;
+  const items = argument.items.map(plainValue);
+  return items.every((item) => item !== undefined) ? items : undefined;
 }

@@ -37,10 +37,45 @@ function windows(
   size: readonly number[],
   strides: readonly number[],
 ): Symbolic {
-  const { config, writer, path } = call;
-  const same = config.text("padding", "valid") === "same";
-  const first = firstAxis(call);
-  const channelsFirst = first === 2;
+  const same = call.config.text("padding", "valid") === "same";
+  return emitWindows(call, op, x, { size, strides, same, channelsFirst: firstAxis(call) === 2 });
+}
+
+/** Over windows of one to three dimensions that lie inside, channels last. `op` is MaxPool or AvgPool. */
+export function overWindows(
+  call: LayerCall,
+  op: string,
+  x: Symbolic,
+  size: readonly number[],
+  strides: readonly number[],
+): Symbolic {
+  const { writer, path } = call;
+  const pool = (y: Symbolic, kernel: readonly number[], steps: readonly number[]): Symbolic =>
+    emitWindows(call, kernel.length === 3 ? `${op}3D` : op, y, {
+      size: kernel,
+      strides: steps,
+      same: false,
+      channelsFirst: false,
+    });
+  if (size.length > 1) return pool(x, size, strides);
+  const wide = expand(writer, `${path}/ExpandDims`, x, 2);
+  return squeeze(writer, `${path}/Squeeze`, pool(wide, [...size, 1], [...strides, 1]), 2);
+}
+
+interface Windowing {
+  readonly size: readonly number[];
+  readonly strides: readonly number[];
+  readonly same: boolean;
+  readonly channelsFirst: boolean;
+}
+
+function emitWindows(
+  { writer, path }: LayerCall,
+  op: string,
+  x: Symbolic,
+  { size, strides, same, channelsFirst }: Windowing,
+): Symbolic {
+  const first = channelsFirst ? 2 : 1;
   const spatial = size.map((kernel, i) =>
     windowed(x.shape[first + i]!, { kernel, stride: strides[i]!, dilation: 1, same }),
   );

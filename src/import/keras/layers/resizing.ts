@@ -102,14 +102,14 @@ export const upSampling3d: Translate = (call) => {
 type Volume = [batch: number, depth: number, height: number, width: number, channels: number];
 
 /** What `apply` makes of images or volumes, channels last; turned there and back where the layer has them first. */
-function channelsLast(
+export function channelsLast(
   call: LayerCall,
   x: Symbolic,
   apply: (image: Symbolic) => Symbolic,
 ): Symbolic {
   const { writer, path } = call;
   const rank = x.shape.length;
-  if (firstAxis(call) === 1 || rank < 4) return apply(x);
+  if (firstAxis(call) === 1 || rank < 3) return apply(x);
   const { toLast, toFirst } = channelTurn(rank);
   const turned = writer.transpose(`${path}/transpose`, x, toLast);
   return writer.transpose(`${path}/transpose_1`, apply(turned), toFirst);

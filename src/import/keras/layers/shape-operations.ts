@@ -1,21 +1,25 @@
 /** Operations of `keras.ops` that repeat, pad and reorder, sums of products, and statistics over axes. */
+import { Formula } from "../formula.ts";
 import { type LayerCall, type Translate, unsupported } from "../layer.ts";
 import { int, type Symbolic, text } from "../node-writer.ts";
 import { axisOf, onlyOperand, wholeAxis } from "./array-operations.ts";
-import { operand, option, plainValue } from "./operations.ts";
+import { argumentOf, asTensor, operand, option, plainValue } from "./operations.ts";
+import { sizeVector, wholeNumbers } from "./sizes.ts";
 
 /** Whole numbers, one or a list, under a name or at a place among the arguments. */
-function integers(call: LayerCall, name: string, index: number): number[] {
+export function integers(call: LayerCall, name: string, index: number): number[] {
   const value = option(call, name) ?? plainValue(operand(call, index, [name]));
   const list = value === undefined ? [] : [value].flat(2);
   if (list.length > 0 && list.every(Number.isInteger)) return list as number[];
   throw call.config.wrong(`${name} ${JSON.stringify(value ?? null)}`, "whole numbers");
 }
 
-/** Axes of a reduction, counted from the front; all of them where none is given. */
-function axesOf(call: LayerCall, x: Symbolic): number[] {
-  if (option(call, "axis") === undefined) return x.shape.map((_, axis) => axis);
-  return integers(call, "axis", 1).map((axis) => wholeAxis(call, axis, x.shape.length));
+/** Axes of a reduction, counted from the front; where none is given `fallback`, or all of them. */
+export function axesOf(call: LayerCall, x: Symbolic, fallback?: number): number[] {
+  if (option(call, "axis") !== undefined)
+    return integers(call, "axis", 1).map((axis) => wholeAxis(call, axis, x.shape.length));
+  if (fallback !== undefined) return [wholeAxis(call, fallback, x.shape.length)];
+  return x.shape.map((_, axis) => axis);
 }
 
 export const einsumOperation: Translate = (call) => {
@@ -35,8 +39,7 @@ export const einsumOperation: Translate = (call) => {
 export const padOperation: Translate = (call) => {
   const { config, writer, path } = call;
   const x = onlyOperand(call);
-  const pads = integers(call, "pad_width", 1);
-  if (pads.length !== 2 * x.shape.length) throw unsupported(config, "pad with one width for all");
+  const pads = padWidths(call, x.shape.length);
   const paddings = writer.constant(`${path}/paddings`, {
     dtype: "int32",
     shape: [x.shape.length, 2],
@@ -56,8 +59,17 @@ export const padOperation: Translate = (call) => {
   return writer.emit(`${path}/PadV2`, "PadV2", [x, paddings, filling], { shape });
 };
 
+/** Widths at both ends of each dimension: two for each, two for all, or one for all. */
+function padWidths(call: LayerCall, rank: number): number[] {
+  const given = integers(call, "pad_width", 1);
+  if (given.length === 2 * rank) return given;
+  const [before, after = before] = given;
+  if (given.length <= 2) return new Array(rank).fill([before!, after!]).flat();
+  throw call.config.wrong(`${given.length} widths`, `${2 * rank}, two or one`);
+}
+
 const multiplied = (shape: readonly number[], times: readonly number[]): number[] =>
-  shape.map((size, i) => (size < 0 ? -1 : size * times[i]!));
+  shape.map((size, i) => (size < 0 || times[i]! < 0 ? -1 : size * times[i]!));
 
 function tile({ writer, path }: LayerCall, x: Symbolic, times: readonly number[]): Symbolic {
   const shape = multiplied(x.shape, times);
@@ -67,11 +79,23 @@ function tile({ writer, path }: LayerCall, x: Symbolic, times: readonly number[]
 }
 
 export const tileOperation: Translate = (call) => {
+  const { config, writer, path } = call;
   const x = onlyOperand(call);
-  const times = integers(call, "repeats", 1);
-  const rank = x.shape.length;
-  if (times.length > rank) throw unsupported(call.config, "tile to more dimensions");
-  return tile(call, x, [...new Array<number>(rank - times.length).fill(1), ...times]);
+  const given = argumentOf(call, "repeats", 1);
+  const times = wholeNumbers(given);
+  if (given === undefined || times === undefined)
+    throw unsupported(config, "tile by a computed number of numbers");
+  const missing = times.length - x.shape.length;
+  if (times.some((count) => count < 0)) {
+    if (missing !== 0) throw unsupported(config, "tile by computed numbers to another rank");
+    const shape = multiplied(x.shape, times);
+    return writer.emit(`${path}/Tile`, "Tile", [x, sizeVector(call, given, "multiples")], {
+      shape,
+    });
+  }
+  if (missing <= 0) return tile(call, x, [...new Array<number>(-missing).fill(1), ...times]);
+  const shape = [...new Array<number>(missing).fill(1), ...x.shape];
+  return tile(call, writer.reshape(`${path}/Reshape`, x, shape), times);
 };
 
 /** Each element `repeats` times: […, n, …] → […, n, 1, …] → […, n, repeats, …] → […, n · repeats, …]. */
@@ -88,31 +112,44 @@ export const repeatOperation: Translate = (call) => {
   return writer.reshape(`${path}/Reshape_1`, tile(call, wide, factors), shape);
 };
 
-/** Elements at constant places along an axis. */
+/** Elements at places along an axis, which count from the end below 0. */
 export const takeOperation: Translate = (call) => {
   const { writer, path } = call;
   let x = onlyOperand(call);
   if (option(call, "axis") === undefined) x = writer.reshape(`${path}/Reshape`, x, [-1]);
   const axis = axisOf(call, x.shape.length, 0);
-  const places = plainValue(operand(call, 1, ["indices"]));
-  const list = typeof places === "number" ? [places] : places;
-  if (!Array.isArray(list) || !list.every(Number.isInteger) || x.shape[axis]! < 0) {
-    throw unsupported(call.config, "take at computed places");
-  }
-  const fromFront = (list as number[]).map((at) => wholeAxis(call, at, x.shape[axis]!));
-  const indices = writer.ints(
-    `${path}/indices`,
-    typeof places === "number" ? fromFront[0]! : fromFront,
-  );
+  const indices = placesIn(call, x.shape[axis]!);
   const shape = x.shape.toSpliced(axis, 1, ...indices.shape);
   const dim = writer.ints(`${path}/axis`, axis);
   return writer.emit(`${path}/GatherV2`, "GatherV2", [x, indices, dim], { shape });
 };
 
+/** Places among `size`, constant or computed, from the front. */
+function placesIn(call: LayerCall, size: number): Symbolic {
+  const given = argumentOf(call, "indices", 1);
+  if (size < 0) throw unsupported(call.config, "take along an open dimension");
+  if (given?.kind === "tensor") {
+    const f = new Formula(call);
+    const { tensor } = given;
+    const whole = tensor.dtype === "int64" ? tensor : f.cast(tensor, "int32");
+    return f.where(f.of("Less", whole, 0), f.of("AddV2", whole, size), whole);
+  }
+  const places = plainValue(given);
+  const list = integers(call, "indices", 1).map((place) => wholeAxis(call, place, size));
+  if (!Array.isArray(places)) return call.writer.ints(`${call.path}/indices`, list[0]!);
+  const { shape } = asTensor(call, given, { ...onlyOperand(call), dtype: "int32" });
+  const data = Int32Array.from(list);
+  return call.writer.constant(`${call.path}/indices`, { dtype: "int32", shape, data });
+}
+
 export const broadcastToOperation: Translate = (call) => {
   const { writer, path } = call;
-  const target = integers(call, "shape", 1);
-  const size = writer.ints(`${path}/shape`, target);
+  const given = argumentOf(call, "shape", 1);
+  const target = wholeNumbers(given);
+  if (given === undefined || target === undefined)
+    throw unsupported(call.config, "broadcast_to a computed number of dimensions");
+  const isKnown = target.every((size) => size >= 0);
+  const size = isKnown ? writer.ints(`${path}/shape`, target) : sizeVector(call, given, "shape");
   const inputs = [onlyOperand(call), size];
   return writer.emit(`${path}/BroadcastTo`, "BroadcastTo", inputs, { shape: target });
 };
