@@ -102,13 +102,23 @@ describe("complex numbers", () => {
 });
 
 describe("operations without an operator of their own", () => {
-  it.each(["block_gru_cell", "image_disguises", "matrix_disguises", "joined_list", "scanned_list"])(
-    "in %s are put together from others",
-    async (name) => {
-      const { model } = await convertFixture(name);
-      expect(await errorOf(name, model)).toBeLessThan(TOLERANCE);
-    },
-  );
+  it.each([
+    "block_gru_cell",
+    "image_disguises",
+    "matrix_disguises",
+    "vector_disguises",
+    "joined_list",
+    "scanned_list",
+  ])("in %s are put together from others", async (name) => {
+    const { model } = await convertFixture(name);
+    expect(await errorOf(name, model)).toBeLessThan(TOLERANCE);
+  });
+
+  it("include dilated convolutions of lines, which are one convolution", async () => {
+    const { model } = await convertFixture("vector_disguises");
+    expect(countsOf(model)).toMatchObject({ CONV_2D: 1 });
+    expect(countsOf(model)).not.toHaveProperty("SPACE_TO_BATCH_ND");
+  });
 });
 
 describe("hash tables", () => {

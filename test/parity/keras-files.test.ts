@@ -28,6 +28,7 @@ it.each(
     "heads",
     "formulas",
     "categories",
+    "states",
   ]
     .flatMap((name) => [`${name}.keras`, `${name}.h5`])
     // Functions and nodes of TensorFlow as layers: only Keras 2 wrote them.

@@ -207,16 +207,68 @@ const size: Decomposition = (node, build) => {
   return [w.reduce("Prod", w.node("Shape", [x], { out_type: out }), [0], false)];
 };
 
-/** Counts of the values below `size`, without weights: a sum over one-hot rows. */
+/** Counts of the values below `size`, each with its weight, of a vector or of each row: sums over one-hot rows. */
 const bincount: Decomposition = (node, build) => {
   const [x, depth, weights] = node.inputs;
-  if (!x || !depth || !weights || build.shape(x)?.length !== 1 || build.shape(weights)?.[0] !== 0)
-    return undefined;
+  const shape = x && build.shape(x);
+  const own = weights && build.shape(weights);
+  if (!x || !depth || !weights || !shape || shape.length > 2 || !own) return undefined;
+  const isWeighted = `${own}` === `${shape}`;
+  if (!isWeighted && own[0] !== 0) return undefined;
   const { dtype } = build.type(weights);
   const w = new NodeWriter(build, node.name);
   const levels = [build.scalarOf(1, dtype), build.scalarOf(0, dtype)];
   const rows = w.node("OneHot", [x, depth, ...levels], { axis: attr.int(-1) });
-  return [w.reduce(flagAttr(node, "binary_output") ? "Max" : "Sum", rows, [0], false)];
+  const along = [shape.length - 1];
+  if (flagAttr(node, "binary_output")) return [w.reduce("Max", rows, along, false)];
+  const counts = isWeighted
+    ? w.mul(rows, w.node("ExpandDims", [weights, build.int(shape.length)]))
+    : rows;
+  return [w.reduce("Sum", counts, along, false)];
+};
+
+/** Vector products of three components along the last axis. */
+const cross: Decomposition = (node, build) => {
+  const [a, b] = node.inputs;
+  const axis = (a && build.shape(a)?.length) ?? 0;
+  if (!a || !b || axis === 0) return undefined;
+  const w = new NodeWriter(build, node.name);
+  const turned = (x: ValueRef, places: readonly number[]) =>
+    w.node("GatherV2", [x, build.ints(places), build.int(axis - 1)], { batch_dims: attr.int(0) });
+  const [ahead, behind] = [
+    [1, 2, 0],
+    [2, 0, 1],
+  ] as const;
+  const forward = w.mul(turned(a, ahead), turned(b, behind));
+  return [w.sub(forward, w.mul(turned(a, behind), turned(b, ahead)))];
+};
+
+/** Elements of a running product, which is written out. */
+const MAX_PRODUCTS = 64;
+
+const cumulativeProduct: Decomposition = (node, build) => {
+  const [x, axisRef] = node.inputs;
+  const shape = x && build.shape(x);
+  const given = integersOf(build.value(axisRef))?.[0];
+  if (
+    !x ||
+    !shape ||
+    given === undefined ||
+    flagAttr(node, "exclusive") ||
+    flagAttr(node, "reverse")
+  )
+    return undefined;
+  const axis = normalizeAxis(given, shape.length, placeOf(node));
+  const count = shape[axis] ?? -1;
+  if (count < 1 || count > MAX_PRODUCTS) return undefined;
+  const w = new NodeWriter(build, node.name);
+  const along = { num: attr.int(count), axis: attr.int(axis) };
+  const parts = build.add(`${node.name}/unstack`, "Unpack", [x], along, count);
+  const products = [parts];
+  for (let output = 1; output < count; output++) {
+    products.push(w.mul(products.at(-1)!, { node: parts.node, output }));
+  }
+  return [w.node("Pack", products, { N: attr.int(count), axis: attr.int(axis) })];
 };
 
 /** Interleaves pieces at constant places. */
@@ -244,6 +296,8 @@ export const DATA_MOVEMENT_DECOMPOSITIONS: ReadonlyMap<string, Decomposition> = 
   ["RFFT", rfft],
   ["MatrixBandPart", bandPart],
   ["Size", size],
+  ["Cross", cross],
+  ["Cumprod", cumulativeProduct],
   ["DenseBincount", bincount],
   ["DynamicStitch", dynamicStitch],
 ]);

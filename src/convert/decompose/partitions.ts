@@ -9,21 +9,23 @@ import type { Decomposition } from "./decomposition.ts";
 /** Most indices that are written into the file. */
 const MAX_PLACES = 65_536;
 
-/** The main diagonal of each matrix: elements 0, c + 1, 2(c + 1) … of its c columns laid in a row. */
+/** A diagonal of each matrix: of its c columns laid in a row, every (c + 1)th element from the first on. */
 const matrixDiagPart: Decomposition = (node, build) => {
   const [x, kRef] = node.inputs;
   const shape = x && build.shape(x);
   const [rows = -1, columns = -1] = shape?.slice(-2) ?? [];
   const k = kRef === undefined ? [0] : integersOf(build.value(kRef));
-  const isMain = k?.length === 1 && k[0] === 0;
-  if (x === undefined || shape === undefined || rows < 0 || columns < 0 || !isMain)
+  const [offset = 0, last = offset] = k ?? [];
+  if (x === undefined || shape === undefined || rows < 0 || columns < 0 || k === undefined)
     return undefined;
   const batch = shape.slice(0, -2);
-  const count = Math.min(rows, columns);
+  const count = Math.min(rows + Math.min(offset, 0), columns - Math.max(offset, 0));
+  if (last !== offset || count < 1) return undefined;
+  const first = offset < 0 ? -offset * columns : offset;
   if (batch.filter((size) => size < 0).length > 1 || count > MAX_PLACES) return undefined;
   const w = new NodeWriter(build, node.name);
   const flat = w.reshape(x, [...batch, rows * columns]);
-  const places = build.ints(Array.from({ length: count }, (_, i) => i * (columns + 1)));
+  const places = build.ints(Array.from({ length: count }, (_, i) => first + i * (columns + 1)));
   return [w.node("GatherV2", [flat, places, build.int(batch.length)], { batch_dims: attr.int(0) })];
 };
 

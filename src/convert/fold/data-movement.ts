@@ -1,6 +1,6 @@
 /** Evaluators that move elements without computing on them. */
 import { elementCount, isStatic } from "../../base/shape.ts";
-import { intAttr } from "../../graph/attrs.ts";
+import { intAttr, typeAttr } from "../../graph/attrs.ts";
 import type { GraphNode, TensorValue } from "../../graph/ir.ts";
 import { intsOrNone } from "../attributes.ts";
 import { normalizeAxis, stridedOffsets, stridesOf } from "../broadcast.ts";
@@ -125,6 +125,21 @@ function pieceUp(
   }
   return start === x.shape[axis] ? pieces : undefined;
 }
+
+/** Elements of a vector that another has not, and their places. */
+const listDifference: Evaluator = (node, [x, y]) => {
+  const [all, gone] = [integersOf(x), integersOf(y)];
+  if (x === undefined || all === undefined || gone === undefined) return undefined;
+  const excluded = new Set(gone);
+  const places = [...all.keys()].filter((place) => !excluded.has(all[place]!));
+  const rest = valueFrom(
+    x.dtype,
+    [places.length],
+    places.map((place) => all[place]!),
+  );
+  const indices = valueFrom(typeAttr(node, "out_idx"), [places.length], places);
+  return rest && indices && [rest, indices];
+};
 
 const split: Evaluator = (node, [axisValue, x]) => {
   const axis = integersOf(axisValue)?.[0];
@@ -278,6 +293,7 @@ export const DATA_MOVEMENT: ReadonlyMap<string, Evaluator> = new Map<string, Eva
   ["Pack", pack],
   ["Unpack", unpack],
   ["Split", split],
+  ["ListDiff", listDifference],
   ["SplitV", splitV],
   ["Slice", slice],
   ["StridedSlice", stridedSlice],

@@ -28,13 +28,13 @@ export type Attrs = Readonly<Record<string, Attr>>;
 const MAX_MADE_ELEMENTS = 2 ** 26;
 
 /**
- * Zeros in the shape of a constant that no file holds.
+ * The number of elements of a constant that no file holds.
  *
- * @throws {LimitError} when there would be more than `MAX_MADE_ELEMENTS`.
+ * @throws {LimitError} when it is more than `MAX_MADE_ELEMENTS`.
  */
-export function zeroData(shape: Shape, where: string): Float32Array {
+export function madeElements(shape: Shape, where: string): number {
   const count = elementCount(shape);
-  if (count >= 0 && count <= MAX_MADE_ELEMENTS) return new Float32Array(count);
+  if (count >= 0 && count <= MAX_MADE_ELEMENTS) return count;
   throw new LimitError({
     where,
     found: `a constant of shape ${formatShape(shape)}`,
@@ -44,6 +44,37 @@ export function zeroData(shape: Shape, where: string): Float32Array {
     max: MAX_MADE_ELEMENTS,
   });
 }
+
+/** Outputs of one node; parts of a tensor are far fewer in real models. */
+const MAX_OUTPUTS = 65_536;
+
+/**
+ * A number of outputs that a configuration asks for.
+ *
+ * @throws {LimitError} when it is no count, or more than `MAX_OUTPUTS`.
+ */
+export function outputCount(count: number, where: string): number {
+  if (Number.isInteger(count) && count > 0 && count <= MAX_OUTPUTS) return count;
+  throw new LimitError({
+    where,
+    found: `${count} outputs`,
+    expected: `1 to ${MAX_OUTPUTS}`,
+    limit: "outputs of a node",
+    value: count,
+    max: MAX_OUTPUTS,
+  });
+}
+
+/** Zeros in the shape of such a constant. */
+export const zeroData = (shape: Shape, where: string): Float32Array =>
+  new Float32Array(madeElements(shape, where));
+
+/** Elements of such a vector, from their places. */
+export const madeVector = (
+  count: number,
+  where: string,
+  element: (place: number) => number,
+): number[] => Array.from({ length: madeElements([count], where) }, (_, place) => element(place));
 
 export class NodeWriter {
   readonly nodes: GraphNode[] = [];
@@ -139,9 +170,16 @@ export class NodeWriter {
   /** Equal parts along an axis that counts from 0. */
   split(name: string, x: Symbolic, axis: number, count: number): Symbolic[] {
     const shape = x.shape.map((size, i) => (i === axis ? size / count : size));
-    const results = Array.from({ length: count }, () => ({ shape, dtype: x.dtype }));
+    const length = outputCount(count, name);
+    const results = Array.from({ length }, () => ({ shape, dtype: x.dtype }));
     const dim = this.ints(`${name}/split_dim`, axis);
     return this.emitMany(name, "Split", [dim, x], results, { num_split: int(count) });
+  }
+
+  /** Elements at constant places, which may repeat, along an axis that counts from 0. */
+  gather(name: string, x: Symbolic, axis: number, places: readonly number[]): Symbolic {
+    const inputs = [x, this.ints(`${name}/indices`, places), this.ints(`${name}/axis`, axis)];
+    return this.emit(name, "GatherV2", inputs, { shape: x.shape.with(axis, places.length) });
   }
 
   /** Parts of given sizes along an axis that counts from 0. */

@@ -1,7 +1,7 @@
 /** Pooling to a given size: output i of `count` looks at elements floor(i · n / count) … ceil((i + 1) · n / count). */
 import { describe } from "../config.ts";
 import { inputOf, type LayerCall, type Translate, unsupported } from "../layer.ts";
-import type { Symbolic } from "../node-writer.ts";
+import { madeVector, type Symbolic } from "../node-writer.ts";
 import { concat } from "./merge.ts";
 import { overWindows } from "./pooling.ts";
 import { channelsLast } from "./resizing.ts";
@@ -12,8 +12,8 @@ interface Windows {
   readonly lengths: readonly number[];
 }
 
-function windowsOf(size: number, count: number): Windows {
-  const begins = Array.from({ length: count }, (_, i) => Math.floor((i * size) / count));
+function windowsOf(size: number, count: number, where: string): Windows {
+  const begins = madeVector(count, where, (i) => Math.floor((i * size) / count));
   const lengths = begins.map((begin, i) => Math.ceil(((i + 1) * size) / count) - begin);
   return { begins, lengths };
 }
@@ -36,7 +36,7 @@ export const adaptivePool =
       const sizes = x.shape.slice(1, -1);
       if (sizes.some((size) => size < 0) || counts.some((count) => count < 1))
         throw unsupported(config, `adaptive pooling of [${x.shape}] to ${describe(counts)}`);
-      const windows = sizes.map((size, i) => windowsOf(size, counts[i]!));
+      const windows = sizes.map((size, i) => windowsOf(size, counts[i]!, config.where));
       const steps = windows.map(stepOf);
       if (steps.every((step) => step !== undefined)) {
         const lengths = windows.map(({ lengths: [length] }) => length!);
@@ -69,7 +69,5 @@ function alongOne(
     (begin, i) => begin + offsets[lengths.indexOf(windows.lengths[i]!)]!,
   );
   const all = pooled.length === 1 ? pooled[0]! : concat(call, pooled, axis);
-  const inputs = [all, writer.ints(`${path}/places`, places), writer.ints(`${path}/axis`, axis)];
-  const shape = x.shape.with(axis, places.length);
-  return writer.emit(`${path}/GatherV2`, "GatherV2", inputs, { shape });
+  return writer.gather(`${path}/GatherV2`, all, axis, places);
 }

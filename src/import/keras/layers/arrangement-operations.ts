@@ -1,7 +1,7 @@
 /** Operations of `keras.ops` that join, part, turn and cut arrays. */
 import { type Config, describe } from "../config.ts";
 import { type CallArgument, type LayerCall, type Translate, unsupported } from "../layer.ts";
-import { int, type Symbolic } from "../node-writer.ts";
+import { int, madeVector, outputCount, type Symbolic } from "../node-writer.ts";
 import { axisOf, joined, onlyOperand, wholeAxis } from "./array-operations.ts";
 import { concat } from "./merge.ts";
 import { argumentOf, asTensor, operand, option } from "./operations.ts";
@@ -50,6 +50,7 @@ export const partOperation =
     const size = x.shape[own] ?? -1;
     const given = option(call, "indices_or_sections");
     if (size < 0) throw unsupported(config, "split along an open dimension");
+    if (typeof given === "number") outputCount(given, config.where);
     if (typeof given === "number" && size % given === 0)
       return writer.split(`${path}/Split`, x, own, given);
     if (typeof given === "number" && !uneven)
@@ -189,9 +190,10 @@ export const sequencesOperation: Translate = (call) => {
   if (size < length || stride < 1)
     throw unsupported(config, "sequences of an open or short dimension");
   const count = Math.floor((size - length) / stride) + 1;
-  const places = Array.from(
-    { length: count * length },
-    (_, i) => Math.floor(i / length) * stride + (i % length),
+  const places = madeVector(
+    count * length,
+    config.where,
+    (i) => Math.floor(i / length) * stride + (i % length),
   );
   const indices = writer.constant(`${path}/indices`, {
     dtype: "int32",

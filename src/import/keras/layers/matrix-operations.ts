@@ -2,7 +2,7 @@
 import { elementCount } from "../../../base/shape.ts";
 import { Formula } from "../formula.ts";
 import { type LayerCall, type Translate, unsupported } from "../layer.ts";
-import { flag, type Symbolic } from "../node-writer.ts";
+import { flag, madeElements, madeVector, type Symbolic } from "../node-writer.ts";
 import { onlyOperand, wholeAxis } from "./array-operations.ts";
 import { argumentOf, asTensor, operand, option, plainValue } from "./operations.ts";
 import { axesOf, integers } from "./shape-operations.ts";
@@ -92,7 +92,8 @@ function places(
 ): Symbolic {
   const [rows = -1, columns = -1] = x.shape.slice(-2);
   if (rows < 0 || columns < 0) throw unsupported(config, "a triangle of an open dimension");
-  const data = Uint8Array.from({ length: rows * columns }, (_, i) =>
+  const length = madeElements([rows, columns], config.where);
+  const data = Uint8Array.from({ length }, (_, i) =>
     Number(belongs(Math.floor(i / columns), i % columns)),
   );
   return writer.constant(`${path}/mask`, { dtype: "bool", shape: [rows, columns], data });
@@ -138,15 +139,10 @@ export const diagonalOperation: Translate = (call) => {
   const offset = Number(option(call, "offset") ?? 0);
   const count = Math.max(0, Math.min(rows + Math.min(offset, 0), columns - Math.max(offset, 0)));
   const first = offset >= 0 ? offset : -offset * columns;
-  const indices = Array.from({ length: count }, (_, i) => first + i * (columns + 1));
+  const indices = madeVector(count, config.where, (i) => first + i * (columns + 1));
   const outer = x.shape.slice(0, -2);
   const flat = writer.reshape(`${path}/Reshape`, x, [...outer, rows * columns]);
-  const inputs = [
-    flat,
-    writer.ints(`${path}/indices`, indices),
-    writer.ints(`${path}/axis`, outer.length),
-  ];
-  return writer.emit(`${path}/GatherV2`, "GatherV2", inputs, { shape: [...outer, count] });
+  return writer.gather(`${path}/GatherV2`, flat, outer.length, indices);
 };
 
 /** Products of all elements of one with all of the other, block by block. */
@@ -187,19 +183,7 @@ export const crossOperation: Translate = (call) => {
   if (!isLast || `${a.shape}` !== `${b.shape}` || a.shape.at(-1) !== 3)
     throw unsupported(config, "cross of other than three components along the last axis");
   const turned = (x: Symbolic, by: number): Symbolic =>
-    writer.emit(
-      `${path}/GatherV2`,
-      "GatherV2",
-      [
-        x,
-        writer.ints(
-          `${path}/order`,
-          [0, 1, 2].map((i) => (i + by) % 3),
-        ),
-        writer.ints(`${path}/axis`, rank - 1),
-      ],
-      { shape: x.shape },
-    );
+    writer.gather(`${path}/GatherV2`, x, rank - 1, [by, (1 + by) % 3, (2 + by) % 3]);
   const forward = f.of("Mul", turned(a, 1), turned(b, 2));
   return f.of("Sub", forward, f.of("Mul", turned(a, 2), turned(b, 1)));
 };

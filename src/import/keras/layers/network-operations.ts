@@ -1,7 +1,7 @@
 /** Operations of `keras.ops.nn`: windows, convolutions, normalization and attention with tensors for weights. */
 import { Formula } from "../formula.ts";
 import { type LayerCall, type Translate, tensorsOf, unsupported } from "../layer.ts";
-import { int, type Symbolic } from "../node-writer.ts";
+import { int, madeElements, type Symbolic } from "../node-writer.ts";
 import { onlyOperand, wholeAxis } from "./array-operations.ts";
 import { LARGE_NEGATIVE } from "./attention-masks.ts";
 import { convolve, depthwise, expand, type Geometry, squared, squeeze } from "./convolution.ts";
@@ -130,9 +130,8 @@ export const attentionOperation: Translate = (call) => {
 function causal({ config, writer, path }: LayerCall, scores: Symbolic): Symbolic {
   const [from = -1, to = -1] = scores.shape.slice(2);
   if (from < 0 || to < 0) throw unsupported(config, "a causal mask over an open dimension");
-  const data = Uint8Array.from({ length: from * to }, (_, i) =>
-    Number(i % to <= Math.floor(i / to)),
-  );
+  const length = madeElements([from, to], config.where);
+  const data = Uint8Array.from({ length }, (_, i) => Number(i % to <= Math.floor(i / to)));
   return writer.constant(`${path}/mask`, { dtype: "bool", shape: [from, to], data });
 }
 

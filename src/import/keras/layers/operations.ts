@@ -139,10 +139,17 @@ export const reshapeOperation: Translate = (call) => {
     return call.writer.reshape(`${call.path}/Reshape`, x, list);
   const shape = sizeVector(call, target, "shape");
   const rank = list?.length ?? shape.shape[0]!;
-  if (rank < 0) throw unsupported(call.config, "a reshape to a computed number of dimensions");
+  if (rank < 0 || rank > MAX_RANK)
+    throw unsupported(
+      call.config,
+      `a reshape to ${rank < 0 ? "a computed number of" : rank} dimensions`,
+    );
   const result = { shape: list ?? new Array<number>(rank).fill(-1) };
   return call.writer.emit(`${call.path}/Reshape`, "Reshape", [x, shape], result);
 };
+
+/** TensorFlow's tensors have at most so many dimensions. */
+const MAX_RANK = 254;
 
 /** Keras 3 writes the size of an open dimension as null. */
 function withOpenSizes(target: CallArgument): CallArgument {

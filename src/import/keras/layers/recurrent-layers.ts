@@ -1,7 +1,6 @@
 /** SimpleRNN, LSTM, GRU, ConvLSTM, RNN and Bidirectional. */
 import type { Config } from "../config.ts";
 import {
-  inputOf,
   type LayerCall,
   type LayerWeights,
   type Translate,
@@ -27,19 +26,22 @@ interface RecurrentLayer {
 
 export const recurrent: Translate = (call) => {
   const { layer, config, path } = call;
-  const input = inputOf(call);
+  const { input, states: given } = inputAndStates(call);
   const own = { className: layer.className, config, weights: call.weights.inner("cell"), path };
-  const { output, states } = channelsLast(call, own, input, initialStates(call));
+  const { output, states } = channelsLast(call, own, input, given);
   const mask = tensorArgument(call, "mask") ?? input.mask;
   const isSequence = config.flag("return_sequences", false);
   const first = isSequence && mask !== undefined ? { ...output, mask } : output;
   return config.flag("return_state", false) ? [first, ...states] : first;
 };
 
-/** States given in the call: as a keyword, or after the input. */
-function initialStates(call: LayerCall): readonly Symbolic[] {
+/** The input, and states given in the call: as a keyword, after the input, or, in Keras 2, in one list with it. */
+function inputAndStates(call: LayerCall): { input: Symbolic; states: readonly Symbolic[] } {
+  const [input, ...inList] = call.inputs;
+  if (input === undefined) throw call.config.wrong("no input", "one");
   const given = tensorsOf(call.kwargs.get("initial_state"));
-  return given.length > 0 ? given : call.args.slice(1).flatMap(tensorsOf);
+  const after = call.args.slice(1).flatMap(tensorsOf);
+  return { input, states: given.length > 0 ? given : [...inList, ...after] };
 }
 
 /** Runs a layer over images that have their channels first as over others, and turns them there and back. */
@@ -219,10 +221,10 @@ function stateVariables(
 /** Forward and backward, the backward sequence turned round again, then merged. */
 export const bidirectional: Translate = (call) => {
   const { config, path, weights } = call;
-  const input = inputOf(call);
+  const { input, states: initial } = inputAndStates(call);
   const forward = readInnerLayer(config.get("layer"), config.where);
-  const given = config.get("backward_layer");
-  const backward = given === undefined ? undefined : readInnerLayer(given, config.where);
+  const other = config.get("backward_layer");
+  const backward = other === undefined ? undefined : readInnerLayer(other, config.where);
   const part = (name: "forward" | "backward", from: typeof forward): RecurrentLayer => {
     const attribute = `${name}_layer`;
     const layerName = backward === undefined ? `${name}_${forward.name}` : from.name;
@@ -233,9 +235,11 @@ export const bidirectional: Translate = (call) => {
       path: `${path}/${name}`,
     };
   };
-  const ahead = channelsLast(call, part("forward", forward), input, []);
+  // The first half of the states is the forward layer's.
+  const half = initial.length / 2;
+  const ahead = channelsLast(call, part("forward", forward), input, initial.slice(0, half));
   const backConfig = backward ?? { ...forward, config: backwards(forward.config) };
-  const behind = channelsLast(call, part("backward", backConfig), input, []);
+  const behind = channelsLast(call, part("backward", backConfig), input, initial.slice(half));
   const sequences = forward.config.flag("return_sequences", false);
   const turned = sequences ? reverseTime(call, behind.output) : behind.output;
   const merged = merge(call, ahead.output, turned);

@@ -1,6 +1,6 @@
 /** Layers that change the size of images: resize, crop to the middle, repeat pixels. */
 import { inputOf, type LayerCall, type Translate, unsupported } from "../layer.ts";
-import { flag, type NodeWriter, type Symbolic } from "../node-writer.ts";
+import { flag, madeVector, type NodeWriter, type Symbolic } from "../node-writer.ts";
 import { firstAxis, padded, slice } from "./arrangement.ts";
 import { channelTurn } from "./shapes.ts";
 
@@ -51,23 +51,16 @@ export const upSampling2d: Translate = (call) => {
   });
 };
 
-/** Each step `size` times: [b, t, c] → [b, t, 1, c] → [b, t, size, c] → [b, t · size, c]. */
+/** Each step `size` times. */
 export const upSampling1d: Translate = (call) => {
   const { config, writer, path } = call;
   const x = inputOf(call);
   const size = config.count("size", 2);
-  const [batch, steps, channels] = x.shape as [number, number, number];
+  const steps = x.shape[1] ?? -1;
   if (steps < 0)
     throw unsupported(config, "UpSampling1D of an open dimension", "Give the input's shape");
-  const dim = writer.ints(`${path}/ExpandDims/dim`, 2);
-  const wide = writer.emit(`${path}/ExpandDims`, "ExpandDims", [x, dim], {
-    shape: [batch, steps, 1, channels],
-  });
-  const multiples = writer.ints(`${path}/multiples`, [1, 1, size, 1]);
-  const tiled = writer.emit(`${path}/Tile`, "Tile", [wide, multiples], {
-    shape: [batch, steps, size, channels],
-  });
-  return writer.reshape(`${path}/Reshape`, tiled, [batch, steps * size, channels]);
+  const places = madeVector(steps * size, config.where, (i) => Math.floor(i / size));
+  return writer.gather(`${path}/GatherV2`, x, 1, places);
 };
 
 /**

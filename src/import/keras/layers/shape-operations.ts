@@ -1,7 +1,7 @@
 /** Operations of `keras.ops` that repeat, pad and reorder, sums of products, and statistics over axes. */
 import { Formula } from "../formula.ts";
 import { type LayerCall, type Translate, unsupported } from "../layer.ts";
-import { int, type Symbolic, text } from "../node-writer.ts";
+import { int, madeVector, outputCount, type Symbolic, text } from "../node-writer.ts";
 import { axisOf, onlyOperand, wholeAxis } from "./array-operations.ts";
 import { argumentOf, asTensor, operand, option, plainValue } from "./operations.ts";
 import { sizeVector, wholeNumbers } from "./sizes.ts";
@@ -98,18 +98,24 @@ export const tileOperation: Translate = (call) => {
   return tile(call, writer.reshape(`${path}/Reshape`, x, shape), times);
 };
 
-/** Each element `repeats` times: […, n, …] → […, n, 1, …] → […, n, repeats, …] → […, n · repeats, …]. */
+/** Each element `repeats` times, or each its own number of times. */
 export const repeatOperation: Translate = (call) => {
-  const { writer, path } = call;
-  const [times, ...others] = integers(call, "repeats", 1);
-  if (others.length > 0) throw unsupported(call.config, "repeat by several numbers");
+  const { config, writer, path } = call;
+  const counts = integers(call, "repeats", 1);
   let x = onlyOperand(call);
   if (option(call, "axis") === undefined) x = writer.reshape(`${path}/Reshape`, x, [-1]);
   const axis = axisOf(call, x.shape.length, 0);
-  const wide = writer.reshape(`${path}/wide`, x, x.shape.toSpliced(axis + 1, 0, 1));
-  const factors = wide.shape.map((_, i) => (i === axis + 1 ? times! : 1));
-  const shape = x.shape.map((size, i) => (i === axis && size >= 0 ? size * times! : size));
-  return writer.reshape(`${path}/Reshape_1`, tile(call, wide, factors), shape);
+  const size = x.shape[axis]!;
+  if (size < 0) throw unsupported(config, "repeat along an open dimension");
+  if (counts.length !== 1 && counts.length !== size)
+    throw config.wrong(`${counts.length} numbers of repeats`, `one, or ${size}`);
+  if (counts.some((count) => count < 0)) throw config.wrong("repeats below 0", "counts");
+  const [times = 0, ...others] = counts;
+  const places =
+    others.length === 0
+      ? madeVector(size * times, config.where, (i) => Math.floor(i / times))
+      : counts.flatMap((count, i) => madeVector(count, config.where, () => i));
+  return writer.gather(`${path}/GatherV2`, x, axis, places);
 };
 
 /** Elements at places along an axis, which count from the end below 0. */
@@ -192,7 +198,8 @@ export const unstackOperation: Translate = (call) => {
   const axis = axisOf(call, x.shape.length, 0);
   const count = x.shape[axis]!;
   if (count < 0) throw unsupported(call.config, "unstack along an open dimension");
-  const results = Array.from({ length: count }, () => ({ shape: x.shape.toSpliced(axis, 1) }));
+  const length = outputCount(count, call.config.where);
+  const results = Array.from({ length }, () => ({ shape: x.shape.toSpliced(axis, 1) }));
   const attrs = { num: int(count), axis: int(axis) };
   return writer.emitMany(`${path}/unstack`, "Unpack", [x], results, attrs);
 };

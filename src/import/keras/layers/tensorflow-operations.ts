@@ -3,7 +3,16 @@ import { activate } from "../activations.ts";
 import { describe } from "../config.ts";
 import { Formula } from "../formula.ts";
 import { type CallArgument, type LayerCall, type Translate, unsupported } from "../layer.ts";
-import { type Attrs, flag, float, int, ints, type Symbolic, text } from "../node-writer.ts";
+import {
+  type Attrs,
+  flag,
+  float,
+  int,
+  ints,
+  outputCount,
+  type Symbolic,
+  text,
+} from "../node-writer.ts";
 import {
   axisOf,
   getItemOperation as getItem,
@@ -297,7 +306,7 @@ const split: Translate = (call) => {
   const parts = option(call, "num_or_size_splits");
   const whole = x.shape[axis]!;
   if (typeof parts === "number") {
-    if (whole < 0 || whole % parts !== 0)
+    if (whole < 0 || whole % outputCount(parts, config.where) !== 0)
       throw config.wrong(`${parts} parts of ${whole}`, "equal parts");
     return writer.split(`${path}/split`, x, axis, parts);
   }
