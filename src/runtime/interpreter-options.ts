@@ -1,4 +1,5 @@
 /** What callers may choose when they open and run a model. */
+import type { Shape } from "../base/shape.ts";
 import type { KernelTable } from "../kernels/kernel.ts";
 import type { OperatorEvent } from "./observations.ts";
 import type { WorkerHost } from "./worker-host.ts";
@@ -42,6 +43,11 @@ export interface InterpreterOptions {
   readonly subgraph?: number;
   /** Which signature to run, by key; instead of `subgraph`. */
   readonly signature?: string;
+  /**
+   * Shapes of inputs to begin with, by name: for models whose own shapes do not fit their weights, which are otherwise
+   * refused at opening. The same as `resizeInput` afterwards.
+   */
+  readonly inputShapes?: Readonly<Record<string, Shape>>;
   /** Keeps all activations readable after a run, at the price of memory. */
   readonly preserveAllTensors?: boolean;
   /** Called after each operator, for profiles, calibration and comparisons layer by layer. */

@@ -97,6 +97,16 @@ describe("Interpreter", () => {
     expect(interpreter.getTensor("y")).toEqual(Float32Array.of(2, 4, 6, 8, 2, 4, 6, 8));
   });
 
+  it("opens a model whose shapes do not fit its weights with others", async () => {
+    const misfit = buildModel([{ ...SUMS, tensors: { ...SUMS.tensors, x: { shape: [1, 3] } } }]);
+    expect(isOctavoError(await rejection(open(misfit)), "ShapeError")).toBe(true);
+    const interpreter = await open(misfit, { inputShapes: { x: [2, 4] } });
+    await interpreter.invoke();
+    expect(interpreter.getTensor("y")).toHaveLength(8);
+    const unknown = await rejection(open(misfit, { inputShapes: { z: [2, 4] } }));
+    expect(isOctavoError(unknown, "UsageError")).toBe(true);
+  });
+
   it("says at the next run when operators cannot work with a shape", async () => {
     const interpreter = await open(buildModel([SUMS]));
     await interpreter.resizeInput("x", [1, 3]);

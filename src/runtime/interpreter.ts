@@ -128,7 +128,7 @@ export class Interpreter {
     const triesWide = fast?.compileWide !== undefined;
     const opened = { threads, diagnostics: remarks, triesWide, starting };
     const interpreter = new Interpreter(parsed, program, index, opened, signature);
-    if (!interpreter.#awaitsShapes()) interpreter.#session.prepare();
+    if (!interpreter.#awaitsShapes(options.inputShapes ?? {})) interpreter.#session.prepare();
     await starting.settled();
     return interpreter;
   }
@@ -274,9 +274,18 @@ export class Interpreter {
     });
   }
 
-  /** Whether the file leaves dimensions open, so that the shapes it names need not fit together. */
-  #awaitsShapes(): boolean {
+  /**
+   * Takes the shapes that are given. Whether the file leaves dimensions of other inputs open, so that the shapes it names
+   * need not fit together.
+   */
+  #awaitsShapes(given: Readonly<Record<string, Shape>>): boolean {
+    const known = Object.entries(given).map(([name, shape]) => {
+      const index = this.#inputIndex(name, "inputShapes");
+      this.#session.resizeInput(this.#subgraph.inputs.indexOf(index), shape);
+      return index;
+    });
     return this.#subgraph.inputs.some((index) => {
+      if (known.includes(index)) return false;
       return this.#subgraph.tensors[index]?.shapeSignature?.includes(-1);
     });
   }

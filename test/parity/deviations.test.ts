@@ -93,6 +93,26 @@ describe("what the official kernels get wrong", () => {
     expect(result("PRELU", [x, slope], output)).toEqual([-500, 500, -2, 0]);
   });
 
+  it("SELECT of single elements keeps their shape", () => {
+    const operands = [
+      given("bool", [1, 1], Uint8Array.of(0)),
+      given("float32", [1, 1], Float32Array.of(2)),
+      given("float32", [1, 1], Float32Array.of(3)),
+    ];
+    for (const op of ["SELECT", "SELECT_V2"]) {
+      const recorded = { name: op, op, version: 1, inputs: operands };
+      const outputs = [{ shape: [], dtype: "float32" as const }];
+      const [first] = runCase(referenceKernel(op)!, { ...recorded, outputs });
+      expect(first).toMatchObject({ shape: [1, 1], data: Float32Array.of(3) });
+    }
+  });
+
+  it("REDUCE_PROD of a thousand factors above 1 saturates", () => {
+    const x = given("int16", [1024], new Int16Array(1024).fill(300), scaled(0.02));
+    const axes = given("int32", [1], Int32Array.of(0));
+    expect(result("REDUCE_PROD", [x, axes], { dtype: "int16", ...scaled(0.02) })).toEqual([32767]);
+  });
+
   it("REDUCE_PROD on quantized integers saturates", () => {
     const x = given("int8", [1, 3], Int8Array.of(100, 100, 100), scaled(1));
     const axis = given("int32", [1], Int32Array.of(1));

@@ -1,8 +1,9 @@
 /** Emitted pools and reductions against the reference, on random geometries. */
 import fc from "fast-check";
-import { it } from "vitest";
+import { expect, it } from "vitest";
 import { defaultsOf } from "../../src/formats/tflite/options.ts";
 import type { BuiltinOperatorName, BuiltinOptions } from "../../src/formats/tflite/schema.gen.ts";
+import { Interpreter } from "../../src/runtime/interpreter.ts";
 import { oneOperatorModel } from "../one-operator-model.ts";
 import { activation, activations, expectAgreement, type Kind, RUNS } from "./agreement.ts";
 
@@ -113,6 +114,27 @@ it("reductions over several groups of axes agree", async () => {
     ),
     RUNS,
   );
+});
+
+it("the largest and smallest among NaN are the reference's, which depend on the order", async () => {
+  const specials = [Number.NaN, Infinity, -Infinity, 1, 2, -3];
+  const shape = [3, 5, 4, 6];
+  const x = Float32Array.from({ length: 360 }, (_, i) => specials[((i * i + 7 * i) % 37) % 6]!);
+  for (const op of ["REDUCE_MIN", "REDUCE_MAX"] as const) {
+    for (const axes of [[1], [3], [0, 2], [1, 2]]) {
+      const model = reductionModel(op, "float", shape, axes, [false, 1]);
+      const [plain, fast] = await Promise.all(
+        (["reference", "simd"] as const).map(async (kernels) => {
+          const interpreter = await Interpreter.create(model, { kernels });
+          interpreter.setTensor(0, x);
+          await interpreter.invoke();
+          return interpreter.getTensor(interpreter.getOutputDetails()[0]!.index);
+        }),
+      );
+      expect(fast, `${op} over ${axes}`).toEqual(plain);
+      expect((plain as Float32Array).some(Number.isNaN)).toBe(true);
+    }
+  }
 });
 
 it("places of the largest and smallest agree along every axis", async () => {

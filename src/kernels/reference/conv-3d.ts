@@ -17,6 +17,7 @@ import {
 import { float32, present } from "../views.ts";
 import { clampInPlace, clampRange } from "./activation.ts";
 import { integersOf } from "./elements.ts";
+import { positionsInside } from "./window.ts";
 
 type Triple = readonly [number, number, number];
 
@@ -44,8 +45,8 @@ function positionsOf(node: KernelNode, window: Window3D, input: Triple): Triple 
   }
   return mapTriple((axis) => {
     const reach = (filter[axis] - 1) * dilations[axis] + 1;
-    const room = same ? input[axis] : input[axis] - reach + 1;
-    return Math.max(0, Math.ceil(room / strides[axis]));
+    if (same) return Math.ceil(input[axis] / strides[axis]);
+    return positionsInside(node, input[axis], reach, strides[axis]);
   });
 }
 

@@ -98,7 +98,8 @@ function chooseBoxes(
     candidate.comparedUpTo = chosen.length;
     if (suppressed) continue;
     if (candidate.score === before) chosen.push({ box: candidate.box, score: before });
-    else if (candidate.score > thresholds.score) heap.push(candidate);
+    // A chosen box goes back too, to be left out when it meets itself: that decides the order of equal scores.
+    if (candidate.score > thresholds.score) heap.push(candidate);
   }
   return chosen;
 }

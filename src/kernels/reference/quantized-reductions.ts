@@ -140,6 +140,9 @@ export function storedSum(node: KernelNode, { count }: Reduction): (sum: number)
   };
 }
 
+/** Products beyond the type's range stay beyond it, and exact, up to here. */
+const MAX_PRODUCT = Number.MAX_SAFE_INTEGER;
+
 /** REDUCE_PROD: each multiplication is rescaled by s / s'^(1/n), and so is the end, to stay within 32 bits. */
 export function quantizedProduct(node: KernelNode): ReductionRun | undefined {
   const parameters = quantizedReduction(node);
@@ -154,7 +157,8 @@ export function quantizedProduct(node: KernelNode): ReductionRun | undefined {
     foldInto(reduction, x as Elements<number>, products, (acc, q) => {
       const value = q - from.zeroPoint;
       if (Number.isNaN(acc)) return value;
-      return multiplyWideByQuantizedMultiplier(acc * value, multiplier, shift);
+      const product = multiplyWideByQuantizedMultiplier(acc * value, multiplier, shift);
+      return Math.max(-MAX_PRODUCT, Math.min(product, MAX_PRODUCT));
     });
     // A product of nothing is 1.
     const empty = clamp(roundHalfAway(1 / to.scale) + to.zeroPoint, range);

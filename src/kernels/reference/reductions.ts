@@ -95,20 +95,46 @@ const PRODUCT_FOLDS: Readonly<Partial<Record<DType, Fold>>> = {
   int64: { initial: 1n, fold: (acc: bigint, x: bigint) => acc * x },
 };
 
-function extremumFolds(lowest: boolean): Readonly<Partial<Record<DType, Fold>>> {
+/** The lowest or the highest of floats: the official comparison, in which NaN makes forget what was before it. */
+const floatExtremum =
+  (lowest: boolean): ReductionRun =>
+  (reduction, x, out) => {
+    const acc = elementsOf(out) as Elements<number>;
+    const [bound, largest] = lowest ? [Infinity, LARGEST_FLOAT] : [-Infinity, -LARGEST_FLOAT];
+    // Nothing to choose from: the largest finite number.
+    for (let j = 0; j < acc.length; j++) acc[j] = reduction.count === 0 ? largest : bound;
+    foldInto(
+      reduction,
+      x as Elements<number>,
+      acc,
+      lowest
+        ? (low, value) => (low < value ? low : value)
+        : (high, value) => (high > value ? high : value),
+    );
+  };
+
+const LARGEST_FLOAT = 3.4028234663852886e38;
+
+function integerExtrema(lowest: boolean): Readonly<Partial<Record<DType, Fold>>> {
   const fold = lowest
     ? (acc: number | bigint, x: number | bigint) => (x < acc ? x : acc)
     : (acc: number | bigint, x: number | bigint) => (x > acc ? x : acc);
   const start = (least: number, most: number): Fold => ({ initial: lowest ? most : least, fold });
   const largest = 2 ** 63;
   return {
-    float32: start(-3.4028234663852886e38, 3.4028234663852886e38),
     int8: start(-128, 127),
     uint8: start(0, 255),
     int16: start(-32768, 32767),
     int32: start(-(2 ** 31), 2 ** 31 - 1),
     int64: { initial: lowest ? BigInt(largest) - 1n : -BigInt(largest), fold },
   };
+}
+
+/** REDUCE_MIN or REDUCE_MAX of one element type. */
+export function extremumRun(lowest: boolean, dtype: DType): ReductionRun | undefined {
+  if (dtype === "float32") return floatExtremum(lowest);
+  const fold = integerExtrema(lowest)[dtype];
+  return fold && runFold(fold);
 }
 
 const ANY: Fold = { initial: 0, fold: (acc: number, x: number) => (acc || x ? 1 : 0) };
@@ -159,8 +185,8 @@ export const REDUCTIONS: KernelTable = {
   SUM: reductionKernel(sumRun),
   MEAN: reductionKernel(meanRun),
   REDUCE_PROD: reductionKernel(productRun),
-  REDUCE_MAX: foldKernel(extremumFolds(false)),
-  REDUCE_MIN: foldKernel(extremumFolds(true)),
+  REDUCE_MAX: reductionKernel((node) => extremumRun(false, inputAt(node, 0).dtype)),
+  REDUCE_MIN: reductionKernel((node) => extremumRun(true, inputAt(node, 0).dtype)),
   REDUCE_ANY: foldKernel({ bool: ANY }),
   REDUCE_ALL: foldKernel({ bool: ALL }),
 };

@@ -26,10 +26,27 @@ export interface WindowRequest {
 }
 
 /**
- * Lays a window along one axis.
- * SAME: out = ceil(in / stride). VALID: out = ceil((in − (dilation·(filter − 1) + 1) + 1) / stride), at least 0.
+ * Positions of a window that reaches over so many elements, along an axis where it must lie inside: (in − reach + stride) /
+ * stride, truncated. None where it does not quite fit.
  *
- * @throws {ShapeError} for strides, dilations or filters below 1.
+ * @throws {ShapeError} where there would be fewer than none.
+ */
+export function positionsInside(
+  node: KernelNode,
+  inputSize: number,
+  reach: number,
+  stride: number,
+): number {
+  const positions = Math.trunc((inputSize - reach + stride) / stride);
+  if (positions >= 0) return Math.abs(positions);
+  throw misshapen(node, `a window over ${reach} elements of ${inputSize}`, "a window that fits");
+}
+
+/**
+ * Lays a window along one axis.
+ * SAME: out = ceil(in / stride). VALID: out = `positionsInside` with a reach of dilation·(filter − 1) + 1.
+ *
+ * @throws {ShapeError} for strides, dilations or filters below 1, and windows larger than the input.
  */
 export function windowAxis(node: KernelNode, padding: Padding, request: WindowRequest): WindowAxis {
   const { inputSize, filterSize, stride, dilation } = request;
@@ -44,7 +61,7 @@ export function windowAxis(node: KernelNode, padding: Padding, request: WindowRe
   const outputSize =
     padding === "SAME"
       ? Math.ceil(inputSize / stride)
-      : Math.max(0, Math.ceil((inputSize - reach + 1) / stride));
+      : positionsInside(node, inputSize, reach, stride);
   const missing = Math.max(0, (outputSize - 1) * stride + reach - inputSize);
   const padBefore = padding === "SAME" ? Math.floor(missing / 2) : 0;
   return { ...request, outputSize, padBefore };

@@ -5,11 +5,13 @@
  */
 import { assert } from "../../../base/errors.ts";
 import { elementCount, type Shape } from "../../../base/shape.ts";
-import type { KernelNode } from "../../kernel.ts";
+import type { KernelNode, OutputView, TensorView } from "../../kernel.ts";
 import { resolveAxes } from "../../reference/axes.ts";
-import { integersOf } from "../../reference/elements.ts";
+import { elementsOf, integersOf } from "../../reference/elements.ts";
 import { type StoredMean, storedMean, storedSum } from "../../reference/quantized-reductions.ts";
+import { extremumRun } from "../../reference/reductions.ts";
 import { inputAt, outputAt } from "../../require.ts";
+import { present } from "../../views.ts";
 import { emitUnary, type UnaryFunction, unaryName } from "../elementwise/emit-unary.ts";
 import { rowSpans } from "../elementwise/spans.ts";
 import {
@@ -89,6 +91,22 @@ function callsOf(
   ]);
 }
 
+/** The extremum of floats among which there is NaN depends on their order: it is left to the reference. */
+function orderedExtremum(
+  node: KernelNode,
+  axes: readonly number[],
+  count: number,
+): ((input: TensorView, output: OutputView) => void) | undefined {
+  const { dtype, shape } = inputAt(node, 0);
+  const isExtremum = node.op === "REDUCE_MIN" || node.op === "REDUCE_MAX";
+  const run =
+    isExtremum && dtype === "float32" ? extremumRun(node.op === "REDUCE_MIN", dtype) : undefined;
+  return run && ((input, output) => run({ axes, input: shape, count }, elementsOf(input), output));
+}
+
+const hasNan = ({ data }: OutputView): boolean =>
+  data instanceof Float32Array && data.some(Number.isNaN);
+
 /** A fold that keeps the element type. */
 function planFold(request: FastRequest, variant: ReduceVariant): FastPlan | undefined {
   const axes = axesOf(request);
@@ -124,6 +142,7 @@ function planFold(request: FastRequest, variant: ReduceVariant): FastPlan | unde
     scratchBytes: scratch.byteLength,
     bind(place) {
       const between = lay(new Region(place.scratch));
+      const inOrder = orderedExtremum(request.node, axes, count);
       const divide = isMean ? place.call<UnaryFunction>(quotient) : undefined;
       return ([input], [output]) => {
         const places = [addressOf(input), ...between, addressOf(output)];
@@ -133,6 +152,7 @@ function planFold(request: FastRequest, variant: ReduceVariant): FastPlan | unde
           place.callAll(reduceName(variant, wayOf(step)), calls);
         }
         divide?.(addressOf(output), results, addressOf(output), count, 0);
+        if (inOrder !== undefined && hasNan(output)) inOrder(present(input), output);
       };
     },
   };

@@ -52,13 +52,12 @@ interface WholeFold {
   emitStart(f: FunctionBuilder): void;
 }
 
-const LARGEST = 3.4028234663852886e38;
-
 const FLOATS: Readonly<Record<ReduceFold, WholeFold>> = {
   sum: { op: "f32x4.add", bytes: 4, emitStart: (f) => emitSplatConstant(f, 0) },
   prod: { op: "f32x4.mul", bytes: 4, emitStart: (f) => emitSplatConstant(f, 1) },
-  max: { op: "f32x4.pmax", bytes: 4, emitStart: (f) => emitSplatConstant(f, -LARGEST) },
-  min: { op: "f32x4.pmin", bytes: 4, emitStart: (f) => emitSplatConstant(f, LARGEST) },
+  // NaN stays to the end, where the operator sees it and leaves the reduction to plain code.
+  max: { op: "f32x4.max", bytes: 4, emitStart: (f) => emitSplatConstant(f, -Infinity) },
+  min: { op: "f32x4.min", bytes: 4, emitStart: (f) => emitSplatConstant(f, Infinity) },
 };
 
 function byteExtremum(data: "int8" | "uint8", fold: "max" | "min"): WholeFold {
