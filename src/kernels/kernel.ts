@@ -98,6 +98,12 @@ export interface KernelContext {
   constant(tensor: number): TensorView | undefined;
   readonly resources: ResourceStore;
   readonly subgraph: SubgraphFinder;
+  /**
+   * To be called now and then during long work.
+   *
+   * @throws {LimitError} when the time of the run is over.
+   */
+  readonly checkTime: () => void;
 }
 
 /** The computation, bound to one operator: caches (row sums, unpacked constants) live in its closure. */

@@ -52,6 +52,16 @@ const IDLE: SubgraphSpec[] = [
   })),
 ];
 
+/** One product of 2·10⁹ multiplications: many times the limit on any machine. */
+const PRODUCT: SubgraphSpec[] = [
+  {
+    tensors: { a: { shape: [1300, 1300] }, b: { shape: [1300, 1300] }, y: { shape: [1300, 1300] } },
+    operators: [{ op: "BATCH_MATMUL", inputs: ["a", "b"], outputs: ["y"] }],
+    inputs: ["a", "b"],
+    outputs: ["y"],
+  },
+];
+
 describe("a time limit", () => {
   it.each(["reference", "auto"] as const)(
     "stops a loop that never ends, and the next run is a whole one (%s)",
@@ -77,6 +87,17 @@ describe("a time limit", () => {
     interpreter.setTensor("x", Uint8Array.of(1));
     await expect(interpreter.invoke({ timeLimitMs: 20 })).rejects.toThrow(/expected at most 20 ms/);
   });
+
+  it.each(["reference", "auto"] as const)(
+    "ends a long operator on its way (%s)",
+    async (kernels) => {
+      const interpreter = await Interpreter.create(buildModel(PRODUCT), { kernels });
+      await expect(interpreter.invoke({ timeLimitMs: 5 })).rejects.toThrow(
+        /BATCH_MATMUL.*at most 5 ms/,
+      );
+      await interpreter.invoke();
+    },
+  );
 
   it.each([0, -1, Number.NaN])("refuses %d milliseconds", async (timeLimitMs) => {
     const interpreter = await Interpreter.create(buildModel(DOUBLING));

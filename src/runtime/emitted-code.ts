@@ -29,6 +29,8 @@ export interface EmittedCodeOptions {
   readonly workers?: Workers;
   /** Compiles with 256-bit vectors. */
   readonly compileWide?: Compile;
+  /** Called between calls of a list; may throw to end them. */
+  readonly checkTime?: () => void;
 }
 
 /** Largest memory of a module, in pages. */
@@ -49,6 +51,7 @@ export class EmittedCode implements Pick<FastPlace, "call" | "callAll" | "thread
   readonly #plain: Code;
   readonly #wide: Code | undefined;
   readonly #clearVectors: (() => void) | undefined;
+  readonly #checkTime: (() => void) | undefined;
   #code: Code;
   #isSettled = false;
   #unsettledWork = 0;
@@ -57,11 +60,12 @@ export class EmittedCode implements Pick<FastPlace, "call" | "callAll" | "thread
   constructor(
     functions: readonly EmittedFunction[],
     memory: WebAssembly.Memory,
-    { workers, compileWide }: EmittedCodeOptions,
+    { workers, compileWide, checkTime }: EmittedCodeOptions,
   ) {
     this.threads = 1 + (workers?.count ?? 0);
     this.#memory = memory;
     this.#workers = workers;
+    this.#checkTime = checkTime;
     const { bytes, emitted } = emitModule(functions, workers !== undefined);
     this.#functions = emitted;
     const open = (compile: Compile): Code => {
@@ -122,7 +126,10 @@ export class EmittedCode implements Pick<FastPlace, "call" | "callAll" | "thread
       return;
     }
     const call = this.#code.exports[name] as EmittedCall;
-    for (const args of calls) call(...args);
+    for (const args of calls) {
+      this.#checkTime?.();
+      call(...args);
+    }
   }
 
   /** Ends the workers. */

@@ -60,6 +60,7 @@ export function openLinearMemory(
   graph: LoadedSubgraph,
   plan: Plan,
   choice: FastChoice | undefined,
+  checkTime: () => void,
 ): LinearMemory {
   const where = `subgraph ${graph.index}`;
   const fast = choice === undefined ? new Map<number, FastPlan>() : planFast(graph, plan, choice);
@@ -79,7 +80,7 @@ export function openLinearMemory(
   const totalBytes = RESERVED_BYTES + region.byteLength;
   const memory = allocateMemory(where, totalBytes, choice?.workers !== undefined);
   const functions = [...fast.values()].flatMap((entry) => entry.functions);
-  const code = new EmittedCode(functions, memory, choice ?? {});
+  const code = new EmittedCode(functions, memory, { ...choice, checkTime });
   const place = {
     memory,
     scratch,

@@ -53,6 +53,7 @@ export class SubgraphSession implements CallableSubgraph {
   #steps: (StaticStep | DynamicStep)[] = [];
   #memory: LinearMemory | undefined;
   #busy = false;
+  readonly #checkTime = (): void => this.#host.deadline.checkAgain();
 
   constructor(graph: LoadedSubgraph, host: SessionHost) {
     this.#graph = graph;
@@ -191,7 +192,7 @@ export class SubgraphSession implements CallableSubgraph {
         return this.#computeOnce(operator, node, inputs, shapes);
       },
     });
-    const memory = openLinearMemory(this.#graph, plan, fast);
+    const memory = openLinearMemory(this.#graph, plan, fast, this.#checkTime);
     this.#memory = memory;
     this.#slots = plan.tensors.map((tensor, index) => {
       return this.#slotFor(index, tensor, plan.placements[index]!, memory);
@@ -294,6 +295,7 @@ export class SubgraphSession implements CallableSubgraph {
       },
       resources: this.#host.resources,
       subgraph: (index) => this.#host.callable(index),
+      checkTime: this.#checkTime,
     };
   }
 
@@ -365,6 +367,8 @@ export class SubgraphSession implements CallableSubgraph {
       const shape = shapes[at];
       if (shape !== undefined && !sameShape(shape, output.shape)) output.resize(shape);
     }
+    // Large memory takes long to come.
+    this.#checkTime();
     const now = [...inputs.map((input) => input?.shape), ...shapes];
     if (step.bound === undefined || !sameShapes(step.bound.shapes, now)) {
       const run = kernel.create({ ...node, outputs }, this.#context(inputs));

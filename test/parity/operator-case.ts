@@ -166,6 +166,7 @@ const CONTEXT_WITHOUT_MODEL: Omit<KernelContext, "known"> = {
   subgraph: () => {
     throw new Error("no subgraphs in a single-operator case");
   },
+  checkTime: () => undefined,
 };
 
 /**

@@ -5,7 +5,7 @@
  */
 import { assert } from "../../base/errors.ts";
 import { formatShape, type Shape } from "../../base/shape.ts";
-import type { KernelNode, KernelRun, KernelTable, TensorView } from "../kernel.ts";
+import type { KernelContext, KernelNode, KernelRun, KernelTable, TensorView } from "../kernel.ts";
 import { optionsOf } from "../options.ts";
 import { inputAt, misshapen, outputAt, requireOperands, unsupported } from "../require.ts";
 import { float32, int8, present } from "../views.ts";
@@ -109,6 +109,7 @@ interface MatmulArithmetic<Weights> {
 
 function createMatmul<Weights extends Float32Array | Int8Array | Int16Array>(
   node: KernelNode,
+  checkTime: () => void,
   bind: (inputs: Parameters<KernelRun>[0]) => MatmulArithmetic<Weights>,
 ): KernelRun {
   const { rows, depth, columns, pairs } = matmulGeometry(node);
@@ -121,6 +122,7 @@ function createMatmul<Weights extends Float32Array | Int8Array | Int16Array>(
       const stored = weights.subarray(y * depth * columns, (y + 1) * depth * columns) as Weights;
       const matrix = adj_y ? stored : transposed(stored, depth, columns);
       for (let r = 0; r < rows; r++) {
+        checkTime();
         const at = x * rows * depth + (adj_x ? r : r * depth);
         loadRow(at, adj_x ? rows : 1, row);
         dotRows(row, depth, matrix, 0, columns, sums);
@@ -141,24 +143,24 @@ function loadNumbers(
   };
 }
 
-function createFloat(node: KernelNode): KernelRun {
+function createFloat(node: KernelNode, { checkTime }: KernelContext): KernelRun {
   const { columns } = matmulGeometry(node);
   const stage = floatStage(node, "NONE", new Float64Array(columns));
-  return createMatmul(node, ([x, y]) => ({
+  return createMatmul(node, checkTime, ([x, y]) => ({
     weights: float32(y),
     loadRow: loadNumbers(x, 0),
     stage,
   }));
 }
 
-function createHybrid(node: KernelNode): KernelRun {
+function createHybrid(node: KernelNode, { checkTime }: KernelContext): KernelRun {
   const { depth, columns } = matmulGeometry(node);
   const { asymmetric_quantize_inputs: asymmetric } = optionsOf(node, "BatchMatMulOptions");
   const weightScales = channelScales(node, inputAt(node, 1), columns);
   const scales = new Float32Array(columns);
   const values = new Float32Array(depth);
   const stage = hybridStage(clampRange(node, "NONE"), new Float64Array(columns), scales);
-  return createMatmul(node, ([x, y]) => ({
+  return createMatmul(node, checkTime, ([x, y]) => ({
     weights: hybridWeights(present(y)),
     stage,
     loadRow(at, stride, row) {
@@ -170,7 +172,7 @@ function createHybrid(node: KernelNode): KernelRun {
   }));
 }
 
-function createInteger(node: KernelNode): KernelRun {
+function createInteger(node: KernelNode, { checkTime }: KernelContext): KernelRun {
   const { columns } = matmulGeometry(node);
   const [input, filter, output] = [inputAt(node, 0), inputAt(node, 1), outputAt(node, 0)];
   const isRaw = output.dtype === "int32";
@@ -185,7 +187,7 @@ function createInteger(node: KernelNode): KernelRun {
         precision: "per-tensor",
         law: lawFor(input, undefined, "ties-away"),
       })(biasValues(undefined, columns));
-  return createMatmul(node, ([x, y]) => ({
+  return createMatmul(node, checkTime, ([x, y]) => ({
     weights: isRaw ? int8(y) : centeredWeights(present(y)),
     loadRow: loadNumbers(x, zero),
     stage,
@@ -214,10 +216,10 @@ export const BATCH_MATMUL: KernelTable = {
       const { batchShape, rows, columns } = matmulGeometry(node);
       return [[...batchShape, rows, columns]];
     },
-    create(node) {
+    create(node, context) {
       const [x, y] = [inputAt(node, 0).dtype, inputAt(node, 1).dtype];
-      if (x !== "float32") return createInteger(node);
-      return y === "float32" ? createFloat(node) : createHybrid(node);
+      if (x !== "float32") return createInteger(node, context);
+      return y === "float32" ? createFloat(node, context) : createHybrid(node, context);
     },
   },
 };

@@ -69,12 +69,14 @@ function forEachTap(
   window: Window3D,
   input: Triple,
   positions: Triple,
+  checkTime: () => void,
   visit: (inputPixel: number, position: number, tap: number) => void,
 ): void {
   const padding = paddingOf(window, input, positions);
   const total = positions[0] * positions[1] * positions[2];
   const taps = window.filter[0] * window.filter[1] * window.filter[2];
   for (let position = 0; position < total; position++) {
+    checkTime();
     const place = unflatten(position, positions);
     for (let tap = 0; tap < taps; tap++) {
       const offset = unflatten(tap, window.filter);
@@ -145,28 +147,30 @@ const CONV_3D: Kernel = {
     const window = windowOf(optionsOf(node, "Conv3DOptions"), filter);
     return [[input[0], ...positionsOf(node, window, spatial(input)), filter[4]]];
   },
-  create: (node) => (inputs, outputs) => {
-    const [input, filter, out] = [present(inputs[0]), present(inputs[1]), present(outputs[0])];
-    const [batch, , , , channels] = input.shape;
-    const kernels = filter.shape[4];
-    const [x, w] = [float32(input), float32(filter)];
-    const size = spatial(input.shape);
-    const positions = spatial(out.shape);
-    const window = windowOf(optionsOf(node, "Conv3DOptions"), filter.shape);
-    const [inPixels, outPixels] = [size, positions].map(([d, h, v]) => d * h * v);
-    withBias(node, inputs[2], float32(out), kernels, (sums) => {
-      forEachTap(window, size, positions, (pixel, position, tap) => {
-        for (let b = 0; b < batch; b++) {
-          const from = (b * inPixels + pixel) * channels;
-          const to = (b * outPixels + position) * kernels;
-          for (let c = 0; c < channels; c++) {
-            const at = (tap * channels + c) * kernels;
-            for (let k = 0; k < kernels; k++) sums[to + k] += x[from + c] * w[at + k];
+  create:
+    (node, { checkTime }) =>
+    (inputs, outputs) => {
+      const [input, filter, out] = [present(inputs[0]), present(inputs[1]), present(outputs[0])];
+      const [batch, , , , channels] = input.shape;
+      const kernels = filter.shape[4];
+      const [x, w] = [float32(input), float32(filter)];
+      const size = spatial(input.shape);
+      const positions = spatial(out.shape);
+      const window = windowOf(optionsOf(node, "Conv3DOptions"), filter.shape);
+      const [inPixels, outPixels] = [size, positions].map(([d, h, v]) => d * h * v);
+      withBias(node, inputs[2], float32(out), kernels, (sums) => {
+        forEachTap(window, size, positions, checkTime, (pixel, position, tap) => {
+          for (let b = 0; b < batch; b++) {
+            const from = (b * inPixels + pixel) * channels;
+            const to = (b * outPixels + position) * kernels;
+            for (let c = 0; c < channels; c++) {
+              const at = (tap * channels + c) * kernels;
+              for (let k = 0; k < kernels; k++) sums[to + k] += x[from + c] * w[at + k];
+            }
           }
-        }
+        });
       });
-    });
-  },
+    },
 };
 
 /** The transpose spreads each input pixel over the window that a CONV_3D of the output would have there. */
@@ -196,28 +200,30 @@ const CONV_3D_TRANSPOSE: Kernel = {
     const found = `output ${formatShape(shape)} for input ${formatShape(input)}`;
     throw misshapen(node, found, "the shape that the strides and the filter give");
   },
-  create: (node) => (inputs, outputs) => {
-    const [filter, input, out] = [present(inputs[1]), present(inputs[2]), present(outputs[0])];
-    const [batch, , , , channels] = input.shape;
-    const kernels = filter.shape[3];
-    const [x, w] = [float32(input), float32(filter)];
-    const size = spatial(out.shape);
-    const positions = spatial(input.shape);
-    const window = windowOf(optionsOf(node, "Conv3DOptions"), filter.shape);
-    const [outPixels, inPixels] = [size, positions].map(([d, h, v]) => d * h * v);
-    withBias(node, inputs[3], float32(out), kernels, (sums) => {
-      forEachTap(window, size, positions, (pixel, position, tap) => {
-        for (let b = 0; b < batch; b++) {
-          const from = (b * inPixels + position) * channels;
-          const to = (b * outPixels + pixel) * kernels;
-          for (let k = 0; k < kernels; k++) {
-            const at = (tap * kernels + k) * channels;
-            for (let c = 0; c < channels; c++) sums[to + k] += x[from + c] * w[at + c];
+  create:
+    (node, { checkTime }) =>
+    (inputs, outputs) => {
+      const [filter, input, out] = [present(inputs[1]), present(inputs[2]), present(outputs[0])];
+      const [batch, , , , channels] = input.shape;
+      const kernels = filter.shape[3];
+      const [x, w] = [float32(input), float32(filter)];
+      const size = spatial(out.shape);
+      const positions = spatial(input.shape);
+      const window = windowOf(optionsOf(node, "Conv3DOptions"), filter.shape);
+      const [outPixels, inPixels] = [size, positions].map(([d, h, v]) => d * h * v);
+      withBias(node, inputs[3], float32(out), kernels, (sums) => {
+        forEachTap(window, size, positions, checkTime, (pixel, position, tap) => {
+          for (let b = 0; b < batch; b++) {
+            const from = (b * inPixels + position) * channels;
+            const to = (b * outPixels + pixel) * kernels;
+            for (let k = 0; k < kernels; k++) {
+              const at = (tap * kernels + k) * channels;
+              for (let c = 0; c < channels; c++) sums[to + k] += x[from + c] * w[at + c];
+            }
           }
-        }
+        });
       });
-    });
-  },
+    },
 };
 
 export const CONV_3D_FAMILY: KernelTable = { CONV_3D, CONV_3D_TRANSPOSE };

@@ -8,7 +8,7 @@ import type { TensorData } from "../../base/dtype.ts";
 import { assert } from "../../base/errors.ts";
 import { formatShape } from "../../base/shape.ts";
 import type { Conv2DOptions } from "../../formats/tflite/schema.gen.ts";
-import type { KernelNode, KernelRun, KernelTable, TensorInfo } from "../kernel.ts";
+import type { KernelContext, KernelNode, KernelRun, KernelTable, TensorInfo } from "../kernel.ts";
 import { optionsOf } from "../options.ts";
 import { inputAt, misshapen, outputAt, requireRank } from "../require.ts";
 import { float32, present } from "../views.ts";
@@ -93,9 +93,13 @@ function gatherPatch(
   }
 }
 
+interface TimedGeometry extends ConvGeometry {
+  readonly checkTime: () => void;
+}
+
 /** Convolves one image. `zero` is subtracted from its elements. */
 function convolveImage(
-  geometry: ConvGeometry,
+  geometry: TimedGeometry,
   image: ArrayLike<number>,
   imageAt: number,
   zero: number,
@@ -104,13 +108,14 @@ function convolveImage(
   out: TensorData,
   outAt: number,
 ): void {
-  const { rows, columns, groups, groupChannels, outChannels } = geometry;
+  const { checkTime, rows, columns, groups, groupChannels, outChannels } = geometry;
   const depth = rows.filterSize * columns.filterSize * groupChannels;
   const groupRows = outChannels / groups;
   const patch = new Float64Array(depth);
   const sums = new Float64Array(groupRows);
   let at = outAt;
   for (let y = 0; y < rows.outputSize; y++) {
+    checkTime();
     for (let x = 0; x < columns.outputSize; x++) {
       for (let group = 0; group < groups; group++) {
         gatherPatch(geometry, image, imageAt, zero, y, x, group, patch);
@@ -130,8 +135,12 @@ function outputElements({ rows, columns, outChannels }: ConvGeometry): number {
   return rows.outputSize * columns.outputSize * outChannels;
 }
 
-function createFloat(node: KernelNode, options: Conv2DOptions): KernelRun {
-  const geometry = convGeometry(node);
+function createFloat(
+  node: KernelNode,
+  options: Conv2DOptions,
+  { checkTime }: KernelContext,
+): KernelRun {
+  const geometry = { ...convGeometry(node), checkTime };
   return ([input, filter, bias], [out]) => {
     const image = float32(input);
     const weights = float32(filter);
@@ -154,8 +163,12 @@ export function isPerChannel(filter: TensorInfo, groups: number): boolean {
   return groups !== 1 || scales.some((scale) => scale !== scales[0]);
 }
 
-function createHybrid(node: KernelNode, options: Conv2DOptions): KernelRun {
-  const geometry = convGeometry(node);
+function createHybrid(
+  node: KernelNode,
+  options: Conv2DOptions,
+  { checkTime }: KernelContext,
+): KernelRun {
+  const geometry = { ...convGeometry(node), checkTime };
   const { batch, groups, outChannels } = geometry;
   const count = imageElements(geometry);
   const asymmetric = isPerChannel(inputAt(node, 1), groups);
@@ -175,8 +188,12 @@ function createHybrid(node: KernelNode, options: Conv2DOptions): KernelRun {
   };
 }
 
-function createInteger(node: KernelNode, options: Conv2DOptions): KernelRun {
-  const geometry = convGeometry(node);
+function createInteger(
+  node: KernelNode,
+  options: Conv2DOptions,
+  { checkTime }: KernelContext,
+): KernelRun {
+  const geometry = { ...convGeometry(node), checkTime };
   const { outChannels } = geometry;
   const [input, filter, output] = [inputAt(node, 0), inputAt(node, 1), outputAt(node, 0)];
   const zero = input.quantization?.zeroPoint[0] ?? 0;
@@ -221,15 +238,15 @@ export const CONV: KernelTable = {
       const { batch, rows, columns, outChannels } = convGeometry(node);
       return [[batch, rows.outputSize, columns.outputSize, outChannels]];
     },
-    create(node) {
+    create(node, context) {
       const options = optionsOf(node, "Conv2DOptions");
       switch (arithmeticOf(node)) {
         case "float":
-          return createFloat(node, options);
+          return createFloat(node, options, context);
         case "hybrid":
-          return createHybrid(node, options);
+          return createHybrid(node, options, context);
         case "integer":
-          return createInteger(node, options);
+          return createInteger(node, options, context);
       }
     },
   },

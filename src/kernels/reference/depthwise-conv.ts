@@ -6,7 +6,7 @@
 import { assert } from "../../base/errors.ts";
 import { formatShape } from "../../base/shape.ts";
 import type { DepthwiseConv2DOptions } from "../../formats/tflite/schema.gen.ts";
-import type { KernelNode, KernelRun, KernelTable, TensorView } from "../kernel.ts";
+import type { KernelContext, KernelNode, KernelRun, KernelTable, TensorView } from "../kernel.ts";
 import { optionsOf } from "../options.ts";
 import { inputAt, misshapen, outputAt, requireRank } from "../require.ts";
 import { float32, present } from "../views.ts";
@@ -96,18 +96,23 @@ function addWindow(
   }
 }
 
+interface TimedGeometry extends DepthwiseGeometry {
+  readonly checkTime: () => void;
+}
+
 function convolveImage(
-  geometry: DepthwiseGeometry,
+  geometry: TimedGeometry,
   image: Float64Array,
   weights: Float64Array,
   stage: OutputStage,
   out: TensorView,
   outAt: number,
 ): void {
-  const { rows, columns, outChannels } = geometry;
+  const { checkTime, rows, columns, outChannels } = geometry;
   const sums = new Float64Array(outChannels);
   let at = outAt;
   for (let y = 0; y < rows.outputSize; y++) {
+    checkTime();
     for (let x = 0; x < columns.outputSize; x++) {
       sums.fill(0);
       addWindow(geometry, image, weights, y, x, sums);
@@ -117,8 +122,12 @@ function convolveImage(
   }
 }
 
-function createFloat(node: KernelNode, options: DepthwiseConv2DOptions): KernelRun {
-  const geometry = depthwiseGeometry(node);
+function createFloat(
+  node: KernelNode,
+  options: DepthwiseConv2DOptions,
+  { checkTime }: KernelContext,
+): KernelRun {
+  const geometry = { ...depthwiseGeometry(node), checkTime };
   const { batch, imageElements, outElements, outChannels } = geometry;
   const weightsOf = preparedOnce((filter) => Float64Array.from(float32(filter)));
   const image = new Float64Array(imageElements);
@@ -132,8 +141,12 @@ function createFloat(node: KernelNode, options: DepthwiseConv2DOptions): KernelR
   };
 }
 
-function createHybrid(node: KernelNode, options: DepthwiseConv2DOptions): KernelRun {
-  const geometry = depthwiseGeometry(node);
+function createHybrid(
+  node: KernelNode,
+  options: DepthwiseConv2DOptions,
+  { checkTime }: KernelContext,
+): KernelRun {
+  const geometry = { ...depthwiseGeometry(node), checkTime };
   const { batch, imageElements, outElements, outChannels } = geometry;
   const weightScales = channelScales(node, inputAt(node, 1), outChannels);
   const weightsOf = preparedOnce((filter) => Float64Array.from(hybridWeights(filter)));
@@ -159,8 +172,12 @@ function createHybrid(node: KernelNode, options: DepthwiseConv2DOptions): Kernel
   };
 }
 
-function createInteger(node: KernelNode, options: DepthwiseConv2DOptions): KernelRun {
-  const geometry = depthwiseGeometry(node);
+function createInteger(
+  node: KernelNode,
+  options: DepthwiseConv2DOptions,
+  { checkTime }: KernelContext,
+): KernelRun {
+  const geometry = { ...depthwiseGeometry(node), checkTime };
   const { batch, imageElements, outElements, outChannels } = geometry;
   const [input, filter, output] = [inputAt(node, 0), inputAt(node, 1), outputAt(node, 0)];
   const zero = input.quantization?.zeroPoint[0] ?? 0;
@@ -197,15 +214,15 @@ export const DEPTHWISE_CONV: KernelTable = {
       const { batch, rows, columns, outChannels } = depthwiseGeometry(node);
       return [[batch, rows.outputSize, columns.outputSize, outChannels]];
     },
-    create(node) {
+    create(node, context) {
       const options = optionsOf(node, "DepthwiseConv2DOptions");
       switch (arithmeticOf(node)) {
         case "float":
-          return createFloat(node, options);
+          return createFloat(node, options, context);
         case "hybrid":
-          return createHybrid(node, options);
+          return createHybrid(node, options, context);
         case "integer":
-          return createInteger(node, options);
+          return createInteger(node, options, context);
       }
     },
   },

@@ -84,6 +84,39 @@ export function copyUnits(
 /** From here on the copy of the engine is quicker than a loop. */
 const LONG_RUN = 32;
 
+/** Storage units between two looks at the clock: some milliseconds of copying. */
+export const UNITS_PER_CHECK: number = 2 ** 22;
+
+/** Calls `work` with parts of `count` units, one after the other, and looks at the clock before each. */
+function inParts(
+  count: number,
+  checkTime: () => void,
+  work: (start: number, length: number) => void,
+): void {
+  for (let start = 0; start < count; start += UNITS_PER_CHECK) {
+    checkTime();
+    work(start, Math.min(UNITS_PER_CHECK, count - start));
+  }
+}
+
+/** Copies as many storage units as `to` has. */
+export function copyWhole(from: Elements, to: Elements, checkTime: () => void): void {
+  inParts(to.length, checkTime, (start, length) => copyUnits(from, start, to, start, length));
+}
+
+/** Makes every element of `to` the first one of `value`. An element has one or two storage units. */
+export function fillWhole(
+  to: Elements,
+  value: Elements,
+  units: number,
+  checkTime: () => void,
+): void {
+  inParts(to.length, checkTime, (start, length) => {
+    if (units === 1) fillUnits(to, start, length, value[0]);
+    else for (let i = start; i < start + length; i += units) copyUnits(value, 0, to, i, units);
+  });
+}
+
 /** Any typed array: one type stands for all of them, which differ in what they hold only. */
 function isTyped(elements: unknown): elements is Float32Array {
   return ArrayBuffer.isView(elements) && !(elements instanceof DataView);
@@ -91,7 +124,8 @@ function isTyped(elements: unknown): elements is Float32Array {
 
 /** Sets `count` storage units to one value. */
 export function fillUnits(to: Elements, start: number, count: number, value: unknown): void {
-  for (let i = 0; i < count; i++) to[start + i] = value;
+  if (count >= LONG_RUN && isTyped(to)) to.fill(value as number, start, start + count);
+  else for (let i = 0; i < count; i++) to[start + i] = value;
 }
 
 /** The value that an output of this type has before anything is written: 0, or the empty string. */

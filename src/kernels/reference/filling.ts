@@ -18,6 +18,7 @@ import {
   type Elements,
   elementsOf,
   fillUnits,
+  fillWhole,
   integersOf,
   numbersOf,
   unitsPerElement,
@@ -42,10 +43,11 @@ const FILL: Kernel = {
     }
     return [shape];
   },
-  create: () => (inputs, outputs) => {
-    const [value, out] = [elementsOf(inputs[1]), elementsOf(outputs[0])];
-    const units = unitsPerElement(present(inputs[1]).dtype);
-    for (let i = 0; i < out.length; i += units) copyUnits(value, 0, out, i, units);
+  create: (node, { checkTime }) => {
+    const units = unitsPerElement(inputAt(node, 1).dtype);
+    return (inputs, outputs) => {
+      fillWhole(elementsOf(outputs[0]), elementsOf(inputs[1]), units, checkTime);
+    };
   },
 };
 

@@ -62,7 +62,11 @@ function outputShape(node: KernelNode): Shape {
   return keep_num_dims ? [...inputAt(node, 0).shape.slice(0, -1), units] : [rows, units];
 }
 
-function createFloat(node: KernelNode, options: FullyConnectedOptions): KernelRun {
+function createFloat(
+  node: KernelNode,
+  options: FullyConnectedOptions,
+  { checkTime }: KernelContext,
+): KernelRun {
   const { rows, depth, units } = productGeometry(node);
   const row = new Float64Array(depth);
   const sums = new Float64Array(units);
@@ -70,6 +74,7 @@ function createFloat(node: KernelNode, options: FullyConnectedOptions): KernelRu
     const [values, weights] = [float32(input), float32(filter)];
     const stage = floatStage(node, options.fused_activation_function, biasValues(bias, units));
     for (let r = 0; r < rows; r++) {
+      checkTime();
       row.set(values.subarray(r * depth, (r + 1) * depth));
       dotRows(row, depth, weights, 0, units, sums);
       stage(sums, units, 0, present(out).data, r * units);
@@ -96,7 +101,11 @@ export function isAsymmetric(node: KernelNode, options: FullyConnectedOptions): 
   return options.asymmetric_quantize_inputs && !int4Kernel;
 }
 
-function createHybrid(node: KernelNode, options: FullyConnectedOptions): KernelRun {
+function createHybrid(
+  node: KernelNode,
+  options: FullyConnectedOptions,
+  { checkTime }: KernelContext,
+): KernelRun {
   const { rows, depth, units } = productGeometry(node);
   const asymmetric = isAsymmetric(node, options);
   const weightScales = channelScales(node, inputAt(node, 1), units);
@@ -110,6 +119,7 @@ function createHybrid(node: KernelNode, options: FullyConnectedOptions): KernelR
     const biases = biasValues(bias, units);
     const stage = hybridStage(range, biases, scales);
     for (let r = 0; r < rows; r++) {
+      checkTime();
       const { scale } = quantizeVector(values, r * depth, depth, asymmetric, row);
       for (let u = 0; u < units; u++) scales[u] = weightScales[u] * scale;
       dotRows(row, depth, weights, 0, units, sums);
@@ -128,6 +138,7 @@ function createBlockwise(
   context: KernelContext,
 ): KernelRun {
   const { rows, depth, units } = productGeometry(node);
+  const { checkTime } = context;
   const { scales, block } = blockScales(node, inputAt(node, 1), context);
   const range = clampRange(node, options.fused_activation_function);
   const blocks = depth / block;
@@ -137,6 +148,7 @@ function createBlockwise(
     const [values, weights, result] = [float32(input), weightsOf(filter), float32(out)];
     const biases = biasValues(bias, units);
     for (let r = 0; r < rows; r++) {
+      checkTime();
       const { scale } = quantizeVector(values, r * depth, depth, true, row);
       for (let u = 0; u < units; u++) {
         let sum = 0;
@@ -153,7 +165,11 @@ function createBlockwise(
   };
 }
 
-function createInteger(node: KernelNode, options: FullyConnectedOptions): KernelRun {
+function createInteger(
+  node: KernelNode,
+  options: FullyConnectedOptions,
+  { checkTime }: KernelContext,
+): KernelRun {
   const { rows, depth, units } = productGeometry(node);
   const [input, filter, output] = [inputAt(node, 0), inputAt(node, 1), outputAt(node, 0)];
   const zero = input.quantization?.zeroPoint[0] ?? 0;
@@ -176,6 +192,7 @@ function createInteger(node: KernelNode, options: FullyConnectedOptions): Kernel
     const weights = weightsOf(weightsView);
     const stage = stageOf(biasValues(bias, units));
     for (let r = 0; r < rows; r++) {
+      checkTime();
       for (let k = 0; k < depth; k++) row[k] = Number(data[r * depth + k]) - zero;
       dotRows(row, depth, weights, 0, units, sums);
       stage(sums, units, 0, present(out).data, r * units);
@@ -212,11 +229,11 @@ export const FULLY_CONNECTED: KernelTable = {
       if (isBlockwise(inputAt(node, 1))) return createBlockwise(node, options, context);
       switch (arithmeticOf(node)) {
         case "float":
-          return createFloat(node, options);
+          return createFloat(node, options, context);
         case "hybrid":
-          return createHybrid(node, options);
+          return createHybrid(node, options, context);
         case "integer":
-          return createInteger(node, options);
+          return createInteger(node, options, context);
       }
     },
   },

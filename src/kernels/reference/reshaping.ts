@@ -4,7 +4,14 @@
  */
 import { bitsOf, bytesOf, type DType, type TypedArray } from "../../base/dtype.ts";
 import { elementCount, formatShape, type Shape } from "../../base/shape.ts";
-import type { Kernel, KernelNode, KernelRun, KernelTable, ValueOf } from "../kernel.ts";
+import type {
+  Kernel,
+  KernelContext,
+  KernelNode,
+  KernelRun,
+  KernelTable,
+  ValueOf,
+} from "../kernel.ts";
 import { optionsOf } from "../options.ts";
 import {
   badValue,
@@ -19,12 +26,13 @@ import {
 import { present } from "../views.ts";
 import { resolveAxes, resolveAxis } from "./axes.ts";
 import { broadcastShape } from "./broadcast.ts";
-import { copyUnits, elementsOf, fillUnits, integersOf, zeroOf } from "./elements.ts";
+import { copyWhole, elementsOf, fillUnits, integersOf, zeroOf } from "./elements.ts";
 
 /** Copies the first input's storage, whatever is in it. */
-const copy = (): KernelRun => (inputs, outputs) => {
-  const [from, to] = [present(inputs[0]).data, present(outputs[0]).data];
-  copyUnits(from, 0, to, 0, to.length);
+const copy = (_: KernelNode, { checkTime }: KernelContext): KernelRun => {
+  return (inputs, outputs) => {
+    copyWhole(present(inputs[0]).data, present(outputs[0]).data, checkTime);
+  };
 };
 
 /** The shape that RESHAPE is asked for: from its second operand, or from its options where it has none. */

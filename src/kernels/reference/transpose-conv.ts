@@ -6,7 +6,7 @@
  */
 import { assert } from "../../base/errors.ts";
 import { formatShape, type Shape } from "../../base/shape.ts";
-import type { KernelNode, KernelRun, KernelTable, ValueOf } from "../kernel.ts";
+import type { KernelContext, KernelNode, KernelRun, KernelTable, ValueOf } from "../kernel.ts";
 import { optionsOf } from "../options.ts";
 import { inputAt, misshapen, outputAt, requireRank, requireType } from "../require.ts";
 import { float32, int32, present } from "../views.ts";
@@ -69,12 +69,14 @@ function scatterImage(
   image: Float64Array,
   weights: Float32Array | Int8Array | Int16Array,
   sums: Float64Array,
+  checkTime: () => void,
 ): void {
   const { rows, columns, inputHeight, inputWidth, inChannels, outChannels } = geometry;
   const window = rows.filterSize * columns.filterSize;
   const products = new Float64Array(outChannels * window);
   sums.fill(0);
   for (let y = 0; y < inputHeight; y++) {
+    checkTime();
     for (let x = 0; x < inputWidth; x++) {
       const from = (y * inputWidth + x) * inChannels;
       const vector = image.subarray(from, from + inChannels);
@@ -107,6 +109,7 @@ interface TransposeArithmetic {
 
 function createScatter(
   node: KernelNode,
+  checkTime: () => void,
   bind: (inputs: Parameters<KernelRun>[0]) => TransposeArithmetic,
 ): KernelRun {
   const geometry = transposeGeometry(node, outputAt(node, 0).shape);
@@ -117,7 +120,7 @@ function createScatter(
     const { weights, stage, loadImage } = bind(inputs);
     for (let b = 0; b < batch; b++) {
       loadImage(b * image.length, image);
-      scatterImage(geometry, image, weights, sums);
+      scatterImage(geometry, image, weights, sums, checkTime);
       for (let at = 0; at < sums.length; at += outChannels) {
         const pixel = sums.subarray(at, at + outChannels);
         stage(pixel, outChannels, 0, present(out).data, b * sums.length + at);
@@ -126,23 +129,23 @@ function createScatter(
   };
 }
 
-function createFloat(node: KernelNode): KernelRun {
+function createFloat(node: KernelNode, { checkTime }: KernelContext): KernelRun {
   const { fused_activation_function: activation } = optionsOf(node, "TransposeConvOptions");
   const channels = inputAt(node, 1).shape[0];
-  return createScatter(node, ([, filter, input, bias]) => ({
+  return createScatter(node, checkTime, ([, filter, input, bias]) => ({
     weights: float32(filter),
     stage: floatStage(node, activation, biasValues(bias, channels)),
     loadImage: (at, image) => image.set(float32(input).subarray(at, at + image.length)),
   }));
 }
 
-function createHybrid(node: KernelNode): KernelRun {
+function createHybrid(node: KernelNode, { checkTime }: KernelContext): KernelRun {
   const { fused_activation_function: activation } = optionsOf(node, "TransposeConvOptions");
   const channels = inputAt(node, 1).shape[0];
   const weightScales = channelScales(node, inputAt(node, 1), channels);
   const scales = new Float32Array(channels);
   const weightsOf = preparedOnce(hybridWeights);
-  return createScatter(node, ([, filter, input, bias]) => ({
+  return createScatter(node, checkTime, ([, filter, input, bias]) => ({
     weights: weightsOf(filter),
     stage: hybridStage(finiteRange(node, activation), biasValues(bias, channels), scales),
     loadImage(at, image) {
@@ -161,7 +164,7 @@ export function transposeLaw(node: KernelNode): RequantizationLaw {
   return dtype === "int8" || bias === "int32" ? "ties-up-by-8" : "wide";
 }
 
-function createInteger(node: KernelNode): KernelRun {
+function createInteger(node: KernelNode, { checkTime }: KernelContext): KernelRun {
   const { fused_activation_function: activation } = optionsOf(node, "TransposeConvOptions");
   const [filter, input, output] = [inputAt(node, 1), inputAt(node, 2), outputAt(node, 0)];
   const channels = filter.shape[0];
@@ -175,7 +178,7 @@ function createInteger(node: KernelNode): KernelRun {
     law: transposeLaw(node),
   });
   const weightsOf = preparedOnce(centeredWeights);
-  return createScatter(node, ([, weights, view, bias]) => ({
+  return createScatter(node, checkTime, ([, weights, view, bias]) => ({
     weights: weightsOf(weights),
     stage: stageOf(biasValues(bias, channels)),
     loadImage(at, image) {
@@ -202,14 +205,14 @@ export const TRANSPOSE_CONV: KernelTable = {
       optionsOf(node, "TransposeConvOptions");
     },
     shapes: (node, known) => [outputShapeOf(node, known)],
-    create(node) {
+    create(node, context) {
       switch (arithmeticOf(node, OPERANDS)) {
         case "float":
-          return createFloat(node);
+          return createFloat(node, context);
         case "hybrid":
-          return createHybrid(node);
+          return createHybrid(node, context);
         case "integer":
-          return createInteger(node);
+          return createInteger(node, context);
       }
     },
   },

@@ -21,8 +21,10 @@ import {
   copyUnits,
   type Elements,
   elementsOf,
+  fillWhole,
   integersOf,
   storeElements,
+  UNITS_PER_CHECK,
   unitsPerElement,
   writableElementsOf,
 } from "./elements.ts";
@@ -52,11 +54,13 @@ function spread(
   to: Elements,
   outShape: Shape,
   paddings: readonly AxisPadding[],
+  checkTime: () => void,
   units = 1,
 ): void {
   const strides = rowMajorStrides(outShape);
   const counter = new Array<number>(shape.length).fill(0);
   for (let i = 0; i < from.length; i += units) {
+    if (i % UNITS_PER_CHECK === 0) checkTime();
     let target = 0;
     let inside = true;
     for (let axis = 0; axis < counter.length; axis++) {
@@ -90,16 +94,18 @@ function spreadKernel(
       const paddings = paddingsOf(node, known);
       return [paddings && spreadShape(inputAt(node, 0).shape, paddings)];
     },
-    create: (node) => (inputs, outputs) => {
-      const paddings = paddingsOf(node, (i) => inputs[i]);
-      if (paddings === undefined) return;
-      const [input, out] = [present(inputs[0]), present(outputs[0])];
-      const [to, value] = [writableElementsOf(out), elementsOf(inputs[fill])];
-      const units = unitsPerElement(out.dtype);
-      for (let i = 0; i < to.length; i += units) copyUnits(value, 0, to, i, units);
-      spread(elementsOf(input), input.shape, to, out.shape, paddings, units);
-      storeElements(out, to);
-    },
+    create:
+      (node, { checkTime }) =>
+      (inputs, outputs) => {
+        const paddings = paddingsOf(node, (i) => inputs[i]);
+        if (paddings === undefined) return;
+        const [input, out] = [present(inputs[0]), present(outputs[0])];
+        const [to, value] = [writableElementsOf(out), elementsOf(inputs[fill])];
+        const units = unitsPerElement(out.dtype);
+        fillWhole(to, value, units, checkTime);
+        spread(elementsOf(input), input.shape, to, out.shape, paddings, checkTime, units);
+        storeElements(out, to);
+      },
   };
 }
 
@@ -297,12 +303,13 @@ const STABLEHLO_REDUCE_WINDOW: Kernel = {
     const { body_subgraph_index } = optionsOf(node, "StablehloReduceWindowOptions");
     const { paddings, window } = paddedWindow(node);
     const reduce = scalarFunction(node, context.subgraph(body_subgraph_index));
+    const { checkTime } = context;
     return (inputs, outputs) => {
       const [input, out] = [present(inputs[0]), present(outputs[0])];
       const initial = elementsOf(inputs[1])[0];
       const shape = spreadShape(input.shape, paddings);
       const padded: unknown[] = new Array(elementCount(shape)).fill(initial);
-      spread(elementsOf(input), input.shape, padded, shape, paddings);
+      spread(elementsOf(input), input.shape, padded, shape, paddings, checkTime);
       reduceThroughWindow(padded, shape, elementsOf(out), out.shape, window, initial, reduce);
     };
   },

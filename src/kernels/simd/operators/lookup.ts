@@ -122,4 +122,5 @@ export const NO_CONTEXT: KernelContext = {
   constant: () => undefined,
   resources: { handleOf: withoutSurroundings, get: withoutSurroundings, set: withoutSurroundings },
   subgraph: withoutSurroundings,
+  checkTime: () => undefined,
 };
