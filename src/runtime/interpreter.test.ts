@@ -97,6 +97,25 @@ describe("Interpreter", () => {
     expect(interpreter.getTensor("y")).toEqual(Float32Array.of(2, 4, 6, 8, 2, 4, 6, 8));
   });
 
+  it.each([[[2]], [[-1]]])(
+    "keeps taking inputs after a resize to %j that changes nothing",
+    async (shape) => {
+      const spec: SubgraphSpec = {
+        tensors: { a: { shape: [2] }, b: { shape: [2] }, sum: { shape: [2] } },
+        operators: [{ op: "ADD", inputs: ["a", "b"], outputs: ["sum"] }],
+        inputs: ["a", "b"],
+        outputs: ["sum"],
+      };
+      const interpreter = await open(buildModel([spec]));
+      interpreter.setTensor("a", Float32Array.of(1, 1));
+      await interpreter.resizeInput("b", shape).catch(() => undefined);
+      interpreter.setTensor("a", Float32Array.of(2, 3));
+      interpreter.setTensor("b", Float32Array.of(10, 20));
+      await interpreter.invoke();
+      expect(interpreter.getTensor("sum")).toEqual(Float32Array.of(12, 23));
+    },
+  );
+
   it("opens a model whose shapes do not fit its weights with others", async () => {
     const misfit = buildModel([{ ...SUMS, tensors: { ...SUMS.tensors, x: { shape: [1, 3] } } }]);
     expect(isOctavoError(await rejection(open(misfit)), "ShapeError")).toBe(true);

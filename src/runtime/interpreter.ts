@@ -4,7 +4,7 @@
  */
 import type { DType, TensorData } from "../base/dtype.ts";
 import { type Diagnostic, UsageError } from "../base/errors.ts";
-import type { Shape } from "../base/shape.ts";
+import { type Shape, sameShape } from "../base/shape.ts";
 import type { TensorView } from "../kernels/kernel.ts";
 import type { Model, Quantization, Signature, Subgraph } from "../model/ir.ts";
 import { parseModel } from "../model/read.ts";
@@ -170,19 +170,22 @@ export class Interpreter {
   }
 
   /**
-   * Gives an input another shape. Its elements must be set again; those of other inputs stay.
+   * Gives an input another shape. Its elements must be set again; those of other inputs stay. Its own shape changes nothing.
    *
    * @throws {UsageError} for a tensor that is no input.
    * @throws {ShapeError} for negative dimensions, or another rank than the model's.
    */
   async resizeInput(tensor: TensorKey, shape: Shape): Promise<void> {
     const index = this.#live().#inputIndex(tensor, "resizeInput");
-    for (const input of this.#subgraph.inputs) {
-      const view = this.#session.view(input);
+    if (sameShape(this.#session.tensor(index).shape, shape)) return;
+    const { inputs } = this.#subgraph;
+    const planned = inputs.map((input) => this.#session.view(input));
+    this.#session.resizeInput(inputs.indexOf(index), shape);
+    this.#waiting.delete(index);
+    for (const [position, input] of inputs.entries()) {
+      const view = input === index ? undefined : planned[position];
       if (view !== undefined) toTensorData(this.#waitingInput(input), view.data);
     }
-    this.#waiting.delete(index);
-    this.#session.resizeInput(this.#subgraph.inputs.indexOf(index), shape);
     this.#hasRun = false;
   }
 
