@@ -6,12 +6,8 @@
 import type { FunctionBuilder, Local } from "../../../wasm/function-builder.ts";
 import type { ModuleBuilder } from "../../../wasm/module-builder.ts";
 import { emitAddTo, emitAdvance, emitCopy, emitCountdown } from "../emit-basics.ts";
-import {
-  emitQuantizeOf,
-  emitRangeOf,
-  type QuantizeVariant,
-  quantizeName,
-} from "./emit-quantize.ts";
+import { emitQuantizeOf, type QuantizeVariant, quantizeName } from "./emit-quantize.ts";
+import { emitRangeOf } from "./emit-range.ts";
 
 export interface QuantizeRowsVariant extends QuantizeVariant {
   readonly asymmetric: boolean;

@@ -1,10 +1,7 @@
 /**
- * Emits the two passes that turn float32 activations into q − zero point:
- *
- * - range: min and max of `count` floats, both widened to contain 0;
- * - quantize: round(v · inverse) half away from zero, kept within [low, high] = [−128 − z, 127 − z], stored as int16
- *   (for dot products of int16), float32 (for depthwise sums), or with the zero point of the storage added as bytes (for
- *   dot products of bytes).
+ * Emits the pass that turns float32 activations, whose range is known (`emit-range.ts`), into q − zero point:
+ * round(v · inverse) half away from zero, kept within [low, high] = [−128 − z, 127 − z], stored as int16 (for dot products
+ * of int16), float32 (for depthwise sums), or with the zero point of the storage added as bytes (for dot products of bytes).
  *
  * Rounding is TensorFlow Lite's vector form on x86: trunc(x + 0.5 with the sign of x), the sum rounded to float32, in
  * groups of eight; the remaining elements use exact half-away rounding (neon_tensor_utils.cc).
@@ -16,11 +13,9 @@ import { emitAddTo, emitCountdown, emitSplat, emitSplatConstant } from "../emit-
 export type QuantizedStorage = "int16" | "float32" | ByteType;
 export type ByteType = "int8" | "uint8";
 
-export const RANGE_NAME = "activation-range";
-
 /**
  * A pass for one storage. `relaxed`: truncates to integers with one instruction, which relaxed SIMD leaves open only for
- * values that do not fit; these were clamped.
+ * values that do not fit: these were clamped, or become 0 either way.
  */
 export interface QuantizeVariant {
   readonly storage: QuantizedStorage;
@@ -31,16 +26,16 @@ export function quantizeName({ storage, relaxed }: QuantizeVariant): string {
   return `activation-quantize-${storage}-${relaxed ? "relaxed" : "simd"}`;
 }
 
-/** Writes float32 min and max at `result`. */
-export type RangeFunction = (source: number, count: number, result: number) => void;
-
 /** Bytes of a stored element. */
 export function storedBytes(storage: QuantizedStorage): number {
   if (storage === "float32") return 4;
   return storage === "int16" ? 2 : 1;
 }
 
-/** Addresses in bytes, counts in elements. zeroPoint: added to what is stored as bytes, else unused. */
+/**
+ * Addresses in bytes, counts in elements. Where `low` is 0, `high` and `inverse` are those of a range from 0 to at least the
+ * greatest number (`asymmetricParameters`). zeroPoint: added to what is stored as bytes, else unused.
+ */
 export type QuantizeFunction = (
   source: number,
   count: number,
@@ -52,85 +47,13 @@ export type QuantizeFunction = (
 ) => void;
 
 const GROUP = 8;
-
-/** Adds the range pass. NaN is passed over. */
-export function emitRange(module: ModuleBuilder): void {
-  const f = module.function(["i32", "i32", "i32"], [], RANGE_NAME);
-  emitRangeOf(f, { source: f.param(0), count: f.param(1), result: f.param(2) });
-}
-
-/** Emits the range pass. Destroys `source` and `count`. */
-export function emitRangeOf(
-  f: FunctionBuilder,
-  { source, count, result }: Readonly<Record<"source" | "count" | "result", Local>>,
-): void {
-  const value = f.local("v128");
-  const extremes = Array.from({ length: 4 }, () => [f.local("v128"), f.local("v128")] as const);
-  for (const extreme of extremes.flat()) {
-    f.v128(new Uint8Array(16));
-    f.set(extreme);
-  }
-  const take = (vector: number) => {
-    const [low, high] = extremes[vector];
-    f.get(low);
-    f.get(value);
-    f.op("f32x4.pmin");
-    f.set(low);
-    f.get(high);
-    f.get(value);
-    f.op("f32x4.pmax");
-    f.set(high);
-  };
-  emitCountdown(f, count, 16, () => {
-    for (let vector = 0; vector < 4; vector++) {
-      load(f, source, 16 * vector, value);
-      take(vector);
-    }
-    emitAddTo(f, source, 64);
-  });
-  emitCountdown(f, count, 1, () => {
-    f.get(source);
-    f.mem("v128.load32_splat");
-    f.set(value);
-    take(0);
-    emitAddTo(f, source, 4);
-  });
-  for (const [index, op] of (["f32x4.pmin", "f32x4.pmax"] as const).entries()) {
-    emitHorizontal(
-      f,
-      extremes.map((pair) => pair[index]),
-      op,
-    );
-    f.set(value);
-    f.get(result);
-    f.get(value);
-    f.memLane("v128.store32_lane", 0, 4 * index);
-  }
-}
-
-/** Leaves a vector whose lane 0 is `op` over all lanes of `vectors`. */
-function emitHorizontal(
-  f: FunctionBuilder,
-  vectors: readonly Local[],
-  op: "f32x4.pmin" | "f32x4.pmax",
-): void {
-  const all = f.local("v128");
-  f.get(vectors[0]);
-  for (const vector of vectors.slice(1)) {
-    f.get(vector);
-    f.op(op);
-  }
-  f.set(all);
-  for (const distance of [2, 1]) {
-    f.get(all);
-    f.get(all);
-    f.get(all);
-    f.shuffle(Array.from({ length: 16 }, (_, byte) => (byte + 4 * distance) % 16));
-    f.op(op);
-    f.set(all);
-  }
-  f.get(all);
-}
+/** Groups without negative numbers that are taken at a time. */
+const POSITIVE_GROUPS = 2;
+/**
+ * Up to this a scale is a normal number, so the product of the greatest number and the inverse is 255 but for some last
+ * bits, which disappear where it is rounded.
+ */
+const LARGEST_INVERSE = 2 ** 126;
 
 /** Adds the quantize pass of a variant. */
 export function emitQuantize(module: ModuleBuilder, variant: QuantizeVariant): void {
@@ -150,38 +73,170 @@ export type QuantizeOperands = Readonly<
 /** Emits the quantize pass. Destroys `source`, `count` and `target`. */
 export function emitQuantizeOf(
   f: FunctionBuilder,
-  { storage, relaxed }: QuantizeVariant,
+  variant: QuantizeVariant,
   operands: QuantizeOperands,
 ): void {
-  const { source, count, target, stored } = operands;
-  const [inverse, low, high] = [operands.inverse, operands.low, operands.high].map((value) =>
-    emitSplat(f, value),
+  const pass = beginPass(f, variant, operands);
+  f.get(operands.low);
+  f.f32(0);
+  f.op("f32.eq");
+  f.get(operands.inverse);
+  f.f32(LARGEST_INVERSE);
+  f.op("f32.le");
+  f.op("i32.and");
+  f.if(
+    () => {
+      for (const groups of [POSITIVE_GROUPS, 1]) emitGroups(pass, operands, groups, emitPositive);
+    },
+    () => emitGroups(pass, operands, 1, emitSigned),
   );
-  const bytes = storedBytes(storage);
-  const zeroPoint = emitZeroPointSplat(f, stored);
-  const halves = emitHalves(f);
-  const parts = [f.local("v128"), f.local("v128")];
-  const bounds = { low: low as Local, high: high as Local };
-  emitCountdown(f, count, GROUP, () => {
-    parts.forEach((part, index) => {
-      load(f, source, 16 * index, part);
-      emitScaled(f, part, inverse as Local);
-      emitHalfAway(f, part, halves);
-      emitClamp(f, part, bounds);
-      f.get(part);
-      f.op(relaxed ? "i32x4.relaxed_trunc_f32x4_s" : "i32x4.trunc_sat_f32x4_s");
-      f.set(part);
-    });
-    emitStore(f, storage, target, parts, zeroPoint);
-    emitAddTo(f, source, 4 * GROUP);
-    emitAddTo(f, target, bytes * GROUP);
+  emitRest(pass, operands);
+}
+
+/** Vectors that are set once. */
+interface Pass {
+  readonly f: FunctionBuilder;
+  readonly variant: QuantizeVariant;
+  readonly inverse: Local;
+  readonly bounds: Bounds;
+  readonly halves: Halves;
+  readonly zeros: Local;
+  /** The zero point of bytes as int16 in all lanes. */
+  readonly zeroPoint: Local;
+  /** A group. */
+  readonly parts: readonly Local[];
+}
+
+interface Bounds {
+  readonly low: Local;
+  readonly high: Local;
+}
+
+function beginPass(
+  f: FunctionBuilder,
+  variant: QuantizeVariant,
+  { inverse, low, high, stored }: QuantizeOperands,
+): Pass {
+  const zeros = f.local("v128");
+  f.v128(new Uint8Array(16));
+  f.set(zeros);
+  return {
+    f,
+    variant,
+    inverse: emitSplat(f, inverse),
+    bounds: { low: emitSplat(f, low), high: emitSplat(f, high) },
+    halves: emitHalves(f),
+    zeros,
+    zeroPoint: emitZeroPointSplat(f, stored),
+    parts: [f.local("v128"), f.local("v128")],
+  };
+}
+
+/** Emits a group of eight: what it reads begins at an offset from `source`, what it stores from `target`. */
+type EmitGroup = (pass: Pass, source: Operand, target: Operand) => void;
+
+interface Operand {
+  readonly address: Local;
+  readonly offset: number;
+}
+
+type Walk = Pick<QuantizeOperands, "source" | "count" | "target">;
+
+/** Takes `groups` groups at a time, as long as there are so many. */
+function emitGroups(
+  pass: Pass,
+  { source, count, target }: Walk,
+  groups: number,
+  emitGroup: EmitGroup,
+): void {
+  const { f, variant } = pass;
+  const [from, to] = [4 * GROUP, storedBytes(variant.storage) * GROUP];
+  emitCountdown(f, count, groups * GROUP, () => {
+    for (let group = 0; group < groups; group++) {
+      emitGroup(
+        pass,
+        { address: source, offset: from * group },
+        { address: target, offset: to * group },
+      );
+    }
+    emitAddTo(f, source, from * groups);
+    emitAddTo(f, target, to * groups);
   });
+}
+
+/** Numbers of both signs. */
+function emitSigned(pass: Pass, source: Operand, target: Operand): void {
+  const { f, variant, halves, bounds, parts } = pass;
+  const isFloat = variant.storage === "float32";
+  parts.forEach((part, index) => {
+    load(f, source, index, part);
+    emitScaled(f, part, pass.inverse);
+    emitHalfAway(f, part, halves);
+    emitClamp(f, part, bounds);
+    emitTruncate(f, part, variant);
+    if (isFloat) {
+      f.get(part);
+      f.op("f32x4.convert_i32x4_s");
+      f.set(part);
+    }
+  });
+  if (isFloat) {
+    emitStoreFloats(pass, target);
+    return;
+  }
+  const [words] = parts as [Local];
+  emitNarrow(pass);
+  f.set(words);
+  emitStoreWords(pass, target, words);
+}
+
+/**
+ * Where the lower bound is 0. The half is added whatever the sign, as what is negative becomes 0 anyway, and so does NaN.
+ * Nothing is above the upper bound: the scale was made for the greatest number.
+ */
+function emitPositive(pass: Pass, source: Operand, target: Operand): void {
+  const { f, variant, zeros, parts } = pass;
+  const isFloat = variant.storage === "float32";
+  parts.forEach((part, index) => {
+    load(f, source, index, part);
+    emitScaled(f, part, pass.inverse);
+    f.get(part);
+    f.get(pass.halves.half);
+    f.op("f32x4.add");
+    f.set(part);
+    if (isFloat) emitPositiveFloat(f, part, zeros);
+    else emitTruncate(f, part, variant);
+  });
+  if (isFloat) {
+    emitStoreFloats(pass, target);
+    return;
+  }
+  const [words] = parts as [Local];
+  emitNarrow(pass);
+  f.get(zeros);
+  f.op("i16x8.max_s");
+  f.set(words);
+  emitStoreWords(pass, target, words);
+}
+
+function emitPositiveFloat(f: FunctionBuilder, x: Local, zeros: Local): void {
+  f.get(zeros);
+  f.get(x);
+  f.op("f32x4.pmax");
+  f.op("f32x4.trunc");
+  f.set(x);
+}
+
+/** What is left over of the groups, one by one. */
+function emitRest(pass: Pass, { source, count, target, stored }: QuantizeOperands): void {
+  const { f, variant, bounds, parts } = pass;
+  const { storage } = variant;
+  const [part] = parts as [Local];
   emitCountdown(f, count, 1, () => {
-    const [part] = parts as [Local];
     f.get(source);
     f.mem("v128.load32_zero");
     f.set(part);
-    emitScaled(f, part, inverse as Local);
+    emitScaled(f, part, pass.inverse);
     emitRoundExact(f, part);
     emitClamp(f, part, bounds);
     f.get(target);
@@ -200,13 +255,13 @@ export function emitQuantizeOf(
       }
     }
     emitAddTo(f, source, 4);
-    emitAddTo(f, target, bytes);
+    emitAddTo(f, target, storedBytes(storage));
   });
 }
 
-function load(f: FunctionBuilder, address: Local, offset: number, into: Local): void {
+function load(f: FunctionBuilder, { address, offset }: Operand, vector: number, into: Local): void {
   f.get(address);
-  f.mem("v128.load", offset, 2);
+  f.mem("v128.load", offset + 16 * vector, 2);
   f.set(into);
 }
 
@@ -261,17 +316,19 @@ function emitRoundExact(f: FunctionBuilder, x: Local): void {
   f.set(x);
 }
 
-function emitClamp(
-  f: FunctionBuilder,
-  x: Local,
-  { low, high }: { readonly low: Local; readonly high: Local },
-): void {
+function emitClamp(f: FunctionBuilder, x: Local, { low, high }: Bounds): void {
   // In this order NaN becomes the lower bound.
   f.get(low);
   f.get(x);
   f.op("f32x4.pmax");
   f.get(high);
   f.op("f32x4.pmin");
+  f.set(x);
+}
+
+function emitTruncate(f: FunctionBuilder, x: Local, { relaxed }: QuantizeVariant): void {
+  f.get(x);
+  f.op(relaxed ? "i32x4.relaxed_trunc_f32x4_s" : "i32x4.trunc_sat_f32x4_s");
   f.set(x);
 }
 
@@ -284,34 +341,36 @@ function emitZeroPointSplat(f: FunctionBuilder, stored: Local): Local {
   return vector;
 }
 
-function emitStore(
-  f: FunctionBuilder,
-  storage: QuantizedStorage,
-  target: Local,
-  parts: readonly Local[],
-  zeroPoint: Local,
-): void {
-  if (storage === "float32") {
-    parts.forEach((part, index) => {
-      f.get(target);
-      f.get(part);
-      f.op("f32x4.convert_i32x4_s");
-      f.mem("v128.store", 16 * index, 2);
-    });
-    return;
-  }
-  f.get(target);
+/** Emits [] → the group as int16. */
+function emitNarrow({ f, parts }: Pass): void {
   for (const part of parts) f.get(part);
   f.op("i16x8.narrow_i32x4_s");
-  if (storage === "int16") {
-    f.mem("v128.store", 0, 1);
+}
+
+function emitStoreFloats({ f, parts }: Pass, { address, offset }: Operand): void {
+  parts.forEach((part, index) => {
+    f.get(address);
+    f.get(part);
+    f.mem("v128.store", offset + 16 * index, 2);
+  });
+}
+
+/** Stores a group of int16, as they are or as bytes. */
+function emitStoreWords(
+  { f, variant, zeroPoint }: Pass,
+  { address, offset }: Operand,
+  words: Local,
+): void {
+  f.get(address);
+  f.get(words);
+  if (variant.storage === "int16") {
+    f.mem("v128.store", offset, 1);
     return;
   }
-  const [words] = parts as [Local];
   f.get(zeroPoint);
   f.op("i16x8.add");
   f.tee(words);
   f.get(words);
-  f.op(storage === "int8" ? "i8x16.narrow_i16x8_s" : "i8x16.narrow_i16x8_u");
-  f.memLane("v128.store64_lane", 0, 0, 0);
+  f.op(variant.storage === "int8" ? "i8x16.narrow_i16x8_s" : "i8x16.narrow_i16x8_u");
+  f.memLane("v128.store64_lane", 0, offset, 0);
 }

@@ -1,14 +1,9 @@
 import { describe, expect, it } from "vitest";
 import { ModuleBuilder } from "../../../wasm/module-builder.ts";
+import { asymmetricParameters } from "../../reference/hybrid.ts";
 import { probeFeatures } from "../probe.ts";
-import {
-  emitQuantize,
-  emitRange,
-  type QuantizeFunction,
-  quantizeName,
-  RANGE_NAME,
-  type RangeFunction,
-} from "./emit-quantize.ts";
+import { emitQuantize, type QuantizeFunction, quantizeName } from "./emit-quantize.ts";
+import { emitRange, RANGE_NAME, type RangeFunction } from "./emit-range.ts";
 
 const f = Math.fround;
 
@@ -40,7 +35,7 @@ function define(values: readonly number[], inverse: number, low: number, high: n
     const sign = x < 0 || Object.is(x, -0) ? -1 : 1;
     const rounded =
       index < grouped ? Math.trunc(f(x + sign * 0.5)) : sign * Math.floor(Math.abs(x) + 0.5);
-    return Math.min(Math.max(rounded, low), high) + 0;
+    return Number.isNaN(rounded) ? low : Math.min(Math.max(rounded, low), high) + 0;
   });
 }
 
@@ -73,6 +68,31 @@ describe("activation quantization", () => {
     }
   });
 
+  it.each(relaxations)(
+    "follows the law where the lower bound is 0, relaxed %s",
+    async (relaxed) => {
+      const { memory, exports } = await instance(relaxed);
+      for (const greatest of [6, 3e38, 1e-36, 1e-43, 1e-45]) {
+        // Whole and half steps, −0, NaN, and more than whole groups.
+        const values = Array.from({ length: 47 }, (_, i) => f((greatest * (i * 5.5 + 0.5)) / 255));
+        values.splice(3, 3, greatest, -0, Number.NaN);
+        const numbers = values.map((value) => Math.min(value, f(greatest)));
+        const { inverse, low, high } = asymmetricParameters(0, f(greatest));
+        new Float32Array(memory.buffer, 64, numbers.length).set(numbers);
+        const expected = define(numbers, inverse, low, high);
+        for (const storage of ["int16", "float32", "int8", "uint8"] as const) {
+          const quantize = exports[
+            quantizeName({ storage, relaxed })
+          ] as unknown as QuantizeFunction;
+          const zeroPoint = storage === "int8" ? -128 : 0;
+          quantize(64, numbers.length, 4096, inverse, low, high, zeroPoint);
+          const out = new STORED[storage](memory.buffer, 4096, numbers.length);
+          expect(Array.from(out, (value) => value - zeroPoint)).toEqual(expected);
+        }
+      }
+    },
+  );
+
   it("finds the range, widened to contain 0, wherever the extremes stand", async () => {
     const { memory, exports } = await instance();
     const range = exports[RANGE_NAME] as unknown as RangeFunction;
@@ -87,6 +107,18 @@ describe("activation quantization", () => {
         values[(at + 1) % length] = length === 1 ? -7 : 9;
         expect(find(values)).toEqual(length === 1 ? [-7, 0] : [-7, 9]);
       }
+    }
+    const positive = Array.from({ length: 200 }, (_, index) => 1 + (index % 7));
+    for (const [value, range] of [
+      [9, [0, 9]],
+      [-9, [-9, 7]],
+      [-0, [0, 7]],
+      [Number.NaN, [0, 7]],
+      [-Number.NaN, [0, 7]],
+      [Number.POSITIVE_INFINITY, [0, Number.POSITIVE_INFINITY]],
+      [Number.NEGATIVE_INFINITY, [Number.NEGATIVE_INFINITY, 7]],
+    ] as const) {
+      for (const at of [0, 63, 64, 100, 199]) expect(find(positive.with(at, value))).toEqual(range);
     }
     expect(find([])).toEqual([0, 0]);
     expect(find([3, 4, 5])).toEqual([0, 5]);

@@ -7,12 +7,9 @@ import { asymmetricParameters, symmetricParameters } from "../../reference/hybri
 import {
   type ByteType,
   emitQuantize,
-  emitRange,
   type QuantizedStorage,
   type QuantizeFunction,
   quantizeName,
-  RANGE_NAME,
-  type RangeFunction,
   storedBytes,
 } from "../activations/emit-quantize.ts";
 import {
@@ -20,6 +17,7 @@ import {
   type QuantizeRowsFunction,
   quantizeRowsName,
 } from "../activations/emit-quantize-rows.ts";
+import { emitRange, RANGE_NAME, type RangeFunction } from "../activations/emit-range.ts";
 import {
   BYTES_NAME,
   type BytesFunction,
