@@ -1,7 +1,7 @@
 /**
  * QUANTIZE: floats to integers, and integers to integers of another scale. From floats the law is that of builds with
- * vector code: in groups of 8, the product with the reciprocal of the scale, ties to even; the rest of a tensor divided,
- * ties away from zero. Integers are requantized in fixed
+ * vector code: in groups of 8, the product with the reciprocal of the scale, ties to even; the rest of a tensor divided
+ * in double, ties away from zero. Integers are requantized in fixed
  * point, bytes in groups of 16 with ties up, the rest away from zero. TensorFlow Lite 2.21 kernels/quantize.cc.
  */
 import type { DType } from "../../base/dtype.ts";
@@ -67,9 +67,7 @@ function createFromFloat(node: KernelNode): KernelRun {
     const grouped = real.length - (real.length % 8);
     for (let i = 0; i < real.length; i++) {
       const rounded =
-        i < grouped
-          ? roundHalfEven(fround(real[i] * inverse))
-          : roundHalfAway(fround(real[i] / scale));
+        i < grouped ? roundHalfEven(fround(real[i] * inverse)) : roundHalfAway(real[i] / scale);
       stored[i] = clamp(rounded + zeroPoint, min, max);
     }
     storeElements(out, stored);

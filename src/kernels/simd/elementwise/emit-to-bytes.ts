@@ -65,9 +65,10 @@ export function emitToBytes(module: ModuleBuilder, to: ByteType): void {
   emitCountdown(f, count, 1, () => {
     f.get(source);
     f.mem("f32.load");
-    f.get(scale);
-    f.op("f32.div");
     f.op("f64.promote_f32");
+    f.get(scale);
+    f.op("f64.promote_f32");
+    f.op("f64.div");
     f.set(value);
     f.get(out);
     emitRoundHalfAway(f, value);
@@ -87,7 +88,10 @@ export function emitToBytes(module: ModuleBuilder, to: ByteType): void {
   });
 }
 
-/** Emits [] → value rounded, ties away from zero; `value` is a float32 in float64, where adding ½ is exact or harmless. */
+/**
+ * Emits [] → value rounded, ties away from zero. `value` is a quotient of float32 numbers: one that is no tie is too far
+ * from it for the rounding of a float64 to make it one by adding ½.
+ */
 function emitRoundHalfAway(f: FunctionBuilder, value: Local): void {
   f.get(value);
   f.op("f64.abs");
