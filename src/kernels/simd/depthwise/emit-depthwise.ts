@@ -224,7 +224,10 @@ function emitChannelLoops(frame: Frame, body: (lanes: number) => void): void {
   }
 }
 
-/** sum[p] = Σ over kernel rows and columns of input · weight, for `pixels` pixels and `lanes` channels. */
+/**
+ * sum[p] = Σ over kernel rows and columns of input · weight, for `pixels` pixels and `lanes` channels. Of the input one
+ * vector at a time is at hand: with the sums of four pixels and a row of three taps that fills the registers.
+ */
 function emitPixels(frame: Frame, { pixels, lanes, width }: PixelGroup): void {
   const { f, g, tapAt } = frame;
   const kernelWidth = width ?? g.kernelWidth;
@@ -232,7 +235,7 @@ function emitPixels(frame: Frame, { pixels, lanes, width }: PixelGroup): void {
   const make = () => Array.from({ length: vectors }, () => f.local("v128"));
   const sums = Array.from({ length: pixels }, make);
   const taps = Array.from({ length: kernelWidth }, make);
-  const input = make();
+  const input = f.local("v128");
   emitZeros(f, sums.flat());
   for (let y = 0; y < g.kernelHeight; y++) {
     taps.forEach((tap, x) => {
@@ -247,8 +250,12 @@ function emitPixels(frame: Frame, { pixels, lanes, width }: PixelGroup): void {
         f.set(tapAt);
         at = tapAt;
       }
-      loadAt(f, at, 0, lanes, input);
-      for (const [pixel, x] of uses) multiplyAdd(frame, input, taps[x], sums[pixel]);
+      for (let vector = 0; vector < vectors; vector++) {
+        loadAt(f, at, 16 * vector, lanes, [input]);
+        for (const [pixel, x] of uses) {
+          multiplyAdd(frame, [input], [taps[x][vector]], [sums[pixel][vector]]);
+        }
+      }
     }
   }
   frame.stage.finish(sums, lanes);
