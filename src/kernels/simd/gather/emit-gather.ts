@@ -49,38 +49,31 @@ export function emitGather(module: ModuleBuilder): void {
     rowStep,
   ] = PARAMS.map((_, index) => f.param(index)) as Local[];
   const make = () => f.local("i32");
-  const [shift, row, rowTarget, table, rowsLeft, runsLeft, run, out] = [
-    make(),
-    make(),
-    make(),
-    make(),
-    make(),
-    make(),
-    make(),
-    make(),
-  ];
-  emitCountdown(f, pixels, 1, () => {
-    emitCopy(f, rows, table);
-    emitCopy(f, target, rowTarget);
-    emitCopy(f, kernelRows, rowsLeft);
-    emitCountdown(f, rowsLeft, 1, () => {
-      f.get(table);
-      f.mem("i32.load");
-      f.get(shift);
-      f.op("i32.add");
-      f.set(row);
-      emitCopy(f, rowTarget, out);
-      emitCopy(f, runs, runsLeft);
-      emitCountdown(f, runsLeft, 1, () => {
-        emitCopy(f, row, run);
-        emitRun(f, run, out, runBytes);
-        addLocal(f, row, runStep);
+  const [run, column, pixelsLeft, runsLeft] = [make(), make(), make(), make()];
+  const [source, out, from, to] = [make(), make(), make(), make()];
+  // Pixels are the inner loop: they are many, rows and runs few.
+  emitCountdown(f, kernelRows, 1, () => {
+    f.get(rows);
+    f.mem("i32.load");
+    f.set(run);
+    emitCopy(f, target, column);
+    emitCopy(f, runs, runsLeft);
+    emitCountdown(f, runsLeft, 1, () => {
+      emitCopy(f, run, source);
+      emitCopy(f, column, out);
+      emitCopy(f, pixels, pixelsLeft);
+      emitCountdown(f, pixelsLeft, 1, () => {
+        emitCopy(f, source, from);
+        emitCopy(f, out, to);
+        emitRun(f, from, to, runBytes);
+        addLocal(f, source, pixelStep);
+        addLocal(f, out, targetStride);
       });
-      emitAddTo(f, table, 4);
-      addLocal(f, rowTarget, rowStep);
+      addLocal(f, run, runStep);
+      addLocal(f, column, runBytes);
     });
-    addLocal(f, shift, pixelStep);
-    addLocal(f, target, targetStride);
+    emitAddTo(f, rows, 4);
+    addLocal(f, target, rowStep);
   });
 }
 

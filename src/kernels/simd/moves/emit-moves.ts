@@ -35,24 +35,68 @@ export function emitCopyRows(module: ModuleBuilder): void {
   });
 }
 
-/** Copies `length` bytes from `from` to `to`, leaving both behind the last byte. */
+/**
+ * Copies `length` bytes from `from` to `to`, which do not overlap, leaving both behind the last byte. From 16 bytes on the
+ * last sixteen are one vector, which may repeat some of the one before.
+ */
 export function emitRun(f: FunctionBuilder, from: Local, to: Local, length: Local): void {
   const left = f.local("i32");
   emitCopy(f, length, left);
-  for (const [bytes, load, store] of [
-    [16, "v128.load", "v128.store"],
-    [4, "i32.load", "i32.store"],
-    [1, "i32.load8_u", "i32.store8"],
-  ] as const) {
-    emitCountdown(f, left, bytes, () => {
-      f.get(to);
-      f.get(from);
-      f.mem(load, 0, 0);
-      f.mem(store, 0, 0);
-      emitAddTo(f, from, bytes);
-      emitAddTo(f, to, bytes);
-    });
-  }
+  f.get(left);
+  f.i32(16);
+  f.op("i32.ge_s");
+  f.if(
+    () => {
+      const vectors = f.local("i32");
+      const ends = [from, to].map((start) => ({ start, last: emitLastVector(f, start, length) }));
+      f.get(length);
+      f.i32(1);
+      f.op("i32.sub");
+      f.i32(4);
+      f.op("i32.shr_u");
+      f.set(vectors);
+      emitCountdown(f, vectors, 1, () => emitPiece(f, from, to, VECTOR));
+      for (const { start, last } of ends) emitCopy(f, last, start);
+      emitPiece(f, from, to, VECTOR);
+    },
+    () => {
+      for (const piece of SHORT_PIECES) {
+        emitCountdown(f, left, piece[0], () => emitPiece(f, from, to, piece));
+      }
+    },
+  );
+}
+
+/** Where the last sixteen bytes begin. */
+function emitLastVector(f: FunctionBuilder, start: Local, length: Local): Local {
+  const last = f.local("i32");
+  f.get(start);
+  f.get(length);
+  f.op("i32.add");
+  f.i32(16);
+  f.op("i32.sub");
+  f.set(last);
+  return last;
+}
+
+const VECTOR = [16, "v128.load", "v128.store"] as const;
+const SHORT_PIECES = [
+  [4, "i32.load", "i32.store"],
+  [1, "i32.load8_u", "i32.store8"],
+] as const;
+
+function emitPiece(
+  f: FunctionBuilder,
+  from: Local,
+  to: Local,
+  [bytes, load, store]: typeof VECTOR | (typeof SHORT_PIECES)[number],
+): void {
+  f.get(to);
+  f.get(from);
+  f.mem(load, 0, 0);
+  f.mem(store, 0, 0);
+  emitAddTo(f, from, bytes);
+  emitAddTo(f, to, bytes);
 }
 
 /** Adds the function that fills to `module`. */
