@@ -1,5 +1,5 @@
 /** Parts of tensors: diagonals, partitions, segments, places in sorted rows. */
-import { typeAttr } from "../../graph/attrs.ts";
+import { intAttr, typeAttr } from "../../graph/attrs.ts";
 import type { ValueRef } from "../../graph/ir.ts";
 import { attr } from "../attributes.ts";
 import { integersOf } from "../fold/values.ts";
@@ -51,6 +51,31 @@ const dynamicPartition: Decomposition = (node, build) => {
   });
 };
 
+/**
+ * Rows put back to where a partition of 0, 1, … took them from, as lookups in parts of a table do: the numbers are a
+ * permutation, so that a scatter sets each row once.
+ */
+const stitchParts: Decomposition = (node, build) => {
+  const count = intAttr(node, "N");
+  const [numbers, rows] = [node.inputs.slice(0, count), node.inputs.slice(count)];
+  const ranges = numbers.map((ref) => {
+    const taken = build.producer(ref);
+    return taken?.op === "GatherNd" ? integersOf(build.value(taken.inputs[0])) : undefined;
+  });
+  const size = ranges[0]?.length;
+  const rest = rows[0] && build.shape(rows[0])?.slice(1);
+  const isWhole = ranges.every(
+    (range) => range?.length === size && range?.every((n, i) => n === i),
+  );
+  if (size === undefined || !isWhole || rest === undefined || rest.some((dim) => dim < 0))
+    return undefined;
+  const w = new NodeWriter(build, node.name);
+  const joined = (parts: readonly ValueRef[]): ValueRef =>
+    parts.length === 1 ? parts[0]! : w.node("ConcatV2", [...parts, build.int(0)]);
+  const places = w.node("ExpandDims", [joined(numbers), build.int(-1)]);
+  return [w.node("ScatterNd", [places, joined(rows), build.ints([size, ...rest])])];
+};
+
 /** Sorted segments with known numbers are unsorted ones of a known count. */
 const segment =
   (op: "Max" | "Min" | "Prod" | "Mean"): Decomposition =>
@@ -99,6 +124,7 @@ export const PARTITIONS: ReadonlyMap<string, Decomposition> = new Map([
   ["DiagPart", diagPart],
   ["Diag", diag],
   ["DynamicPartition", dynamicPartition],
+  ["ParallelDynamicStitch", stitchParts],
   ["SegmentMax", segment("Max")],
   ["SegmentMin", segment("Min")],
   ["SegmentProd", segment("Prod")],
