@@ -144,11 +144,11 @@ function exponentialLinear(node: KernelNode): Single | undefined {
 
 const sigmoid = (x: number) => 1 / (1 + Math.exp(-x));
 
-/** e^x / (1 + e^x) on floats of 16 bits, which round at every step. */
+/** e^x / (1 + e^x) on floats of 16 bits, which round at every step; 1 where e^x is beyond them. */
 function halfSigmoid({ read, store }: HalfFormat): (bits: number) => number {
   return (bits) => {
     const power = read(store(Math.exp(read(bits))));
-    return store(power / read(store(1 + power)));
+    return store(power === Infinity ? 1 : power / read(store(1 + power)));
   };
 }
 

@@ -69,24 +69,57 @@ function writer(from: DType, to: DType): ((value: number | bigint) => unknown) |
 
 const SATURATED: readonly DType[] = ["int32", "int16", "uint8"];
 
-/** How many elements the official vector code takes at a time where it casts to integers of 8 or 16 bits. */
-const GROUP_LENGTHS: Readonly<Partial<Record<DType, number>>> = {
-  float32: 32,
-  float64: 16,
-  float16: 16,
-  bfloat16: 8,
+/** How many elements the official vector code takes at a time, and how many there must be for it to take any. */
+interface Groups {
+  readonly length: number;
+  readonly atLeast: number;
+}
+
+type GroupTable = Readonly<Partial<Record<DType, Groups>>>;
+
+const GROUPS_OF_INT16: GroupTable = {
+  float32: { length: 32, atLeast: 32 },
+  float64: { length: 16, atLeast: 16 },
+  float16: { length: 16, atLeast: 16 },
+  bfloat16: { length: 8, atLeast: 8 },
+};
+const GROUPS_OF_BYTES: GroupTable = {
+  ...GROUPS_OF_INT16,
+  float64: { length: 16, atLeast: 24 },
+  float16: { length: 16, atLeast: 24 },
 };
 
+/** By the integer type that floats are cast to; the others are stored element by element. */
+const GROUPS: Readonly<Partial<Record<DType, GroupTable>>> = {
+  int8: GROUPS_OF_BYTES,
+  uint8: GROUPS_OF_BYTES,
+  int16: GROUPS_OF_INT16,
+  uint16: GROUPS_OF_INT16,
+  uint32: {
+    float32: { length: 32, atLeast: 32 },
+    float64: { length: 16, atLeast: 16 },
+    float16: { length: 16, atLeast: 28 },
+    bfloat16: { length: 16, atLeast: 20 },
+  },
+};
+
+/** How many of `count` elements are cast in whole groups, from the first one on. */
+function groupedElements(from: DType, to: DType, count: number): number {
+  const groups = GROUPS[to]?.[from];
+  if (groups === undefined || count < groups.atLeast) return 0;
+  return count - (count % groups.length);
+}
+
 /**
- * How floats become integers of 8 or 16 bits in whole groups of elements: by way of int32, which is saturated and not
+ * How floats become integers of 8, 16 or unsigned 32 bits in whole groups of elements: the narrow ones by way of int32, which is saturated and not
  * wrapped. On the way from float16 and float64 to uint8 it is read as an int16 in between, so that 32768 and more become
  * 0. Undefined where groups are stored as other elements are.
  */
 function groupWriter(from: DType, to: DType): ((value: number | bigint) => unknown) | undefined {
   const range = INTEGER_RANGES[to];
-  const isNarrow = range !== undefined && range[1] < 2 ** 16 && to !== "int4";
   const saturatesAlways = from === "float32" && SATURATED.includes(to);
-  if (!isNarrow || saturatesAlways || GROUP_LENGTHS[from] === undefined) return undefined;
+  if (range === undefined || saturatesAlways || GROUPS[to]?.[from] === undefined) return undefined;
+  if (to === "uint32") return toUint32;
   const most = to === "uint8" && (from === "float16" || from === "float64") ? 32767 : Infinity;
   return (value) => {
     const integer = toInt32(value);
@@ -107,6 +140,12 @@ function saturate(
 function toInt32(value: number | bigint): number {
   const number = Math.trunc(Number(value));
   return Math.abs(number) < 2 ** 31 ? number : -(2 ** 31);
+}
+
+/** What neither int32 nor uint32 holds becomes the highest bit, as x86 vector code converts in two halves. */
+function toUint32(value: number | bigint): number {
+  const number = Math.trunc(Number(value));
+  return number >= -(2 ** 31) && number < 2 ** 32 ? number >>> 0 : 2 ** 31;
 }
 
 function toInt64(value: number | bigint): bigint {
@@ -130,14 +169,13 @@ const CAST: Kernel = {
     const write = writer(from, to);
     if (write === undefined) throw unsupported(node, `from ${from} to ${to}`);
     const writeInGroup = groupWriter(from, to) ?? write;
-    const groupLength = GROUP_LENGTHS[from] ?? 1;
     const [unitsIn, unitsOut] = [unitsPerElement(from), unitsPerElement(to)];
     return (inputs, outputs) => {
       const x = elementsOf(inputs[0]) as Elements<never>;
       const output = present(outputs[0]);
       const out = writableElementsOf(output);
       const count = x.length / unitsIn;
-      const grouped = count - (count % groupLength);
+      const grouped = groupedElements(from, to, count);
       for (let i = 0; i < count; i++) {
         const store = i < grouped ? writeInGroup : write;
         out[i * unitsOut] = store(read(x[i * unitsIn]));
