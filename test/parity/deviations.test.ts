@@ -5,6 +5,7 @@
 import { describe, expect, it } from "vitest";
 import type { DType, TypedArray } from "../../src/base/dtype.ts";
 import { bytesOf } from "../../src/base/dtype.ts";
+import { ShapeError } from "../../src/base/errors.ts";
 import { referenceKernel } from "../../src/kernels/reference/table.ts";
 import { type RecordedCase, runCase } from "./operator-case.ts";
 
@@ -105,6 +106,12 @@ describe("what the official kernels get wrong", () => {
       const [first] = runCase(referenceKernel(op)!, { ...recorded, outputs });
       expect(first).toMatchObject({ shape: [1, 1], data: Float32Array.of(3) });
     }
+  });
+
+  it("MIRROR_PAD reflects no more than an axis has", () => {
+    const x = given("float32", [1, 2], Float32Array.of(1, 2));
+    const paddings = given("int32", [2, 2], Int32Array.of(1, 0, 0, 0));
+    expect(() => result("MIRROR_PAD", [x, paddings], { dtype: "float32" })).toThrow(ShapeError);
   });
 
   it("REDUCE_PROD of a thousand factors above 1 saturates", () => {
