@@ -17,7 +17,7 @@ import { readWhole } from "../io/read-whole.ts";
 import { unfuseGraph } from "./fused-nodes.ts";
 import { importGraphRecords } from "./graph-def.ts";
 import type { ShapeOptions } from "./input-shapes.ts";
-import { Config, type Json, kerasVersionOf, parseJson } from "./keras/config.ts";
+import { Config, type Json, kerasVersionOf, parseJson, TFJS_VERSION } from "./keras/config.ts";
 import { readModelSpec } from "./keras/model-spec.ts";
 import { listedWeights } from "./keras/weights.ts";
 import { buildKerasGraph } from "./keras-graph.ts";
@@ -120,7 +120,7 @@ function importLayersModel(
   const diagnostics: Diagnostic[] = [];
   const version = topology.text("keras_version", "");
   // TF.js itself has the formulas of the first Keras: hard_sigmoid by 0.2, GRU that resets before.
-  const kerasVersion = version.startsWith("tfjs") ? 1 : kerasVersionOf(version);
+  const kerasVersion = version.startsWith("tfjs") ? TFJS_VERSION : kerasVersionOf(version);
   const model = { spec: readModelSpec(json, where), weights: listedWeights(weights), kerasVersion };
   return { graph: buildKerasGraph(model, options, diagnostics, where), diagnostics };
 }

@@ -26,25 +26,28 @@ async function converted(name: string): Promise<Model> {
 /** Operators of the main subgraph, in order. */
 const operatorsOf = ({ subgraphs }: Model): string[] => subgraphs[0]!.operators.map(({ op }) => op);
 
-it.each(["vision", "sequence", "fused", "loop"])("%s gives what TF.js gives", async (name) => {
-  const json = readFileSync(`${folderOf(name)}/expected.json`, "utf8");
-  const expected = JSON.parse(json) as Expected;
-  const interpreter = await Interpreter.create(await converted(name));
-  for (const [i, { index }] of interpreter.getInputDetails().entries()) {
-    interpreter.setTensor(index, Float32Array.from(expected.inputs[i]!));
-  }
-  await interpreter.invoke();
-  const outputs = interpreter.getOutputDetails().map(({ index }) => interpreter.getTensor(index));
-  expect(outputs).toHaveLength(expected.outputs.length);
-  for (const [i, wanted] of expected.outputs.entries()) {
-    const actual = [...(outputs[i] as Float32Array)];
-    expect(actual).toHaveLength(wanted.length);
-    const scale = Math.max(...wanted.map(Math.abs));
-    const difference = Math.max(...actual.map((value, k) => Math.abs(value - wanted[k]!)));
-    expect(difference / scale, `output ${i}`).toBeLessThan(1e-5);
-  }
-  interpreter.dispose();
-});
+it.each(["vision", "sequence", "dialect", "fused", "loop"])(
+  "%s gives what TF.js gives",
+  async (name) => {
+    const json = readFileSync(`${folderOf(name)}/expected.json`, "utf8");
+    const expected = JSON.parse(json) as Expected;
+    const interpreter = await Interpreter.create(await converted(name));
+    for (const [i, { index }] of interpreter.getInputDetails().entries()) {
+      interpreter.setTensor(index, Float32Array.from(expected.inputs[i]!));
+    }
+    await interpreter.invoke();
+    const outputs = interpreter.getOutputDetails().map(({ index }) => interpreter.getTensor(index));
+    expect(outputs).toHaveLength(expected.outputs.length);
+    for (const [i, wanted] of expected.outputs.entries()) {
+      const actual = [...(outputs[i] as Float32Array)];
+      expect(actual).toHaveLength(wanted.length);
+      const scale = Math.max(...wanted.map(Math.abs));
+      const difference = Math.max(...actual.map((value, k) => Math.abs(value - wanted[k]!)));
+      expect(difference / scale, `output ${i}`).toBeLessThan(1e-5);
+    }
+    interpreter.dispose();
+  },
+);
 
 it("a hash table that a second graph fills gives what TF.js gives", async () => {
   const model = await converted("table");

@@ -113,6 +113,8 @@ const ACTIVATIONS: ReadonlyMap<string, Activation> = new Map(
     exponential: single("Exp"),
     gelu: ({ writer, path, x, options }) =>
       gelu(writer, path, x, options.flag("approximate", false)),
+    // TF.js' name for the approximation.
+    gelu_new: ({ writer, path, x }) => gelu(writer, path, x, true),
     glu: halved,
     hard_shrink: numbered(hardShrink, "threshold", 0.5),
     hard_sigmoid: ({ writer, path, x, kerasVersion }) => hardSigmoid(writer, path, x, kerasVersion),

@@ -56,6 +56,9 @@ function refuseDepth(text: string, where: string): void {
   });
 }
 
+/** The version of models that TF.js itself has saved, whose defaults are those of Keras 1. */
+export const TFJS_VERSION = 1;
+
 /** Major + minor / 100: 3.1 for "3.10.0". What does not say is of Keras 2. */
 export function kerasVersionOf(version: Json | undefined): number {
   const [, major, minor] = /^(\d+)(?:\.(\d{1,2}))?/.exec(String(version ?? "")) ?? [];

@@ -89,10 +89,12 @@ function namedWeights(weights: readonly NamedWeight[], owner: string): LayerWeig
     },
     member(_attribute, objects, i) {
       const { name } = objects[i]!;
-      return namedWeights(
-        weights.filter(({ parts }) => parts.includes(name)),
-        `${owner}/${name}`,
+      // TF.js calls the cells of a stack by their places.
+      const called = [name, `RNNCell_${i}`].map((wanted) =>
+        weights.filter(({ parts }) => parts.includes(wanted)),
       );
+      const own = called.find((found) => found.length > 0) ?? [];
+      return namedWeights(own, `${owner}/${name}`);
     },
   };
 }

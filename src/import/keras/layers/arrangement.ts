@@ -20,7 +20,9 @@ export const flatten: Translate = (call) => {
 export const reshape: Translate = (call) => {
   const { config, writer, path } = call;
   const x = inputOf(call);
-  const target = config.list("target_shape") as readonly number[];
+  // TF.js writes the size that is left open as null.
+  const target = config.list("target_shape").map((size) => Number(size ?? -1));
+  if (!target.every(Number.isInteger)) throw config.wrong("target_shape", "whole numbers");
   const batch = x.shape[0]!;
   const known = x.shape.slice(1).every((size) => size >= 0);
   const rest = target.reduce((product, size) => (size < 0 ? product : product * size), 1);

@@ -1,4 +1,5 @@
 /** Layers that change the size of images: resize, crop to the middle, repeat pixels. */
+import { TFJS_VERSION } from "../config.ts";
 import { inputOf, type LayerCall, type Translate, unsupported } from "../layer.ts";
 import { flag, madeVector, type NodeWriter, type Symbolic } from "../node-writer.ts";
 import { firstAxis, padded, slice } from "./arrangement.ts";
@@ -163,7 +164,7 @@ function resize(
   x: Symbolic,
   target: Size,
   interpolation: string,
-  { config }: LayerCall,
+  { config, kerasVersion }: LayerCall,
 ): Symbolic {
   const op = new Map([
     ["nearest", "ResizeNearestNeighbor"],
@@ -172,5 +173,8 @@ function resize(
   if (op === undefined) throw unsupported(config, `interpolation ${interpolation}`);
   const size = writer.ints(`${path}/size`, target);
   const shape = [x.shape[0]!, ...target, x.shape[3]!];
-  return writer.emit(`${path}/${op}`, op, [x, size], { shape }, { half_pixel_centers: flag(true) });
+  // TF.js puts the centres of pixels at whole numbers; to repeat pixels it is the same.
+  const halfPixels = interpolation === "nearest" || kerasVersion !== TFJS_VERSION;
+  const attrs = { half_pixel_centers: flag(halfPixels) };
+  return writer.emit(`${path}/${op}`, op, [x, size], { shape }, attrs);
 }
