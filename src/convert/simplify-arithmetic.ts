@@ -124,8 +124,19 @@ const pow: Pattern = (node, match) => {
   return op === undefined ? undefined : match.build.add(node.name, op, [x]);
 };
 
-const logical: Pattern = (node) =>
-  sameRef(node.inputs[0], node.inputs[1]) ? node.inputs[0] : undefined;
+/** Of an operand with itself, or with a constant that changes nothing: true for "and", false for "or". */
+const logical =
+  (neutralElement: 0 | 1): Pattern =>
+  (node, { build }) => {
+    const [a, b] = node.inputs;
+    if (sameRef(a, b)) return a;
+    const isNeutral = (ref: ValueRef | undefined): boolean => {
+      const data = build.value(ref)?.data;
+      return data instanceof Uint8Array && data.every((element) => element === neutralElement);
+    };
+    const kept = isNeutral(b) ? a : isNeutral(a) ? b : undefined;
+    return unchanged(node, kept, build);
+  };
 
 /** Softmax and LogSoftmax keep the order of their operand. */
 const argMax: Pattern = (node, match) => {
@@ -150,8 +161,8 @@ const RULES: Readonly<Record<string, Pattern>> = {
   Mul: mul,
   Div: div,
   Pow: pow,
-  LogicalAnd: logical,
-  LogicalOr: logical,
+  LogicalAnd: logical(1),
+  LogicalOr: logical(0),
   ArgMax: argMax,
   Real: partOfComplex(0),
   Imag: partOfComplex(1),

@@ -51,6 +51,36 @@ describe("constant evaluation", () => {
     expect(run("FloorDiv", [ints(1), ints(0)])).toBeUndefined();
   });
 
+  it("adds up along an axis, either way, with or without the element itself", () => {
+    const along = (axis: number, exclusive: boolean, reverse: boolean) =>
+      run("Cumsum", [six, tensor([], [axis], "int32")], {
+        exclusive: attr.bool(exclusive),
+        reverse: attr.bool(reverse),
+      })?.[0]?.data;
+    expect(along(1, false, false)).toEqual([1, 3, 6, 4, 9, 15]);
+    expect(along(-2, false, true)).toEqual([5, 7, 9, 4, 5, 6]);
+    expect(along(1, true, true)).toEqual([5, 3, 0, 11, 6, 0]);
+  });
+
+  it("sets diagonals", () => {
+    expect(run("MatrixDiag", [tensor([2, 2], [1, 2, 3, 4])])).toEqual([
+      { shape: [2, 2, 2], data: [1, 0, 0, 2, 3, 0, 0, 4] },
+    ]);
+    const k = (value: number) => tensor([], [value], "int32");
+    expect(run("MatrixSetDiagV3", [six, tensor([2], [8, 9]), k(0)])?.[0]?.data).toEqual([
+      8, 2, 3, 4, 9, 6,
+    ]);
+    expect(run("MatrixSetDiagV3", [six, tensor([2], [8, 9]), k(1)])).toBeUndefined();
+  });
+
+  it("tells what one list has and another has not", () => {
+    const wanted = { out_idx: attr.type("int32") };
+    expect(run("ListDiff", [ints(4, 5, 6, 5), ints(5)], wanted)).toEqual([
+      { shape: [2], data: [4, 6] },
+      { shape: [2], data: [0, 2] },
+    ]);
+  });
+
   it("moves elements", () => {
     expect(run("Transpose", [six, ints(1, 0)])).toEqual([
       { shape: [3, 2], data: [1, 4, 2, 5, 3, 6] },

@@ -54,6 +54,45 @@ const linSpace: Evaluator = (_, inputs) => {
   );
 };
 
+/** Square matrices with a vector on the main diagonal; later versions say so by operands. */
+const matrixDiag: Evaluator = (_, [diagonal, k, rows, columns, padding]) => {
+  const numbers = diagonal && numbersOf(diagonal);
+  const size = diagonal?.shape.at(-1);
+  if (diagonal === undefined || numbers === undefined || size === undefined) return undefined;
+  const plain = [k, rows, columns, padding].every((value, i) => {
+    const only = value === undefined ? undefined : numbersOf(value)?.[0];
+    return (
+      only === undefined ||
+      only === 0 ||
+      (only === -1 && (i === 1 || i === 2)) ||
+      (only === size && (i === 1 || i === 2))
+    );
+  });
+  if (!plain || (k?.shape[0] ?? 1) !== 1 || numbers.length * size > MAX_DIAGONAL) return undefined;
+  const data = new Float64Array(numbers.length * size);
+  for (let i = 0; i < numbers.length; i++) data[i * size + (i % size)] = numbers[i] ?? 0;
+  const value = valueFrom(diagonal.dtype, [...diagonal.shape, size], data);
+  return value && one(value);
+};
+
+/** Elements of matrices that are written into the file for a diagonal. */
+const MAX_DIAGONAL = 1 << 16;
+
+/** The main diagonal of matrices set to a vector. */
+const matrixSetDiag: Evaluator = (_, [x, diagonal, k]) => {
+  const [numbers, values] = [x && numbersOf(x), diagonal && numbersOf(diagonal)];
+  const [rows = 0, columns = 0] = x?.shape.slice(-2) ?? [];
+  const count = Math.min(rows, columns);
+  const isMain = k === undefined || `${integersOf(k)}` === "0";
+  if (x === undefined || !numbers || !values || !isMain || count === 0) return undefined;
+  const data = Float64Array.from(numbers);
+  for (const [i, value] of Array.from(values).entries()) {
+    data[Math.floor(i / count) * rows * columns + (i % count) * (columns + 1)] = value;
+  }
+  const result = valueFrom(x.dtype, x.shape, data);
+  return result && one(result);
+};
+
 const oneHot: Evaluator = (node, [indices, depthValue, on, off]) => {
   const depth = integersOf(depthValue)?.[0];
   const picks = integersOf(indices);
@@ -156,6 +195,10 @@ export const GENERATORS: ReadonlyMap<string, Evaluator> = new Map<string, Evalua
   ["Range", range],
   ["LinSpace", linSpace],
   ["OneHot", oneHot],
+  ...["MatrixDiag", "MatrixDiagV2", "MatrixDiagV3"].map((op) => [op, matrixDiag] as const),
+  ...["MatrixSetDiag", "MatrixSetDiagV2", "MatrixSetDiagV3"].map(
+    (op) => [op, matrixSetDiag] as const,
+  ),
   ["InvertPermutation", invertPermutation],
   ["BroadcastArgs", broadcastArgs],
   ["ConcatOffset", concatOffset],

@@ -43,6 +43,30 @@ function reduce({ start, step, finish }: Reduction): Evaluator {
   };
 }
 
+/** Running sums along an axis, in float32 where the elements are. */
+const cumulativeSum: Evaluator = (node, [x, axisValue]) => {
+  const numbers = x && numbersOf(x);
+  const [given] = integersOf(axisValue) ?? [];
+  if (x === undefined || numbers === undefined || given === undefined) return undefined;
+  const axis = normalizeAxis(given, x.shape.length, `node ${node.name} (${node.op})`);
+  const [size = 1, stride = 1] = [x.shape[axis], stridesOf(x.shape)[axis]];
+  const [exclusive, reverse] = [boolAttr(node, "exclusive"), boolAttr(node, "reverse")];
+  const round = x.dtype === "float32" ? Math.fround : (sum: number) => sum;
+  const sums = new Float64Array(numbers.length);
+  for (let first = 0; first < numbers.length; first++) {
+    if (Math.floor(first / stride) % size !== 0) continue;
+    let sum = 0;
+    for (let step = 0; step < size; step++) {
+      const place = first + (reverse ? size - 1 - step : step) * stride;
+      const next = round(sum + (numbers[place] ?? 0));
+      sums[place] = exclusive ? sum : next;
+      sum = next;
+    }
+  }
+  const value = valueFrom(x.dtype, x.shape, sums);
+  return value && [value];
+};
+
 /** Multiply-adds beyond which a product of constants is left for run time. */
 const MATMUL_LIMIT = 1 << 22;
 
@@ -75,5 +99,6 @@ const matMul: Evaluator = (node, [a, b]) => {
 
 export const REDUCTION: ReadonlyMap<string, Evaluator> = new Map<string, Evaluator>([
   ...Object.entries(REDUCTIONS).map(([op, rule]) => [op, reduce(rule)] as const),
+  ["Cumsum", cumulativeSum],
   ["MatMul", matMul],
 ]);
