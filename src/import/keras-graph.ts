@@ -44,7 +44,7 @@ export function buildKerasGraph(
   });
   const results = runModel(spec, weights, inputs, { writer, kerasVersion, path: "", depth: 0 });
   const outputs = results.map(({ ref }, i) => ({
-    key: `output_${i}`,
+    key: spec.outputKeys?.[i] ?? `output_${i}`,
     tensorName: `StatefulPartitionedCall:${i}`,
     value: ref,
   }));

@@ -90,6 +90,26 @@ describe("readModelSpec", () => {
     expect(layers[2]?.calls[0]?.kwargs.get("multiples")).toEqual(tensor);
   });
 
+  it("reads lists in lists of operands, tensors among sizes, and dictionaries of outputs", () => {
+    const joined = {
+      class_name: "TFOpLambda",
+      name: "y",
+      config: { name: "y", function: "concat" },
+      inbound_nodes: [[["x", 0, 0, { axis: 0 }], [["_CONSTANT_VALUE", -1, 24, { axis: 0 }]]]],
+    };
+    const model = functional([joined]) as { config: object };
+    const output_layers = { zeta: ["x", 0, 0], alpha: ["y", 0, 0] };
+    const spec = readModelSpec(
+      { ...model, config: { ...model.config, output_layers } } as never,
+      "model",
+    );
+    const tensor = { kind: "tensor", id: { layer: "x", call: 0, tensor: 0 } };
+    const items = [tensor, { kind: "list", items: [{ kind: "value", value: 24 }] }];
+    expect(spec.layers[1]?.calls[0]?.args).toEqual([{ kind: "list", items }]);
+    expect(spec.outputKeys).toEqual(["alpha", "zeta"]);
+    expect(spec.outputs.map(({ layer }) => layer)).toEqual(["y", "x"]);
+  });
+
   it("counts the call in which an inner model was built, which files leave out", () => {
     const inner = (calls: readonly unknown[]) => ({
       class_name: "Functional",

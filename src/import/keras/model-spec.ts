@@ -37,6 +37,8 @@ export interface ModelSpec {
   readonly layers: readonly LayerSpec[];
   readonly inputs: readonly TensorId[];
   readonly outputs: readonly TensorId[];
+  /** What the outputs are called, where the model returns a dictionary. */
+  readonly outputKeys?: readonly string[];
 }
 
 /** How Keras 3 writes arrays and tensors that a call takes beside those of other calls: as lists of numbers. */
@@ -69,8 +71,11 @@ export function readModelSpec(json: Json, where: string): ModelSpec {
   if (className === "Sequential") return readSequential(config, where);
   const values = new Config(config, `${where}, config`);
   const layers = values.list("layers").map((layer) => readLayer(layer, where));
-  const outputs = readIds(values.get("output_layers"), values);
+  const outputLayers = values.get("output_layers");
+  const outputs = readIds(outputLayers, values);
+  const outputKeys = isObject(outputLayers) ? Object.keys(outputLayers).sort() : undefined;
   return {
+    ...(outputKeys?.length === outputs.length ? { outputKeys } : {}),
     name: values.text("name", "model"),
     isSequential: false,
     layers: withOwnCalls(layers, outputs),
@@ -251,11 +256,17 @@ function toId(value: Json | undefined): TensorId | undefined {
   return call >= 0 ? { layer, call, tensor } : undefined;
 }
 
+/** Keras flattens dictionaries in the order of their keys. */
+const sortedValues = (values: JsonObject): Json[] =>
+  Object.entries(values)
+    .sort(([a], [b]) => (a < b ? -1 : 1))
+    .map(([, value]) => value);
+
 /** One triple, a list of them, or a dictionary. */
 function readIds(value: Json | undefined, config: Config): TensorId[] {
   const only = toId(value);
   if (only !== undefined) return [only];
-  const items = Array.isArray(value) ? value : isObject(value) ? Object.values(value) : [];
+  const items = Array.isArray(value) ? value : isObject(value) ? sortedValues(value) : [];
   if (items.length === 0) throw config.wrong("no inputs or no outputs", "a list of tensors");
   return items.flatMap((item) => readIds(item, config));
 }
