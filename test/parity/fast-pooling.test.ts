@@ -137,6 +137,18 @@ it("the largest and smallest among NaN are the reference's, which depend on the 
   }
 });
 
+it("leaves pools of more images than a list holds to the reference", async () => {
+  const images = 2 ** 18 + 2;
+  const value = { ...defaultsOf("Pool2DOptions"), filter_height: 1, filter_width: 1 };
+  const options = { type: "Pool2DOptions", value: { ...value, stride_h: 1, stride_w: 1 } } as const;
+  const operand = { shape: [images, 1, 1, 1], dtype: "float32" } as const;
+  const interpreter = await Interpreter.create(
+    oneOperatorModel("MAX_POOL_2D", options, [operand], operand),
+  );
+  expect(interpreter.plan()[0]?.kernel).toBeUndefined();
+  interpreter.dispose();
+});
+
 it("places of the largest and smallest agree along every axis", async () => {
   const operators = fc.constantFrom(["ARG_MAX", "ArgMaxOptions"], ["ARG_MIN", "ArgMinOptions"]);
   const outputs = fc.constantFrom(["INT32", "int32"], ["INT64", "int64"]);

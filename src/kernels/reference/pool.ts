@@ -4,7 +4,7 @@
  */
 import type { DType } from "../../base/dtype.ts";
 import { assert } from "../../base/errors.ts";
-import type { KernelNode, KernelRun, KernelTable, TensorView } from "../kernel.ts";
+import type { KernelContext, KernelNode, KernelRun, KernelTable, TensorView } from "../kernel.ts";
 import { optionsOf } from "../options.ts";
 import {
   badValue,
@@ -89,7 +89,7 @@ export function poolRange(node: KernelNode): ClampRange {
   return quantizedActivationRange(node, activation, dtype, quantization);
 }
 
-function createPool(node: KernelNode, rule: PoolRule): KernelRun {
+function createPool(node: KernelNode, rule: PoolRule, { checkTime }: KernelContext): KernelRun {
   const { batch, rows, columns, channels } = poolGeometry(node);
   const { min, max } = poolRange(node);
   const isInteger = inputAt(node, 0).dtype !== "float32";
@@ -99,6 +99,7 @@ function createPool(node: KernelNode, rule: PoolRule): KernelRun {
     let at = 0;
     for (let b = 0; b < batch; b++) {
       for (let y = 0; y < rows.outputSize; y++) {
+        checkTime();
         for (let x = 0; x < columns.outputSize; x++) {
           const count = foldWindow(b, y, x, from);
           for (let c = 0; c < channels; c++) {
@@ -148,7 +149,7 @@ function poolKernel(rule: PoolRule): KernelTable[string] {
       const { batch, rows, columns, channels } = poolGeometry(node);
       return [[batch, rows.outputSize, columns.outputSize, channels]];
     },
-    create: (node) => createPool(node, rule),
+    create: (node, context) => createPool(node, rule, context),
   };
 }
 

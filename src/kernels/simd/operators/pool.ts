@@ -59,12 +59,16 @@ interface WindowRun {
   readonly out: number;
 }
 
-/** All windows of a pool; undefined where one covers nothing. */
+/** More than any network has; a small file can ask for so many that their list fills the engine's heap. */
+const MOST_RUNS = 2 ** 18;
+
+/** All windows of a pool; undefined where one covers nothing, or where there are too many of them. */
 function windowRuns(geometry: PoolGeometry, bytes: number): WindowRun[] | undefined {
   const { batch, rows, columns, channels } = geometry;
   const runs: WindowRun[] = [];
   const pixelBytes = channels * bytes;
   for (let line = 0; line < batch * rows.outputSize; line++) {
+    if (runs.length > MOST_RUNS) return undefined;
     const top = (line % rows.outputSize) * rows.stride - rows.padBefore;
     const [firstRow, endRow] = insideRange(rows, top);
     const imageRow = Math.floor(line / rows.outputSize) * rows.inputSize + top + firstRow;
