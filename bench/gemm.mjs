@@ -20,6 +20,7 @@ const features = probeFeatures();
 const STEPS = {
   f32: { load: ["v128.load", 16], multiply: (isa) => (isa === "relaxed" ? "madd" : "f32x4") },
   qd8: { load: ["v128.load8x8_s", 8], multiply: (isa) => (isa === "dot" ? "dot" : "i32x4") },
+  qd16: { load: ["v128.load", 16], multiply: () => "i32x4" },
 };
 
 /** Adds a function that multiplies one tile: (a, aStride, weights, steps). The sums are stored, so that they count. */
@@ -107,7 +108,7 @@ function measure(variant, compile) {
   const common = [a, steps * 4, weights, c, n * stage.outputBytes, m, n, steps];
   const args = [...common, ...stage.params.map(() => c + m * n * 4)];
   // Every row has the scale of the first, whatever the stride: zeros cost what other numbers cost.
-  if (variant.data === "qd8") args[common.length + 2] = 0;
+  if (variant.data !== "f32") args[common.length + 2] = 0;
   const tiles = (m * n) / (variant.mr * variant.nr);
   let [kernel, bare] = [Infinity, Infinity];
   for (let round = 0; round < rounds; round++) {
@@ -140,6 +141,7 @@ const variants = [
   ...gemmVariants("f32", "simd"),
   ...(features?.relaxed ? gemmVariants("f32", "relaxed") : []),
   ...gemmVariants("qd8", "simd"),
+  ...gemmVariants("qd16", "simd"),
   ...(features?.dot ? gemmVariants("qd8", "dot") : []),
 ].filter(({ mr }) => mr > 1);
 

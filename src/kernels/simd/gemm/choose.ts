@@ -22,14 +22,14 @@ export interface GemmShape {
 /** Speeds of tiles by isa, in the order of the tiles in `variants.ts`: GMAC/s in the first-level cache, one x86 core. */
 type Speeds = Readonly<Record<GemmIsa, readonly number[]>>;
 const USUAL_SPEEDS: Speeds = {
-  simd: [16, 22, 23, 22, 20, 17],
-  relaxed: [9, 17, 26, 31, 21, 17],
+  simd: [16, 22, 23, 22, 20, 17, 23],
+  relaxed: [9, 17, 26, 31, 21, 17, 28],
   dot: [25, 45, 80, 95, 70, 75],
   dot4: [15, 25, 40, 44, 36, 38],
 };
 const USUAL_WIDE_SPEEDS: Speeds = {
-  simd: [18, 29, 33, 30, 39, 39],
-  relaxed: [9, 17, 33, 42, 44, 52],
+  simd: [18, 29, 33, 30, 39, 39, 25],
+  relaxed: [9, 17, 33, 42, 44, 52, 30],
   dot: [30, 60, 105, 149, 145, 172],
   dot4: [15, 25, 40, 44, 36, 38],
 };

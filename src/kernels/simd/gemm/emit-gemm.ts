@@ -72,6 +72,7 @@ export function gemmStage({ data, isa, smallSums, residual }: GemmVariant): Gemm
     case "f32":
       return floatStage(residual);
     case "qd8":
+    case "qd16":
     case "qd4":
       return hybridStage(isa, residual);
     case "qs8":

@@ -243,7 +243,8 @@ function emitPartialStore(
   output: Local,
   n: Local,
 ): void {
-  for (let width = row.length * 2; width >= 1; width /= 2) {
+  const widest = 2 ** Math.ceil(Math.log2(row.length * 2));
+  for (let width = widest; width >= 1; width /= 2) {
     f.get(n);
     f.i32(width);
     f.op("i32.and");

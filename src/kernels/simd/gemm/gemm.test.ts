@@ -13,6 +13,7 @@ import {
   packFloat,
   packGroups,
   packNibbles,
+  packPairs,
   stepGroup,
 } from "./pack.ts";
 import {
@@ -155,14 +156,14 @@ function define(
         sum = data === "f32" ? f(sum + f(product)) : sum + product;
       }
       if (data === "f32") out.push(clamp(f(sum + bias[column])));
-      else if (data === "qd8" || data === "qd4") {
+      else if (data === "qd8" || data === "qd16" || data === "qd4") {
         out.push(clamp(f(f(f(sum) * f(scales[column] * rowScales[row])) + bias[column])));
       }
       if (hasResidual) {
         const total = f((out.pop() ?? 0) + problem.residual[row * n + column]);
         out.push(Math.min(Math.max(total, RESIDUAL_BOUNDS.low), RESIDUAL_BOUNDS.high));
       }
-      if (data !== "f32" && data !== "qd8" && data !== "qd4") {
+      if (data !== "f32" && data !== "qd8" && data !== "qd16" && data !== "qd4") {
         const { multiplier, shift } = quantizeMultiplier(factors[column]);
         const scaled = multiplyRoundingUp(sum + integerBias[column], multiplier, shift);
         out.push(clamp(scaled + ZERO_POINT));
@@ -200,7 +201,7 @@ async function run(
   const steps = gemmSteps(variant, k);
   const weights = place(packedOf(variant, data, n, k));
   const a = place(rowsOf(variant, data, m, k));
-  const isInteger = !["f32", "qd8", "qd4"].includes(variant.data);
+  const isInteger = !["f32", "qd8", "qd16", "qd4"].includes(variant.data);
   const output = isInteger
     ? new Uint8Array(m * n + 1).fill(77)
     : new Float32Array(m * n + 1).fill(77);
@@ -214,7 +215,7 @@ async function run(
   if (variant.data === "f32") {
     const stage: StageOf<FloatGemm> = [place(data.bias), low, high];
     call(...common, ...stage, ...residual);
-  } else if (variant.data === "qd8" || variant.data === "qd4") {
+  } else if (variant.data === "qd8" || variant.data === "qd16" || variant.data === "qd4") {
     const scales = [place(data.scales), place(data.rowScales), 4, place(data.bias)] as const;
     if (keepsBytes(variant.isa)) {
       const zeroDistance = place(data.zeroPoints) - scales[1];
@@ -299,6 +300,10 @@ function packedOf(
     packNibbles(weights, n, k, shape, packed);
     return packed;
   }
+  if (variant.data === "qd16" && weights instanceof Int8Array) {
+    packPairs(weights, n, k, variant.nr, new Int32Array(bytes));
+    return new Int16Array(bytes);
+  }
   const packed = weights instanceof Int8Array ? new Int8Array(bytes) : new Int16Array(bytes);
   packGroups(weights, n, k, shape, packed);
   return packed;
@@ -323,7 +328,7 @@ function rowsOf(
 }
 
 const variants = ISAS.flatMap((isa) => [
-  ...(["f32", "qd8", "qd4"] as const).flatMap((data) => [
+  ...(["f32", "qd8", "qd16", "qd4"] as const).flatMap((data) => [
     ...gemmVariants(data, isa),
     ...gemmVariants(data, isa, { smallSums: "no", residual: true }),
   ]),

@@ -7,8 +7,8 @@ import { type GemmFormat, type GemmVariant, gemmVariants, severalRows } from "./
 
 /** Rows are a multiple of every tile's, columns too. */
 const SHAPE = { m: 12, n: 48, k: 192 };
-/** Each tile has its turn so often, whatever the time. */
-const MIN_ROUNDS = 3;
+/** Each tile has its turn so often, whatever the time: the first turns are slow, and another process may take all of it. */
+const MIN_ROUNDS = 10;
 
 /** How tiles are compiled, and how long they are watched. */
 export interface TileMeasurement {

@@ -23,7 +23,7 @@ export function packedByteLength(variant: GemmVariant, n: number, k: number): nu
 }
 
 /** Data whose weights take four bytes in a step. */
-const WIDE: readonly GemmFormat["data"][] = ["f32", "qs16", "qu16", "qi16"];
+const WIDE: readonly GemmFormat["data"][] = ["f32", "qd16", "qs16", "qu16", "qi16"];
 
 /** Bytes of one column in one step. */
 export function stepBytes(format: GemmFormat): number {
@@ -69,6 +69,28 @@ export function packGroups(
       const shift = start + first * nr - first;
       for (let index = first; index < end; index++) packed[shift + index] = weights[row + index];
     }
+  }
+}
+
+/** Packs int8 [n, k] into int16 [n / nr, ceil(k / 2), nr, 2], two at a time: the first is the lower half of an element. */
+export function packPairs(
+  weights: Int8Array,
+  n: number,
+  k: number,
+  nr: number,
+  packed: Int32Array,
+): void {
+  const steps = Math.ceil(k / 2);
+  packed.fill(0, Math.floor(n / nr) * nr * steps);
+  for (let column = 0; column < n; column++) {
+    let at = Math.floor(column / nr) * nr * steps + (column % nr);
+    const end = (column + 1) * k;
+    let index = column * k;
+    for (; index + 1 < end; index += 2) {
+      packed[at] = (weights[index] & 0xffff) | (weights[index + 1] << 16);
+      at += nr;
+    }
+    if (index < end) packed[at] = weights[index] & 0xffff;
   }
 }
 

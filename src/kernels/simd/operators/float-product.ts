@@ -67,16 +67,21 @@ export function floatKind(
   };
 }
 
+/** Rows from which on weights are packed as int16: with fewer, reading twice the bytes takes longer than widening them. */
+const MIN_SHARING_ROWS = 32;
+
 /** Float activations that are quantized on the fly, with weights of int8 or int4. */
 export function hybridKind(
   { node, features }: FastRequest,
-  { n, k, activation, asymmetric, floatRange, residual }: ProductRequest,
+  { rows, n, k, activation, asymmetric, floatRange, residual }: ProductRequest,
   filter: TensorView,
   bias: TensorView | undefined,
 ): ProductKind {
   const { min, max } = floatRange(node, activation);
-  const data = filter.dtype === "int4" ? "qd4" : "qd8";
-  const dot = byteActivations(data, features);
+  const packed = filter.dtype === "int4" ? "qd4" : "qd8";
+  const dot = byteActivations(packed, features);
+  const isShared = packed === "qd8" && dot === undefined && rows >= MIN_SHARING_ROWS;
+  const data = isShared ? "qd16" : packed;
   const columns: StageColumn[] = [channelScales(node, filter, n), floatBias(bias, n)];
   if (dot !== undefined) columns.push(columnSums(hybridWeights(filter), n, k));
   return {

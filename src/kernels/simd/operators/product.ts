@@ -15,6 +15,7 @@ import {
   packFloat,
   packGroups,
   packNibbles,
+  packPairs,
   stepBytes,
   stepGroup,
 } from "../gemm/pack.ts";
@@ -162,6 +163,9 @@ function storeWeights(
   } else if (variant.data === "qd4") {
     assert(weights instanceof Int8Array, "weights of 4 bits");
     packNibbles(weights, n, k, shape, new Uint8Array(buffer, at, byteLength));
+  } else if (variant.data === "qd16") {
+    assert(weights instanceof Int8Array, "weights of 8 bits");
+    packPairs(weights, n, k, variant.nr, new Int32Array(buffer, at, byteLength / 4));
   } else if (weights instanceof Int8Array && stepBytes(variant) === stepGroup(variant)) {
     packGroups(weights, n, k, shape, new Int8Array(buffer, at, byteLength));
   } else {
