@@ -118,6 +118,13 @@ describe("functions of TensorFlow as layers", () => {
     await expect(failure).rejects.toSatisfy((error) => isOctavoError(error, "UnsupportedError"));
   });
 
+  it("are refused where an attribute of a node is no base64", async () => {
+    const node_def = { name: "y", op: "MaxPool", attr: { padding: { s: "*" } } };
+    const config = { name: "y", node_def, constants: {} };
+    const layer = { class_name: "TensorFlowOpLayer", name: "y", config, inbound_nodes: call({}) };
+    await expect(importKeras(await kerasFile(layer))).rejects.toThrow(/expected base64/);
+  });
+
   it("are refused where a size is no whole number", async () => {
     const file = await kerasFile(lambda("reshape", call({ shape: [["x", 0, 0], -1] })));
     await expect(importKeras(file)).rejects.toThrow(

@@ -88,11 +88,16 @@ function attributeValue(attr: Config): Json | undefined {
   const whole = attr.get("i");
   if (whole !== undefined) return Number(whole);
   const bytes = attr.get("s");
-  if (typeof bytes === "string") return atob(bytes);
+  if (typeof bytes === "string") {
+    if (BASE64.test(bytes)) return atob(bytes);
+    throw attr.wrong(`bytes ${describe(bytes)}`, "base64");
+  }
   const type = attr.get("type");
   if (typeof type === "string") return DTYPES.get(type) ?? type;
   return attr.get("b") ?? attr.get("f");
 }
+
+const BASE64 = /^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$/;
 
 const DTYPES: ReadonlyMap<string, string> = new Map([
   ["DT_FLOAT", "float32"],
