@@ -39,7 +39,7 @@ export function findSignature(model: Model, key: string | undefined): Signature 
   if (signature !== undefined) return signature;
   const keys = model.signatures.map((entry) => entry.key).join(", ");
   throw new UsageError({
-    where: "Interpreter.create",
+    where: "Interpreter",
     found: `signature ${JSON.stringify(key)}`,
     expected: keys === "" ? "none, as the model has none" : `one of ${keys}`,
     option: "signature",

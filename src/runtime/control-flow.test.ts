@@ -275,6 +275,41 @@ describe("state", () => {
     expect(interpreter.getTensor("y")).toEqual(Float32Array.of(6));
   });
 
+  it("keeps variables in common for all signatures of a model", async () => {
+    const reader: SubgraphSpec = {
+      tensors: { v: handle, one: ONE, now: { shape: [1] }, y: { shape: [1] } },
+      operators: [
+        accumulator.operators[0]!,
+        accumulator.operators[1]!,
+        { op: "READ_VARIABLE", inputs: ["v"], outputs: ["now"] },
+        { op: "MUL", inputs: ["now", "one"], outputs: ["y"] },
+      ],
+      inputs: [],
+      outputs: ["y"],
+    };
+    const names = Object.keys(accumulator.tensors);
+    const tensor = (name: string, list: string[]) => [{ name, tensorIndex: list.indexOf(name) }];
+    const model = buildModel(
+      [accumulator, initializer, reader],
+      [
+        { key: "add", subgraphIndex: 0, inputs: tensor("x", names), outputs: tensor("y", names) },
+        { key: "read", subgraphIndex: 2, inputs: [], outputs: [{ name: "sum", tensorIndex: 3 }] },
+      ],
+    );
+    const adding = await Interpreter.create(model, { signature: "add" });
+    const reading = adding.getSignatureRunner("read");
+    await reading.invoke();
+    expect(reading.getTensor("sum")).toEqual(Float32Array.of(1));
+    adding.setTensor("x", Float32Array.of(5));
+    await adding.invoke();
+    await reading.invoke();
+    expect(reading.getTensor("sum")).toEqual(Float32Array.of(6));
+    const unknown = () => adding.getSignatureRunner("none");
+    expect(unknown).toThrow(/signature "none", expected one of add, read/);
+    reading.dispose();
+    expect(() => adding.getInputDetails()).toThrow(/a call after dispose\(\)/);
+  });
+
   it("says that a variable is read before it has a value", async () => {
     const operators = accumulator.operators.slice(1);
     const interpreter = await Interpreter.create(buildModel([{ ...accumulator, operators }]));

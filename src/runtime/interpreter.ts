@@ -60,7 +60,8 @@ export class Interpreter {
   readonly #session: SubgraphSession;
   readonly #subgraph: Subgraph;
   readonly #signature: Signature | undefined;
-  readonly #signatures: readonly Signature[];
+  readonly #model: Model;
+  readonly #opened: Opened;
   /** How many threads share the emitted kernels' work, the calling one included. */
   readonly threads: number;
   /** Remarks on how the model was opened: what was asked for and is not so. */
@@ -70,15 +71,17 @@ export class Interpreter {
   readonly #waiting = new Map<number, TensorView>();
   readonly #starting: StartingWorkers;
   #hasRun = false;
-  #disposed = false;
 
   private constructor(
     model: Model,
     program: Program,
     subgraphIndex: number,
-    { threads, diagnostics, triesWide, starting }: Opened,
+    opened: Opened,
     signature?: Signature,
   ) {
+    const { threads, diagnostics, triesWide, starting } = opened;
+    this.#model = model;
+    this.#opened = opened;
     this.#triesWide = triesWide;
     this.threads = threads;
     this.diagnostics = diagnostics;
@@ -86,7 +89,6 @@ export class Interpreter {
     this.#program = program;
     this.#session = program.session(subgraphIndex);
     this.#subgraph = model.subgraphs[subgraphIndex]!;
-    this.#signatures = model.signatures;
     this.#signature =
       signature ?? model.signatures.find((entry) => entry.subgraphIndex === subgraphIndex);
   }
@@ -155,7 +157,7 @@ export class Interpreter {
 
   /** Signatures of the whole model. */
   get signatures(): readonly Signature[] {
-    return this.#signatures;
+    return this.#model.signatures;
   }
 
   /**
@@ -226,6 +228,27 @@ export class Interpreter {
     return copyOf(view);
   }
 
+  /**
+   * Another signature of the model, on the same weights, variables and hash tables: for models whose signatures work on
+   * one state. Signatures of one subgraph are one. `dispose()` of any of them ends all.
+   *
+   * @throws {UsageError} for a key that the model does not have.
+   * @throws {ShapeError | LimitError} for a subgraph that contradicts itself or asks for too much memory.
+   */
+  getSignatureRunner(key: string): Interpreter {
+    const signature = findSignature(this.#live().#model, key)!;
+    const { subgraphIndex } = signature;
+    const runner = new Interpreter(
+      this.#model,
+      this.#program,
+      subgraphIndex,
+      this.#opened,
+      signature,
+    );
+    if (!runner.#awaitsShapes({})) runner.#session.prepare();
+    return runner;
+  }
+
   /** Sets all variable tensors back to zero and forgets what resource variables and hash tables hold. */
   resetVariables(): void {
     this.#live().#program.reset();
@@ -245,7 +268,6 @@ export class Interpreter {
   /** Lets go of all memory; the interpreter cannot be used afterwards. */
   dispose(): void {
     this.#program.release();
-    this.#disposed = true;
   }
 
   /** Storage for an input while there is no plan: between a change of shapes and the next run. */
@@ -269,7 +291,7 @@ export class Interpreter {
   }
 
   #live(): this {
-    if (!this.#disposed) return this;
+    if (!this.#program.isReleased) return this;
     throw new UsageError({
       where: "Interpreter",
       found: "a call after dispose()",

@@ -16,6 +16,7 @@ export class Program {
   readonly #resources: ResourceStore & { clear(): void };
   /** Limits the time of whatever session runs. */
   readonly deadline: Deadline = new Deadline();
+  #isReleased = false;
 
   constructor(
     graphs: readonly LoadedSubgraph[],
@@ -92,8 +93,14 @@ export class Program {
     return total;
   }
 
+  /** Whether everything has been let go of. */
+  get isReleased(): boolean {
+    return this.#isReleased;
+  }
+
   /** Lets go of all sessions. */
   release(): void {
+    this.#isReleased = true;
     for (const session of this.#sessions.values()) session.release();
     this.#sessions.clear();
     this.#resources.clear();
