@@ -69,6 +69,31 @@ describe("convertGraph", () => {
     expect(model.subgraphs[0]?.tensors.map(({ name }) => name)).toContain("kernel");
   });
 
+  it.each([
+    ["back", [0, 1], "b"],
+    ["back, but one of another partition", [0, 1], "a"],
+    ["back, but one part twice", [0, 0], "b"],
+  ] as const)("rows that were parted go %s", (title, parts, second) => {
+    const graph = graphOf(
+      { a: [6], b: [6] },
+      (build, [a, b]) => {
+        const rows = build.ints([0, 1, 2, 3, 4, 5]);
+        const by = { a: a!, b: b! };
+        const taken = [b!, by[second]].map((partitions, i) => {
+          const attrs = { num_partitions: attr.int(2) };
+          const inputs = [rows, partitions];
+          const { node } = build.add(`part${i}`, "DynamicPartition", inputs, attrs, 2);
+          return { node, output: parts[i]! };
+        });
+        return [build.add("y", "ParallelDynamicStitch", [...taken, ...taken], { N: attr.int(2) })];
+      },
+      "int32",
+    );
+    const attempt = () => operatorsOf(convertGraph(graph).model);
+    if (title === "back") expect(attempt()).toContain("SCATTER_ND");
+    else expect(attempt).toThrow(/ParallelDynamicStitch/);
+  });
+
   it("lists every operation that has no lowering, with node names", () => {
     const graph = graphOf({ x: [1, 4] }, (build, [x]) => {
       const first = build.add("first", "DecodeSomething", [x!]);

@@ -17,10 +17,10 @@ function lambda(name: string, inbound: Json, className = "TFOpLambda"): Json {
   return { class_name: className, name: "y", config, inbound_nodes: inbound };
 }
 
-/** A legacy file with an input x of [1, 2, 3] and one layer. */
-async function kerasFile(layer: Json): Promise<Uint8Array> {
+/** A legacy file with an input x and one layer. */
+async function kerasFile(layer: Json, shape: Json = [1, 2, 3]): Promise<Uint8Array> {
   const { FS } = await ready;
-  const input = { name: "x", batch_input_shape: [1, 2, 3], dtype: "float32" };
+  const input = { name: "x", batch_input_shape: shape, dtype: "float32" };
   const config = {
     name: "m",
     layers: [{ class_name: "InputLayer", name: "x", config: input, inbound_nodes: [] }, layer],
@@ -36,6 +36,11 @@ async function kerasFile(layer: Json): Promise<Uint8Array> {
   const bytes = FS.readFile("functions.h5").slice();
   FS.unlink("functions.h5");
   return bytes;
+}
+
+function nodeLayer(op: string, attr: Json, constants: Json = {}): Json {
+  const config = { name: "y", node_def: { name: "y", op, attr }, constants };
+  return { class_name: "TensorFlowOpLayer", name: "y", config, inbound_nodes: call({}) };
 }
 
 const X = [-1.5, 0.25, 2, 3, -0.5, 1];
@@ -80,11 +85,58 @@ describe("functions of TensorFlow as layers", () => {
     ["transpose", call({ perm: [0, 2, 1] }), [1, 3, 2], [-1.5, 3, 0.25, -0.5, 2, 1]],
     ["expand_dims", call({ axis: 1 }), [1, 1, 2, 3], X],
     ["squeeze", call({ axis: [0] }), [2, 3], X],
+    ["math.cumsum", call({ axis: 1, exclusive: true }), same, [0, 0, 0, -1.5, 0.25, 2]],
+    ["math.cumsum", call({}), same, X],
     ["compat.v1.math.negative", call({}), same, each((x) => -x)],
   ])("%s", async (name, inbound, shape, values) => {
     const found = await run(lambda(name, inbound));
     expect(found.shape).toEqual(shape);
     for (const [i, value] of values.entries()) expect(found.values[i]).toBeCloseTo(value, 5);
+  });
+
+  it.each<[string, Json, readonly number[], readonly number[]]>([
+    ["all sizes of 1 leave without a list", nodeLayer("Squeeze", {}), [2, 3], X],
+    [
+      "all sizes of 1 leave by an empty list",
+      nodeLayer("Squeeze", { squeeze_dims: { list: {} } }),
+      [2, 3],
+      X,
+    ],
+    [
+      "sums from the end",
+      nodeLayer("Cumsum", { reverse: { b: true } }, { 1: 2 }),
+      same,
+      [0.75, 2.25, 2, 3.5, 0.5, 1],
+    ],
+    [
+      "a bias of the second dimension",
+      nodeLayer("BiasAdd", { data_format: { s: btoa("NCHW") } }, { 1: [10, 20] }),
+      same,
+      X.map((x, i) => x + (i < 3 ? 10 : 20)),
+    ],
+  ])("nodes: %s", async (_, layer, shape, values) => {
+    expect(await run(layer)).toEqual({ shape, values });
+  });
+
+  it.each<[string, Json, RegExp]>([
+    [
+      "a method of resizing that there is not",
+      lambda("image.resize", call({ size: [2, 2], method: "constructor" })),
+      /resize by constructor/,
+    ],
+    [
+      "blocks of pixels behind the channels",
+      nodeLayer("SpaceToDepth", { data_format: { s: btoa("NCHW") }, block_size: { i: "2" } }),
+      /SpaceToDepth of NCHW/,
+    ],
+    [
+      "classes of int64",
+      lambda("one_hot", call({ depth: 3, dtype: "int64" })),
+      /encoding as int64/,
+    ],
+  ])("are refused with %s", async (_, layer, message) => {
+    const file = await kerasFile(layer, [1, 4, 4, 3]);
+    await expect(importKeras(file)).rejects.toThrow(message);
   });
 
   it("joins and stacks lists of tensors", async () => {
@@ -119,9 +171,7 @@ describe("functions of TensorFlow as layers", () => {
   });
 
   it("are refused where an attribute of a node is no base64", async () => {
-    const node_def = { name: "y", op: "MaxPool", attr: { padding: { s: "*" } } };
-    const config = { name: "y", node_def, constants: {} };
-    const layer = { class_name: "TensorFlowOpLayer", name: "y", config, inbound_nodes: call({}) };
+    const layer = nodeLayer("MaxPool", { padding: { s: "*" } });
     await expect(importKeras(await kerasFile(layer))).rejects.toThrow(/expected base64/);
   });
 

@@ -3,6 +3,7 @@ import { intAttr, typeAttr } from "../../graph/attrs.ts";
 import type { ValueRef } from "../../graph/ir.ts";
 import { attr } from "../attributes.ts";
 import { integersOf } from "../fold/values.ts";
+import type { GraphBuilder } from "../graph-builder.ts";
 import { NodeWriter } from "../node-writer.ts";
 import type { Decomposition } from "./decomposition.ts";
 
@@ -51,6 +52,20 @@ const dynamicPartition: Decomposition = (node, build) => {
   });
 };
 
+/** What `dynamicPartition` made: which part, by which partition, of which numbers. */
+function partOf(ref: ValueRef, build: GraphBuilder) {
+  const taken = build.producer(ref);
+  const [from, places] = taken.inputs;
+  const where = taken.op === "GatherNd" && places ? build.producer(places) : undefined;
+  if (where?.op !== "Where" || where.inputs[0] === undefined) return undefined;
+  const equal = build.producer(where.inputs[0]);
+  if (equal.op !== "Equal" || equal.inputs[0] === undefined) return undefined;
+  const range = integersOf(build.value(from));
+  const [number] = integersOf(build.value(equal.inputs[1])) ?? [];
+  const { node, output } = equal.inputs[0];
+  return range && { number, of: `${node}:${output}`, range };
+}
+
 /**
  * Rows put back to where a partition of 0, 1, … took them from, as lookups in parts of a table do: the numbers are a
  * permutation, so that a scatter sets each row once.
@@ -58,22 +73,19 @@ const dynamicPartition: Decomposition = (node, build) => {
 const stitchParts: Decomposition = (node, build) => {
   const count = intAttr(node, "N");
   const [numbers, rows] = [node.inputs.slice(0, count), node.inputs.slice(count)];
-  const ranges = numbers.map((ref) => {
-    const taken = build.producer(ref);
-    return taken?.op === "GatherNd" ? integersOf(build.value(taken.inputs[0])) : undefined;
-  });
-  const size = ranges[0]?.length;
-  const rest = rows[0] && build.shape(rows[0])?.slice(1);
-  const isWhole = ranges.every(
-    (range) => range?.length === size && range?.every((n, i) => n === i),
+  const parts = numbers.map((ref) => partOf(ref, build));
+  const [first] = parts;
+  const isWhole = parts.every(
+    (part, i) => part?.number === i && part.of === first?.of && part.range.every((n, j) => n === j),
   );
-  if (size === undefined || !isWhole || rest === undefined || rest.some((dim) => dim < 0))
+  const rest = rows[0] && build.shape(rows[0])?.slice(1);
+  if (first === undefined || !isWhole || rest === undefined || rest.some((dim) => dim < 0))
     return undefined;
   const w = new NodeWriter(build, node.name);
   const joined = (parts: readonly ValueRef[]): ValueRef =>
     parts.length === 1 ? parts[0]! : w.node("ConcatV2", [...parts, build.int(0)]);
   const places = w.node("ExpandDims", [joined(numbers), build.int(-1)]);
-  return [w.node("ScatterNd", [places, joined(rows), build.ints([size, ...rest])])];
+  return [w.node("ScatterNd", [places, joined(rows), build.ints([first.range.length, ...rest])])];
 };
 
 /** Sorted segments with known numbers are unsorted ones of a known count. */

@@ -33,11 +33,9 @@ export const expandDimsOperation: Translate = (call) => {
 export const squeezeOperation: Translate = (call) => {
   const x = onlyOperand(call);
   const rank = x.shape.length;
-  const axis = option(call, "axis");
-  const listed = Array.isArray(axis) ? axis.map((each) => wholeAxis(call, each, rank)) : undefined;
-  const only = axis === undefined || listed !== undefined ? undefined : axisOf(call, rank, 0);
-  const gone = (i: number) =>
-    axis === undefined ? x.shape[i] === 1 : i === only || listed?.includes(i) === true;
+  // A node writes an empty list where the axes are left open.
+  const listed = [option(call, "axis") ?? []].flat().map((axis) => wholeAxis(call, axis, rank));
+  const gone = (i: number) => (listed.length === 0 ? x.shape[i] === 1 : listed.includes(i));
   const axes = x.shape.flatMap((_, i) => (gone(i) ? [i] : []));
   const shape = x.shape.filter((_, i) => !gone(i));
   const attrs = { squeeze_dims: ints(axes) };

@@ -75,7 +75,8 @@ export const FUNCTIONS: ReadonlyMap<string, Equivalent> = new Map(
     "math.ceil": unary("Ceil"),
     "math.cos": unary("Cos"),
     "math.cosh": unary("Cosh"),
-    "math.cumsum": unary("cumsum"),
+    // Keras' own sums all elements in a row where no axis is given.
+    "math.cumsum": to({}, { axis: 0 })("Cumsum"),
     "math.divide": binary("Divide"),
     "math.divide_no_nan": binary("DivideNoNan"),
     "math.equal": binary("Equal"),
@@ -165,7 +166,7 @@ export const FUNCTIONS: ReadonlyMap<string, Equivalent> = new Map(
     "nn.swish": unary("Silu"),
     "nn.tanh": unary("Tanh"),
     "nn.top_k": to({ input: "x" }, { k: 1 })("TopK"),
-    one_hot: to({ indices: "x" })("one_hot"),
+    one_hot: to({ indices: "x" }, { dtype: "float32" })("one_hot"),
     ones_like: unary("OnesLike"),
     pad: to({ tensor: "x", paddings: "pad_width" })("pad"),
     permute_dimensions: to({ pattern: "axes" })("Transpose"),
@@ -219,7 +220,8 @@ const two = (operation: string): NodeEquivalent => node(operation, ["x1", "x2"])
 const one = (operation: string): NodeEquivalent => node(operation, ["x"]);
 const over = (operation: string): NodeEquivalent =>
   node(operation, ["x", "axis"], { keep_dims: "keepdims" });
-const WINDOW: Names = { ksize: "ksize", strides: "strides", padding: "padding" };
+const LAYOUT: Names = { data_format: "data_format" };
+const WINDOW: Names = { ksize: "ksize", strides: "strides", padding: "padding", ...LAYOUT };
 const RESIZE: Names = {
   align_corners: "align_corners",
   half_pixel_centers: "half_pixel_centers",
@@ -245,7 +247,7 @@ export const NODES: ReadonlyMap<string, NodeEquivalent> = new Map(
     Atanh: one("Arctanh"),
     AvgPool: node("average_pool", ["x"], WINDOW),
     BatchMatMulV2: node("matmul", ["x1", "x2"], { adj_x: "transpose_a", adj_y: "transpose_b" }),
-    BiasAdd: node("bias_add", ["x1", "x2"]),
+    BiasAdd: node("bias_add", ["x1", "x2"], LAYOUT),
     BroadcastTo: node("BroadcastTo", ["x", "shape"]),
     Cast: node("Cast", ["x"], { DstT: "dtype" }),
     Ceil: one("Ceil"),
@@ -254,12 +256,12 @@ export const NODES: ReadonlyMap<string, NodeEquivalent> = new Map(
       strides: "strides",
       padding: "padding",
       dilations: "dilations",
-      data_format: "data_format",
+      ...LAYOUT,
     }),
     Cos: one("Cos"),
     Cosh: one("Cosh"),
-    Cumsum: node("cumsum", ["x", "axis"], { exclusive: "exclusive", reverse: "reverse" }),
-    DepthToSpace: node("DepthToSpace", ["x"], { block_size: "block_size" }),
+    Cumsum: node("Cumsum", ["x", "axis"], { exclusive: "exclusive", reverse: "reverse" }),
+    DepthToSpace: node("DepthToSpace", ["x"], { block_size: "block_size", ...LAYOUT }),
     DivNoNan: two("DivideNoNan"),
     Elu: one("Elu"),
     Equal: two("Equal"),
@@ -310,7 +312,7 @@ export const NODES: ReadonlyMap<string, NodeEquivalent> = new Map(
     Mul: two("Multiply"),
     Neg: one("Negative"),
     NotEqual: two("NotEqual"),
-    OneHot: node("one_hot", ["x", "depth", "on_value", "off_value"], { axis: "axis" }),
+    OneHot: node("one_hot", ["x", "depth", "on_value", "off_value"], { axis: "axis", T: "dtype" }),
     OnesLike: one("OnesLike"),
     Pack: node("Stack", [], { axis: "axis" }),
     Pad: node("pad", ["x", "pad_width"]),
@@ -339,7 +341,7 @@ export const NODES: ReadonlyMap<string, NodeEquivalent> = new Map(
     Softmax: one("Softmax"),
     Softplus: one("Softplus"),
     Softsign: one("Softsign"),
-    SpaceToDepth: node("SpaceToDepth", ["x"], { block_size: "block_size" }),
+    SpaceToDepth: node("SpaceToDepth", ["x"], { block_size: "block_size", ...LAYOUT }),
     Split: node("split", ["axis", "x"], { num_split: "num_or_size_splits" }),
     SplitV: node("split", ["x", "num_or_size_splits", "axis"]),
     Sqrt: one("Sqrt"),

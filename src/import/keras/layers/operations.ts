@@ -40,7 +40,8 @@ export function asTensor(
   const numbers = numbersIn(value);
   const data = dtype === "float32" ? Float32Array.from(numbers) : Int32Array.from(numbers);
   const constant = call.writer.constant(`${call.path}/Const`, { dtype, shape, data });
-  return dtype === "int32" ? { ...constant, elements: numbers } : constant;
+  // Only numbers and vectors can be sizes: an index takes elements of a vector, but rows of a matrix.
+  return dtype === "int32" && shape.length <= 1 ? { ...constant, elements: numbers } : constant;
 }
 
 const numbersIn = (value: Json): number[] =>

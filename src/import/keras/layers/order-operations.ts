@@ -56,7 +56,9 @@ export const takeAlongAxisOperation: Translate = (call) => {
   const x = isFlat ? writer.reshape(`${path}/Reshape`, given, [-1]) : given;
   const axis = isFlat ? 0 : axisOf(call, x.shape.length, 0);
   const last = x.shape.length - 1;
-  const fits = x.shape.every((size, i) => i === axis || (size >= 0 && size === places.shape[i]));
+  const fits =
+    places.shape.length === x.shape.length &&
+    x.shape.every((size, i) => i === axis || (size >= 0 && size === places.shape[i]));
   if (!fits || x.shape[axis]! < 0) throw unsupported(config, "take_along_axis of these shapes");
   const perm = x.shape.map((_, i) => (i === axis ? last : i === last ? axis : i));
   const turn = (y: Symbolic): Symbolic =>
@@ -103,7 +105,8 @@ export function oneHot(
 const classes = (call: LayerCall, x: Symbolic): Symbolic =>
   x.dtype === "int32" || x.dtype === "int64" ? x : new Formula(call).cast(x, "int32");
 
-function encodingType(call: LayerCall): "float32" | "int32" {
+/** @throws {UnsupportedError} for other types than float32 and int32. */
+export function encodingType(call: LayerCall): "float32" | "int32" {
   const dtype = option(call, "dtype") ?? "float32";
   if (dtype === "float32" || dtype === "int32") return dtype;
   throw unsupported(call.config, `encoding as ${String(dtype)}`);

@@ -158,6 +158,12 @@ function padTo(call: LayerCall, image: Symbolic, target: Size): Symbolic {
   return padded(writer, `${path}/Pad`, image, amounts, config.number("fill_value", 0));
 }
 
+/** Operations by the name of their interpolation. */
+export const RESIZES: ReadonlyMap<string, string> = new Map([
+  ["nearest", "ResizeNearestNeighbor"],
+  ["bilinear", "ResizeBilinear"],
+]);
+
 function resize(
   writer: NodeWriter,
   path: string,
@@ -166,10 +172,7 @@ function resize(
   interpolation: string,
   { config, kerasVersion }: LayerCall,
 ): Symbolic {
-  const op = new Map([
-    ["nearest", "ResizeNearestNeighbor"],
-    ["bilinear", "ResizeBilinear"],
-  ]).get(interpolation);
+  const op = RESIZES.get(interpolation);
   if (op === undefined) throw unsupported(config, `interpolation ${interpolation}`);
   const size = writer.ints(`${path}/size`, target);
   const shape = [x.shape[0]!, ...target, x.shape[3]!];

@@ -1,7 +1,7 @@
 /** Operations of `keras.ops` that repeat, pad and reorder, sums of products, and statistics over axes. */
 import { Formula } from "../formula.ts";
 import { type LayerCall, type Translate, unsupported } from "../layer.ts";
-import { int, madeVector, outputCount, type Symbolic, text } from "../node-writer.ts";
+import { flag, int, madeVector, outputCount, type Symbolic, text } from "../node-writer.ts";
 import { axisOf, onlyOperand, wholeAxis } from "./array-operations.ts";
 import { argumentOf, asTensor, operand, option, plainValue } from "./operations.ts";
 import { sizeVector, wholeNumbers } from "./sizes.ts";
@@ -188,7 +188,11 @@ export const cumulativeSumOperation: Translate = (call) => {
   let x = onlyOperand(call);
   if (option(call, "axis") === undefined) x = writer.reshape(`${path}/Reshape`, x, [-1]);
   const dim = writer.ints(`${path}/axis`, axisOf(call, x.shape.length, 0));
-  return writer.emit(`${path}/Cumsum`, "Cumsum", [x, dim], { shape: x.shape });
+  const attrs = {
+    exclusive: flag(option(call, "exclusive") === true),
+    reverse: flag(option(call, "reverse") === true),
+  };
+  return writer.emit(`${path}/Cumsum`, "Cumsum", [x, dim], { shape: x.shape }, attrs);
 };
 
 /** All slices along an axis. */

@@ -23,7 +23,8 @@ import {
 import { convolve, type Geometry } from "./convolution.ts";
 import { l2Normalize } from "./normalization.ts";
 import { argumentOf, asTensor, binaryOperation, operand, option } from "./operations.ts";
-import { oneHot } from "./order-operations.ts";
+import { encodingType, oneHot } from "./order-operations.ts";
+import { RESIZES } from "./resizing.ts";
 import { axesOf, integers } from "./shape-operations.ts";
 import { layoutName, windowed } from "./shapes.ts";
 import { shapeVector, sizeVector, wholeNumbers } from "./sizes.ts";
@@ -107,17 +108,6 @@ const bandPart: Translate = (call) => {
   });
 };
 
-const cumulativeSum: Translate = (call) => {
-  const { writer, path } = call;
-  const x = onlyOperand(call);
-  const axis = writer.ints(`${path}/axis`, axisOf(call, x.shape.length, 0));
-  const attrs = {
-    exclusive: flag(option(call, "exclusive") === true),
-    reverse: flag(option(call, "reverse") === true),
-  };
-  return writer.emit(`${path}/Cumsum`, "Cumsum", [x, axis], { shape: x.shape }, attrs);
-};
-
 /** tf.image.resize: pixels have their centres at one half, but for its first version. */
 const resize: Translate = (call) => {
   const { config } = call;
@@ -126,7 +116,7 @@ const resize: Translate = (call) => {
     if (option(call, name) === true) throw unsupported(config, `resize with ${name}`);
   }
   const isFirst = config.text("function", "").startsWith("compat.v1.");
-  const op = { bilinear: "ResizeBilinear", nearest: "ResizeNearestNeighbor" }[method];
+  const op = RESIZES.get(method);
   if (op === undefined) throw unsupported(config, `resize by ${method}`);
   return resized(call, op, option(call, "align_corners") === true, !isFirst);
 };
@@ -238,8 +228,7 @@ const oneHotLevels: Translate = (call) => {
   const [depth] = wholeNumbers(argumentOf(call, "depth", 1)) ?? [];
   if (depth === undefined || depth < 0) throw unsupported(config, "one_hot of a computed depth");
   const [on, off] = [Number(option(call, "on_value") ?? 1), Number(option(call, "off_value") ?? 0)];
-  const dtype = option(call, "dtype") === "int32" ? "int32" : "float32";
-  const hot = oneHot(call, x, depth, Number(option(call, "axis") ?? -1), dtype);
+  const hot = oneHot(call, x, depth, Number(option(call, "axis") ?? -1), encodingType(call));
   const scaled = on - off === 1 ? hot : f.of("Mul", hot, on - off);
   return off === 0 ? scaled : f.of("AddV2", scaled, off);
 };
@@ -350,7 +339,6 @@ export const TENSORFLOW_OPERATIONS: ReadonlyMap<string, Translate> = new Map(
     band_part: bandPart,
     bias_add: biasAdd,
     conv2d: convolution,
-    cumsum: cumulativeSum,
     gather,
     identities: ({ inputs }) => inputs,
     l2_normalize: l2Normalized,
