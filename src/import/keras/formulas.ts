@@ -104,10 +104,9 @@ export function softmax(
 function softmaxAlong(writer: NodeWriter, path: string, x: Symbolic, axis: number): Symbolic {
   const last = x.shape.length - 1;
   if (axis === last) return writer.unary(`${path}/Softmax`, "Softmax", x);
-  const perm = x.shape.map((_, i) => (i === axis ? last : i === last ? axis : i));
-  const moved = writer.transpose(`${path}/transpose`, x, perm);
+  const moved = writer.exchange(`${path}/transpose`, x, axis, last);
   const soft = writer.unary(`${path}/Softmax`, "Softmax", moved);
-  return writer.transpose(`${path}/transpose_1`, soft, perm);
+  return writer.exchange(`${path}/transpose_1`, soft, axis, last);
 }
 
 /**

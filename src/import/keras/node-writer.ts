@@ -212,6 +212,13 @@ export class NodeWriter {
     return this.emit(name, "Transpose", [x, order], { shape: perm.map((axis) => x.shape[axis]!) });
   }
 
+  /** Dimensions `a` and `b` change places. */
+  exchange(name: string, x: Symbolic, a: number, b: number): Symbolic {
+    if (a === b) return x;
+    const perm = x.shape.map((_, axis) => (axis === a ? b : axis === b ? a : axis));
+    return this.transpose(name, x, perm);
+  }
+
   /** Sum, Mean, Max … over axes. */
   reduce(
     name: string,

@@ -116,8 +116,7 @@ export const rotateOperation: Translate = (call) => {
   if (turns === 2 && x.shape[a] !== x.shape[b])
     throw unsupported(config, "half a turn of other than squares");
   for (let i = 0; i < turns; i++) {
-    const perm = x.shape.map((_, axis) => (axis === a ? b : axis === b ? a : axis));
-    const swapped = writer.transpose(`${path}/transpose`, x, perm);
+    const swapped = writer.exchange(`${path}/transpose`, x, a, b);
     const inputs = [swapped, writer.ints(`${path}/axis`, [a])];
     x = writer.emit(`${path}/ReverseV2`, "ReverseV2", inputs, { shape: swapped.shape });
   }

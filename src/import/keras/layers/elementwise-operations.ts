@@ -4,7 +4,15 @@ import type { LayerCall, Translate } from "../layer.ts";
 import { tensorsOf, unsupported } from "../layer.ts";
 import type { Symbolic } from "../node-writer.ts";
 import { onlyOperand } from "./array-operations.ts";
-import { argumentOf, asTensor, operand, option, plainValue } from "./operations.ts";
+import {
+  argumentOf,
+  asTensor,
+  binaryOperation,
+  operand,
+  option,
+  plainValue,
+  unaryOperation,
+} from "./operations.ts";
 import { axesOf } from "./shape-operations.ts";
 
 type Unary = (f: Formula, x: Symbolic, call: LayerCall) => Symbolic;
@@ -27,9 +35,11 @@ const binary =
   };
 
 const scaled = (factor: number): Translate => unary((f, x) => f.of("Mul", x, factor));
-const simple = (op: string): Translate => unary((f, x) => f.of(op, x));
-const pair = (op: string): Translate => binary((f, a, b) => f.of(op, a, b));
+const unchanged = unary((_, x) => x);
+/** Whether each number is of a kind. */
+const predicate = (op: string): Translate => unary((f, x) => f.of(op, x));
 const isNan = (f: Formula, x: Symbolic): Symbolic => f.of("IsNan", x);
+
 /** The sum, mean, largest or smallest of what is a number. */
 const withoutNan = (op: "Max" | "Min" | "Sum" | "Prod", instead: number): Translate =>
   unary((f, x, call) => {
@@ -85,28 +95,28 @@ const diff: Unary = (f, x, call) => {
 };
 
 export const ELEMENTWISE_OPERATIONS: Readonly<Record<string, Translate>> = {
-  Arccos: simple("Acos"),
-  Arccosh: simple("Acosh"),
-  Arcsin: simple("Asin"),
-  Arcsinh: simple("Asinh"),
-  Arctan2: pair("Atan2"),
-  Arctanh: simple("Atanh"),
-  BitwiseXor: pair("BitwiseXor"),
+  Arccos: unaryOperation("Acos"),
+  Arccosh: unaryOperation("Acosh"),
+  Arcsin: unaryOperation("Asin"),
+  Arcsinh: unaryOperation("Asinh"),
+  Arctan2: binaryOperation("Atan2"),
+  Arctanh: unaryOperation("Atanh"),
+  BitwiseXor: binaryOperation("BitwiseXor"),
   Cbrt: unary((f, x) => f.of("Mul", f.of("Sign", x), f.of("Pow", f.of("Abs", x), 1 / 3))),
-  Conj: unary((_, x) => x),
-  Conjugate: unary((_, x) => x),
-  ConvertToTensor: unary((_, x) => x),
-  Copy: unary((_, x) => x),
+  Conj: unchanged,
+  Conjugate: unchanged,
+  ConvertToTensor: unchanged,
+  Copy: unchanged,
   CountNonzero: unary((f, x, call) =>
     f.reduce("Sum", f.cast(f.of("NotEqual", x, 0), "int32"), axesOf(call, x), false),
   ),
   Deg2rad: scaled(Math.PI / 180),
   Diff: (call) =>
     diff(new Formula(call), asTensor(call, operand(call, 0, ["a", "x"]), undefined), call),
-  DivideNoNan: pair("DivNoNan"),
-  Erfc: simple("Erfc"),
+  DivideNoNan: binaryOperation("DivNoNan"),
+  Erfc: unaryOperation("Erfc"),
   Exp2: unary((f, x) => f.of("Pow", 2, x)),
-  Fabs: simple("Abs"),
+  Fabs: unaryOperation("Abs"),
   Fmax: extreme("Maximum"),
   Fmin: extreme("Minimum"),
   Fmod: binary((f, a, b) =>
@@ -117,16 +127,16 @@ export const ELEMENTWISE_OPERATIONS: Readonly<Record<string, Translate>> = {
   ),
   Hypot: binary((f, a, b) => f.of("Sqrt", f.of("AddV2", f.of("Square", a), f.of("Square", b)))),
   Isclose: binary(isClose),
-  Isfinite: simple("IsFinite"),
-  Isinf: simple("IsInf"),
-  Isnan: simple("IsNan"),
+  Isfinite: predicate("IsFinite"),
+  Isinf: predicate("IsInf"),
+  Isnan: predicate("IsNan"),
   Isneginf: unary((f, x) => f.of("Equal", x, -Infinity)),
   Isposinf: unary((f, x) => f.of("Equal", x, Infinity)),
   Log10: unary((f, x) => f.of("Mul", f.of("Log", x), 1 / Math.LN10)),
   Log2: unary((f, x) => f.of("Mul", f.of("Log", x), 1 / Math.LN2)),
   Logaddexp: logAddExp(1),
   Logaddexp2: logAddExp(Math.LN2),
-  LogicalXor: pair("NotEqual"),
+  LogicalXor: binaryOperation("NotEqual", true),
   NanToNum: unary(nanToNumber),
   Nanmax: withoutNan("Max", -Infinity),
   Nanmean: unary((f, x, call) => {
@@ -138,18 +148,18 @@ export const ELEMENTWISE_OPERATIONS: Readonly<Record<string, Translate>> = {
   Nanmin: withoutNan("Min", Infinity),
   Nanprod: withoutNan("Prod", 1),
   Nansum: withoutNan("Sum", 0),
-  OnesLike: simple("OnesLike"),
+  OnesLike: unaryOperation("OnesLike"),
   Ptp: unary((f, x, call) => {
     const [axes, keep] = [axesOf(call, x), option(call, "keepdims") === true];
     return f.of("Sub", f.reduce("Max", x, axes, keep), f.reduce("Min", x, axes, keep));
   }),
   Rad2deg: scaled(180 / Math.PI),
-  Real: unary((_, x) => x),
-  RightShift: pair("RightShift"),
+  Real: unchanged,
+  RightShift: binaryOperation("RightShift"),
   Sinc: unary((f, x) => {
     const angle = f.of("Mul", x, Math.PI);
     return f.where(f.of("Equal", x, 0), 1, f.of("RealDiv", f.of("Sin", angle), angle));
   }),
-  StopGradient: unary((_, x) => x),
+  StopGradient: unchanged,
   Trunc: unary((f, x) => f.where(f.of("Less", x, 0), f.of("Ceil", x), f.of("Floor", x))),
 };

@@ -41,10 +41,14 @@ export const resizeOperation: Translate = (call) => {
   return resizing({ ...call, config: config.with({ height, width }), inputs: [imagesOf(call)] });
 };
 
+/** The dimension of the height, of one image or of several. */
+const firstSide = (call: LayerCall, x: Symbolic): number =>
+  x.shape.length === 4 ? firstAxis(call) : firstAxis(call) - 1;
+
 /** Amounts at the begin and end of height and width: two of begin, end and target determine the third. */
 function sidesOf(call: LayerCall, what: "padding" | "cropping", x: Symbolic): [number, number][] {
   const { config } = call;
-  const first = x.shape.length === 4 ? firstAxis(call) : firstAxis(call) - 1;
+  const first = firstSide(call, x);
   const sides = [
     ["top", "bottom", "target_height"],
     ["left", "right", "target_width"],
@@ -64,7 +68,7 @@ function sidesOf(call: LayerCall, what: "padding" | "cropping", x: Symbolic): [n
 
 export const padImagesOperation: Translate = (call) => {
   const x = imagesOf(call);
-  const first = x.shape.length === 4 ? firstAxis(call) : firstAxis(call) - 1;
+  const first = firstSide(call, x);
   const amounts = x.shape.map((): [number, number] => [0, 0]);
   for (const [i, pair] of sidesOf(call, "padding", x).entries()) amounts[first + i] = pair;
   return padded(call.writer, `${call.path}/Pad`, x, amounts);
@@ -72,7 +76,7 @@ export const padImagesOperation: Translate = (call) => {
 
 export const cropImagesOperation: Translate = (call) => {
   const x = imagesOf(call);
-  const first = x.shape.length === 4 ? firstAxis(call) : firstAxis(call) - 1;
+  const first = firstSide(call, x);
   const begin = x.shape.map(() => 0);
   const end = [...x.shape];
   for (const [i, [before, after]] of sidesOf(call, "cropping", x).entries()) {

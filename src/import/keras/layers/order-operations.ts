@@ -33,9 +33,7 @@ const sorted =
     const x = isFlat ? writer.reshape(`${path}/Reshape`, given, [-1]) : given;
     const axis = isFlat ? 0 : axisOf(call, x.shape.length, -1);
     const last = x.shape.length - 1;
-    const perm = x.shape.map((_, i) => (i === axis ? last : i === last ? axis : i));
-    const turn = (y: Symbolic): Symbolic =>
-      axis === last ? y : writer.transpose(`${path}/transpose`, y, perm);
+    const turn = (y: Symbolic) => writer.exchange(`${path}/transpose`, y, axis, last);
     const turned = turn(x);
     const size = turned.shape.at(-1)!;
     if (size < 0) throw unsupported(config, "sorting along an open dimension");
@@ -60,9 +58,7 @@ export const takeAlongAxisOperation: Translate = (call) => {
     places.shape.length === x.shape.length &&
     x.shape.every((size, i) => i === axis || (size >= 0 && size === places.shape[i]));
   if (!fits || x.shape[axis]! < 0) throw unsupported(config, "take_along_axis of these shapes");
-  const perm = x.shape.map((_, i) => (i === axis ? last : i === last ? axis : i));
-  const turn = (y: Symbolic): Symbolic =>
-    axis === last ? y : writer.transpose(`${path}/transpose`, y, perm);
+  const turn = (y: Symbolic) => writer.exchange(`${path}/transpose`, y, axis, last);
   const size = x.shape[axis]!;
   const indices = f.where(f.of("Less", places, 0), f.of("AddV2", places, size), places);
   const [values, chosen] = [turn(x), turn(indices)];
@@ -118,7 +114,7 @@ export const oneHotOperation: Translate = (call) => {
   return oneHot(call, x, integers(call, "num_classes", 1)[0]!, axis, encodingType(call));
 };
 
-/** 1 for each class that there is along the axis before the last, which is axis 1 where there are several. */
+/** 1 for each class that a sample has; of several samples, axis 1 holds the classes of each, as Keras has it. */
 export const multiHotOperation: Translate = (call) => {
   const x = classes(call, onlyOperand(call));
   const axis = wholeAxis(call, option(call, "axis") ?? -1, x.shape.length + 1);
@@ -182,8 +178,7 @@ function encoded(call: LayerCall, x: Symbolic, mode: string, depth: number): Sym
   const hot = oneHot(call, x, depth, rank);
   if (mode === "multi_hot" || mode === "binary") return anyOf(call, hot);
   if (mode !== "count") throw unsupported(config, `output_mode ${mode}`);
-  const weights = [...call.kwargs].find(([name]) => name === "count_weights")?.[1];
-  const [weight] = tensorsOf(weights);
+  const [weight] = tensorsOf(call.kwargs.get("count_weights"));
   const counted = weight
     ? writer.binary(
         `${path}/mul`,

@@ -70,8 +70,7 @@ const matmul: Translate = (call) => {
 const matrixTranspose: Translate = (call) => {
   const x = onlyOperand(call);
   const rank = x.shape.length;
-  const perm = x.shape.map((_, i) => (i < rank - 2 ? i : i === rank - 2 ? rank - 1 : rank - 2));
-  return call.writer.transpose(`${call.path}/transpose`, x, perm);
+  return call.writer.exchange(`${call.path}/transpose`, x, rank - 2, rank - 1);
 };
 
 /** Elements at computed or constant places along an axis, each batch at its own. */
