@@ -5,6 +5,9 @@
  */
 import { assert } from "./errors.ts";
 
+/** The largest float32, (2 - 2⁻²³) · 2¹²⁷. */
+export const FLOAT32_MAX = 3.4028234663852886e38;
+
 /** Name of an element type. */
 export type DType =
   | "float32"

@@ -2,6 +2,7 @@
  * Padding of convolutions and pools: explicit paddings become Pad nodes, and a Pad in front of a VALID window becomes
  * SAME where SAME means just that.
  */
+import { FLOAT32_MAX } from "../base/dtype.ts";
 import { isStatic } from "../base/shape.ts";
 import { stringAttr } from "../graph/attrs.ts";
 import type { Graph, GraphNode, ValueRef } from "../graph/ir.ts";
@@ -26,11 +27,7 @@ export function expandExplicitPadding(graph: Graph): Graph {
     });
     const padded =
       node.op === "MaxPool"
-        ? build.add(`${node.name}/pad`, "PadV2", [
-            x,
-            paddings,
-            build.scalar(-3.4028234663852886e38, x),
-          ])
+        ? build.add(`${node.name}/pad`, "PadV2", [x, paddings, build.scalar(-FLOAT32_MAX, x)])
         : build.add(`${node.name}/pad`, "Pad", [x, paddings]);
     return [withPadding(node, padded, "VALID", build)];
   });

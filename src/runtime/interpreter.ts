@@ -172,7 +172,8 @@ export class Interpreter {
   }
 
   /**
-   * Gives an input another shape. Its elements must be set again; those of other inputs stay. Its own shape changes nothing.
+   * Gives an input another shape. Its elements must be set again; those of other inputs stay. Its own shape changes
+   * nothing.
    *
    * @throws {UsageError} for a tensor that is no input.
    * @throws {ShapeError} for negative dimensions, or another rank than the model's.

@@ -1,4 +1,5 @@
 /** Norms and box selection in terms of what has an operator. */
+import { FLOAT32_MAX } from "../../base/dtype.ts";
 import { floatAttr } from "../../graph/attrs.ts";
 import type { ValueRef } from "../../graph/ir.ts";
 import { attr, flagAttr } from "../attributes.ts";
@@ -29,7 +30,7 @@ const approximateEqual: Decomposition = (node, build) => {
 const nonMaxSuppression: Decomposition = (node, build) => {
   const [boxes, scores, limit, overlap, given] = node.inputs;
   if (!boxes || !scores || !limit || !overlap) return undefined;
-  const threshold = given ?? build.scalar(-3.4028234663852886e38, scores);
+  const threshold = given ?? build.scalar(-FLOAT32_MAX, scores);
   const w = new NodeWriter(build, node.name);
   const padded = build.add(
     `${node.name}/padded`,

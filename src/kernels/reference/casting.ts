@@ -111,9 +111,9 @@ function groupedElements(from: DType, to: DType, count: number): number {
 }
 
 /**
- * How floats become integers of 8, 16 or unsigned 32 bits in whole groups of elements: the narrow ones by way of int32, which is saturated and not
- * wrapped. On the way from float16 and float64 to uint8 it is read as an int16 in between, so that 32768 and more become
- * 0. Undefined where groups are stored as other elements are.
+ * How floats become integers of 8, 16 or unsigned 32 bits in whole groups of elements: the narrow ones by way of int32,
+ * which is saturated and not wrapped. On the way from float16 and float64 to uint8 it is read as an int16 in between, so
+ * that 32768 and more become 0. Undefined where groups are stored as other elements are.
  */
 function groupWriter(from: DType, to: DType): ((value: number | bigint) => unknown) | undefined {
   const range = INTEGER_RANGES[to];

@@ -3,6 +3,7 @@
  * [batch, height, width, channels]). Their options are TensorFlow Lite's C structures. A place within a pooling window
  * is kept as the float row·width + column + 0.1.
  */
+import { FLOAT32_MAX } from "../../base/dtype.ts";
 import { elementCount, formatShape, sameShape } from "../../base/shape.ts";
 import type { Kernel, KernelNode, KernelTable } from "../kernel.ts";
 import {
@@ -107,7 +108,7 @@ const MAX_POOLING_WITH_ARGMAX: Kernel = {
           column * pooling.stride[1] - left,
         ];
         for (let c = 0; c < depth; c++) {
-          let best = -3.4028234663852886e38;
+          let best = -FLOAT32_MAX;
           let place = 0;
           for (let k = 0; k < pooling.filter[0] * pooling.filter[1]; k++) {
             const y = originY + Math.floor(k / pooling.filter[1]);

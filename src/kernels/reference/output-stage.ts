@@ -2,7 +2,7 @@
  * From accumulators to outputs: what stands at the end of convolutions and matrix products. One function per kind of
  * arithmetic, made from the operator's operands; each turns `count` sums, one per output channel, into outputs.
  */
-import type { TensorData } from "../../base/dtype.ts";
+import { FLOAT32_MAX, type TensorData } from "../../base/dtype.ts";
 import { assert, GraphError } from "../../base/errors.ts";
 import { roundHalfAway } from "../../base/rounding.ts";
 import type { ActivationFunctionType } from "../../formats/tflite/schema.gen.ts";
@@ -37,8 +37,6 @@ export function biasValues(bias: TensorView | undefined, channels: number): Floa
   for (let i = 0; i < channels; i++) values[i] = Number(data[i]);
   return values;
 }
-
-const FLOAT32_MAX = 3.4028234663852886e38;
 
 /** The range of an activation; products that overflow stop at the largest float, as in TensorFlow Lite. */
 export function finiteRange(node: KernelNode, activation: ActivationFunctionType): ClampRange {

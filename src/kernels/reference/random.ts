@@ -3,6 +3,7 @@
  * numbers are TensorFlow Lite 2.21's (kernels/random_ops.cc, rng_bit_generator.cc) and go on from run to run; without
  * one the first two are seeded from the host's random source.
  */
+import { FLOAT32_MAX } from "../../base/dtype.ts";
 import { formatShape } from "../../base/shape.ts";
 import type { Kernel, KernelNode, KernelTable, TensorView } from "../kernel.ts";
 import { optionsOf } from "../options.ts";
@@ -75,7 +76,7 @@ function randomKernel(fill: (words: Words4) => readonly number[]): Kernel {
 
 /** Running sums of e^(logit − max) over the finite logits of a row. */
 function cumulativeOdds(logits: Float32Array): Float64Array {
-  let largest = -3.4028234663852886e38;
+  let largest = -FLOAT32_MAX;
   for (const logit of logits) if (Number.isFinite(logit) && logit > largest) largest = logit;
   let total = 0;
   return Float64Array.from(logits, (logit) => {

@@ -2,7 +2,7 @@
  * Reductions over axes: SUM, MEAN, REDUCE_PROD, REDUCE_MAX, REDUCE_MIN, REDUCE_ANY, REDUCE_ALL. Every one folds elements
  * into one accumulator per output element, in the order of the input. Quantized forms are in quantized-reductions.ts.
  */
-import { allocate, type DType } from "../../base/dtype.ts";
+import { allocate, type DType, FLOAT32_MAX } from "../../base/dtype.ts";
 import { elementCount, type Shape } from "../../base/shape.ts";
 import type { Kernel, KernelNode, KernelTable, TensorView } from "../kernel.ts";
 import { optionsOf } from "../options.ts";
@@ -100,7 +100,7 @@ const floatExtremum =
   (lowest: boolean): ReductionRun =>
   (reduction, x, out) => {
     const acc = elementsOf(out) as Elements<number>;
-    const [bound, largest] = lowest ? [Infinity, LARGEST_FLOAT] : [-Infinity, -LARGEST_FLOAT];
+    const [bound, largest] = lowest ? [Infinity, FLOAT32_MAX] : [-Infinity, -FLOAT32_MAX];
     // Nothing to choose from: the largest finite number.
     for (let j = 0; j < acc.length; j++) acc[j] = reduction.count === 0 ? largest : bound;
     foldInto(
@@ -112,8 +112,6 @@ const floatExtremum =
         : (high, value) => (high > value ? high : value),
     );
   };
-
-const LARGEST_FLOAT = 3.4028234663852886e38;
 
 function integerExtrema(lowest: boolean): Readonly<Partial<Record<DType, Fold>>> {
   const fold = lowest

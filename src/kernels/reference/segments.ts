@@ -2,6 +2,7 @@
  * Folding the rows of a tensor that carry the same id into one: SEGMENT_SUM (ids ascending) and UNSORTED_SEGMENT_SUM,
  * _PROD, _MAX, _MIN, where rows with a negative id are left out.
  */
+import { FLOAT32_MAX } from "../../base/dtype.ts";
 import { elementCount, formatShape, sameShape } from "../../base/shape.ts";
 import type { Kernel, KernelNode, KernelTable, TensorView } from "../kernel.ts";
 import {
@@ -116,19 +117,17 @@ function unsortedKernel(segmentFold: SegmentFold): Kernel {
   };
 }
 
-const LARGEST_FLOAT = 3.4028234663852886e38;
-
 export const SEGMENTS: KernelTable = {
   SEGMENT_SUM,
   UNSORTED_SEGMENT_SUM: unsortedKernel(SUM),
   UNSORTED_SEGMENT_PROD: unsortedKernel({ float32: 1, int32: 1, fold: (acc, x) => acc * x }),
   UNSORTED_SEGMENT_MAX: unsortedKernel({
-    float32: -LARGEST_FLOAT,
+    float32: -FLOAT32_MAX,
     int32: -(2 ** 31),
     fold: (acc, x) => (x > acc ? x : acc),
   }),
   UNSORTED_SEGMENT_MIN: unsortedKernel({
-    float32: LARGEST_FLOAT,
+    float32: FLOAT32_MAX,
     int32: 2 ** 31 - 1,
     fold: (acc, x) => (x < acc ? x : acc),
   }),

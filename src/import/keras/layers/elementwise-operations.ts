@@ -1,4 +1,5 @@
 /** Elementwise operations of `keras.ops` that are formulas of TensorFlow's, as Keras' TensorFlow backend writes them. */
+import { FLOAT32_MAX } from "../../../base/dtype.ts";
 import { Formula } from "../formula.ts";
 import type { LayerCall, Translate } from "../layer.ts";
 import { tensorsOf, unsupported } from "../layer.ts";
@@ -17,8 +18,6 @@ import { axesOf } from "./shape-operations.ts";
 
 type Unary = (f: Formula, x: Symbolic, call: LayerCall) => Symbolic;
 type Binary = (f: Formula, a: Symbolic, b: Symbolic, call: LayerCall) => Symbolic;
-
-const FLOAT_MAX = 3.4028234663852886e38;
 
 const unary =
   (write: Unary): Translate =>
@@ -62,8 +61,8 @@ const extreme = (op: "Maximum" | "Minimum"): Translate =>
 const nanToNumber: Unary = (f, x, call) => {
   const level = (name: string, fallback: number) => Number(option(call, name) ?? fallback);
   const numbers = f.where(isNan(f, x), level("nan", 0), x);
-  const capped = f.where(f.of("Equal", numbers, Infinity), level("posinf", FLOAT_MAX), numbers);
-  return f.where(f.of("Equal", capped, -Infinity), level("neginf", -FLOAT_MAX), capped);
+  const capped = f.where(f.of("Equal", numbers, Infinity), level("posinf", FLOAT32_MAX), numbers);
+  return f.where(f.of("Equal", capped, -Infinity), level("neginf", -FLOAT32_MAX), capped);
 };
 
 const isClose: Binary = (f, a, b, call) => {

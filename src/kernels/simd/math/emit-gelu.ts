@@ -5,15 +5,13 @@
  *
  * by formula 7.1.26 of Abramowitz and Stegun, Handbook of Mathematical Functions: |error of h| < 10⁻⁷.
  */
+import { FLOAT32_MAX } from "../../../base/dtype.ts";
 import type { FunctionBuilder, Local } from "../../../wasm/function-builder.ts";
 import { emitSplatConstant } from "../emit-basics.ts";
 import { emitExp, emitPolynomial } from "./emit-exp.ts";
 import type { TanhScratch } from "./emit-tanh.ts";
 
 const P = 0.3275911;
-
-/** Far beyond it h is 0; an infinite x must not meet that 0 in a product. */
-const LARGEST = 3.4028234663852886e38;
 
 /** a₅ … a₁, for ½·P(t). */
 const COEFFICIENTS = [1.061405429, -1.453152027, 1.421413741, -0.284496736, 0.254829592].map(
@@ -47,7 +45,8 @@ export function emitExactGelu(
   f.op("f32x4.mul");
   f.op("f32x4.mul");
   f.get(x);
-  emitSplatConstant(f, LARGEST);
+  // Far beyond it h is 0; an infinite x must not meet that 0 in a product.
+  emitSplatConstant(f, FLOAT32_MAX);
   f.op("f32x4.min");
   f.op("f32x4.mul");
   f.set(tail);
