@@ -144,10 +144,17 @@ export class LayerModel {
     return name;
   }
 
+  /** The sum of four uniform numbers. Trained weights lie around 0 too, with yet longer tails. */
+  #bell() {
+    return this.#next() + this.#next() + this.#next() + this.#next();
+  }
+
   #weights(shape, fanIn) {
     const length = shape.reduce((product, size) => product * size, 1);
-    const scale = Math.sqrt(3 / fanIn);
-    return this.#tensor({ shape, data: Float32Array.from({ length }, () => this.#next() * scale) });
+    const scale = Math.sqrt(3 / 4 / fanIn);
+    const data = new Float32Array(length);
+    for (let at = 0; at < length; at++) data[at] = this.#bell() * scale;
+    return this.#tensor({ shape, data });
   }
 
   #zeros(shape) {

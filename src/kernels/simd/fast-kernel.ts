@@ -63,8 +63,8 @@ export interface FastFeatures {
    * exact for neither.
    */
   readonly dot?: "int8" | "uint8";
-  /** The same for weights of 4 bits, by the instruction whose sums of two products are int16. */
-  readonly dot4?: "int8" | "uint8";
+  /** The same of the instruction whose sums of two products are int16, where the true sums are. */
+  readonly pairs?: "int8" | "uint8";
   /** Whether code is compiled with 256-bit vectors where the engine finds pairs of 128-bit ones. */
   readonly wide?: true;
   /** Relative speeds of matrix multiplication tiles of a format (`4x8`), where they are measured. */

@@ -7,11 +7,11 @@ export function probeFeatures(): FastFeatures | undefined {
   if (typeof WebAssembly !== "object" || !WebAssembly.validate(usingSimd())) return undefined;
   const relaxed = WebAssembly.validate(usingRelaxedSimd());
   const dot = relaxed ? probeDot() : undefined;
-  const dot4 = relaxed ? probeDot4() : undefined;
+  const pairs = relaxed ? probePairs() : undefined;
   return {
     relaxed,
     ...(dot === undefined ? {} : { dot }),
-    ...(dot4 === undefined ? {} : { dot4 }),
+    ...(pairs === undefined ? {} : { pairs }),
   };
 }
 
@@ -35,6 +35,16 @@ function usingRelaxedSimd(): Uint8Array<ArrayBuffer> {
 /** Bytes that tell apart what engines make of the eighth bit of an activation, and whether they saturate. */
 const DOT_BYTES = [-128, -127, -1, 0, 1, 63, 127] as const;
 
+/** Weights of two products. */
+type WeightPair = readonly [first: number, second: number];
+
+/** The extremes of weights that leave the sum of two products with 255 within int16 (`gemm/pair-lists.ts`), and others. */
+const FITTING_PAIRS: readonly WeightPair[] = [
+  ...([127, 64, 8, 1, 0] as const).map((weight): WeightPair => [weight, 128 - weight]),
+  ...([-128, -127, -64, -8, -1] as const).map((weight): WeightPair => [weight, -128 - weight]),
+  ...([-128, -8, -1, 1, 7] as const).map((weight): WeightPair => [weight, -1 - weight]),
+].filter((pair) => Math.max(...pair) <= 127);
+
 /**
  * The relaxed dot product of bytes is fixed for 7-bit activations only. With the eighth bit engines may take them as
  * int8, take them as uint8, or saturate sums of two products; the first two are exact. Tried with all pairs of extreme
@@ -42,23 +52,24 @@ const DOT_BYTES = [-128, -127, -1, 0, 1, 63, 127] as const;
  */
 function probeDot(): FastFeatures["dot"] {
   const dot = dotFunction("dot");
-  return exactFor(DOT_BYTES, (weight, a, b) => dot(weight, a, b) / 2);
+  const equal = DOT_BYTES.map((weight): WeightPair => [weight, weight]);
+  return exactFor(equal, (weights, a, b) => dot(weights, a, b) / 2);
 }
 
-/** The same for weights of 4 bits and sums of two products, which are at most 2 · 8 · 255 and always fit int16. */
-function probeDot4(): FastFeatures["dot4"] {
-  return exactFor([-8, -7, -1, 0, 1, 7], dotFunction("pairs"));
+/** The same for sums of two products, where these fit int16. */
+function probePairs(): FastFeatures["pairs"] {
+  return exactFor(FITTING_PAIRS, dotFunction("pairs"));
 }
 
-/** How `dot` reads activations, if it gives weight · (a + b) for all extremes. */
+/** How `dot` reads activations, if it gives first · a + second · b for all extremes. */
 function exactFor(
-  weights: readonly number[],
-  dot: (weight: number, a: number, b: number) => number,
+  weights: readonly WeightPair[],
+  dot: (weights: WeightPair, a: number, b: number) => number,
 ): FastFeatures["dot"] {
   const isExact = (read: (byte: number) => number) =>
-    weights.every((weight) =>
+    weights.every((pair) =>
       DOT_BYTES.every((a) =>
-        DOT_BYTES.every((b) => dot(weight, a, b) === weight * (read(a) + read(b))),
+        DOT_BYTES.every((b) => dot(pair, a, b) === pair[0] * read(a) + pair[1] * read(b)),
       ),
     );
   if (isExact((byte) => byte)) return "int8";
@@ -66,21 +77,15 @@ function exactFor(
 }
 
 /**
- * (weight, a, b) → weight · a + weight · b by one relaxed dot product: of two bytes, or of four, where it is twice as much.
+ * (weights, a, b) → first · a + second · b by one relaxed dot product: of two bytes, or of four, where it is twice as much.
  */
-function dotFunction(sums: "pairs" | "dot"): (weight: number, a: number, b: number) => number {
+function dotFunction(sums: "pairs" | "dot"): (weights: WeightPair, a: number, b: number) => number {
   const module = new ModuleBuilder();
-  const f = module.function(["i32", "i32", "i32"], ["i32"], "dot");
-  f.get(f.param(0));
-  f.op("i8x16.splat");
-  f.get(f.param(1));
-  f.i32(255);
-  f.op("i32.and");
-  f.get(f.param(2));
-  f.i32(8);
-  f.op("i32.shl");
-  f.op("i32.or");
-  f.op("i16x8.splat");
+  const f = module.function(["i32", "i32"], ["i32"], "dot");
+  for (const bytes of [0, 1]) {
+    f.get(f.param(bytes));
+    f.op("i16x8.splat");
+  }
   if (sums === "pairs") {
     f.op("i16x8.relaxed_dot_i8x16_i7x16_s");
     f.lane("i16x8.extract_lane_s", 0);
@@ -90,5 +95,7 @@ function dotFunction(sums: "pairs" | "dot"): (weight: number, a: number, b: numb
     f.lane("i32x4.extract_lane", 0);
   }
   const { exports } = new WebAssembly.Instance(new WebAssembly.Module(module.finish()));
-  return exports["dot"] as (weight: number, a: number, b: number) => number;
+  const dot = exports["dot"] as (weights: number, activations: number) => number;
+  const bytesOf = (first: number, second: number) => (first & 255) | ((second & 255) << 8);
+  return (weights, a, b) => dot(bytesOf(...weights), bytesOf(a, b));
 }

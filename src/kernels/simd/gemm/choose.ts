@@ -10,28 +10,68 @@ import {
   type GemmIsa,
   type GemmVariant,
   gemmVariants,
+  hasLists,
+  keepsBytes,
+  severalPanels,
   severalRows,
 } from "./variants.ts";
 
-/** Rows and columns of a product. */
+/** Sizes of a product. */
 export interface GemmShape {
   readonly rows: number;
   readonly n: number;
+  readonly k: number;
 }
 
-/** Speeds of tiles by isa, in the order of the tiles in `variants.ts`: GMAC/s in the first-level cache, one x86 core. */
-type Speeds = Readonly<Record<GemmIsa, readonly number[]>>;
+/** Speeds of tiles by isa: GMAC/s in the first-level cache, one x86 core. */
+type Speeds = Readonly<Record<GemmIsa, Readonly<Record<string, number>>>>;
 const USUAL_SPEEDS: Speeds = {
-  simd: [16, 22, 23, 22, 20, 17, 23],
-  relaxed: [9, 17, 26, 31, 21, 17, 28],
-  dot: [25, 45, 80, 95, 70, 75],
-  dot4: [15, 25, 40, 44, 36, 38],
+  simd: {
+    "1x8": 16,
+    "1x16": 22,
+    "1x32": 24,
+    "4x8": 23,
+    "6x8": 22,
+    "3x16": 20,
+    "4x16": 17,
+    "3x12": 23,
+  },
+  relaxed: {
+    "1x8": 9,
+    "1x16": 17,
+    "1x32": 20,
+    "4x8": 26,
+    "6x8": 31,
+    "3x16": 21,
+    "4x16": 17,
+    "3x12": 28,
+  },
+  dot: { "1x8": 25, "1x16": 45, "1x32": 55, "4x8": 80, "6x8": 95, "3x16": 70, "4x16": 75 },
+  pairs: { "1x8": 15, "1x16": 25, "1x32": 25, "4x8": 40, "6x8": 44, "3x16": 36, "4x16": 38 },
 };
 const USUAL_WIDE_SPEEDS: Speeds = {
-  simd: [18, 29, 33, 30, 39, 39, 25],
-  relaxed: [9, 17, 33, 42, 44, 52, 30],
-  dot: [30, 60, 105, 149, 145, 172],
-  dot4: [15, 25, 40, 44, 36, 38],
+  simd: {
+    "1x8": 18,
+    "1x16": 29,
+    "1x32": 32,
+    "4x8": 33,
+    "6x8": 30,
+    "3x16": 39,
+    "4x16": 39,
+    "3x12": 25,
+  },
+  relaxed: {
+    "1x8": 9,
+    "1x16": 17,
+    "1x32": 20,
+    "4x8": 33,
+    "6x8": 42,
+    "3x16": 44,
+    "4x16": 52,
+    "3x12": 30,
+  },
+  dot: { "1x8": 30, "1x16": 60, "1x32": 75, "4x8": 105, "6x8": 149, "3x16": 145, "4x16": 172 },
+  pairs: { "1x8": 15, "1x16": 25, "1x32": 25, "4x8": 40, "6x8": 44, "3x16": 36, "4x16": 38 },
 };
 
 /**
@@ -46,37 +86,51 @@ const MIN_MEASURED = 4096;
  */
 const MIN_ROWS = 4;
 
+/** What a product asks of its tile. */
+export interface GemmWishes {
+  readonly isa?: GemmIsa;
+  readonly finish?: GemmFinish;
+}
+
+/**
+ * Weights of integers from which on several panels are read at a time: what caches near the processor do not hold. Smaller
+ * ones do not wait for memory, but for instructions, and there are more of these where loads are narrow.
+ */
+const MIN_STREAMED = 2 ** 22;
+
 /** The instruction set that serves a data kind best where `features` are there. */
 export function gemmIsa(data: GemmData, features: FastFeatures): GemmIsa {
   if (features.dot !== undefined && gemmVariants(data, "dot").length > 0) return "dot";
-  if (features.dot4 !== undefined && gemmVariants(data, "dot4").length > 0) return "dot4";
+  if (features.pairs !== undefined && data === "qd4") return "pairs";
   return features.relaxed && gemmVariants(data, "relaxed").length > 0 ? "relaxed" : "simd";
 }
 
 /** What the activations of a product are where they stay bytes; undefined where they do not. */
 export function byteActivations(data: GemmData, features: FastFeatures): FastFeatures["dot"] {
   const isa = gemmIsa(data, features);
-  return isa === "dot" || isa === "dot4" ? features[isa] : undefined;
+  return keepsBytes(isa) ? features[isa] : undefined;
 }
 
-/** The fastest tile for a product. */
+/** The fastest tile for a product; of the instruction set that serves the data best, where none is given. */
 export function chooseGemm(
   data: GemmData,
-  { rows, n }: GemmShape,
+  { rows, n, k }: GemmShape,
   features: FastFeatures,
-  finish?: GemmFinish,
+  { isa = gemmIsa(data, features), finish }: GemmWishes = {},
 ): GemmVariant {
-  const isa = gemmIsa(data, features);
   const usual = (features.wide ? USUAL_WIDE_SPEEDS : USUAL_SPEEDS)[isa];
-  const isMeasured = rows >= MIN_ROWS && rows * n >= MIN_MEASURED;
+  // What lists cost depends on the weights, and hardly on the tile.
+  const isMeasured = rows >= MIN_ROWS && rows * n >= MIN_MEASURED && !hasLists({ data, isa });
   const measured = isMeasured ? features.speeds?.({ data, isa }) : undefined;
-  const time = ({ mr, nr }: GemmVariant, index: number): number => {
+  const time = ({ mr, nr }: GemmVariant): number => {
     const work = Math.ceil(rows / mr) * mr * Math.ceil(n / nr) * nr;
-    return work / (measured?.get(`${mr}x${nr}`) ?? usual[index] ?? 1);
+    const tile = `${mr}x${nr}`;
+    return work / (measured?.get(tile) ?? usual[tile] ?? 1);
   };
   const [best] = gemmVariants(data, isa, finish)
-    .map((variant, index) => ({ variant, time: time(variant, index) }))
+    .map((variant) => ({ variant, time: time(variant) }))
     .filter(({ variant }) => rows < MIN_ROWS || severalRows(variant))
+    .filter(({ variant }) => data === "f32" || n * k >= MIN_STREAMED || !severalPanels(variant))
     .sort((a, b) => a.time - b.time);
   assert(best !== undefined, `tiles for ${data}`);
   return best.variant;

@@ -1,40 +1,11 @@
-/**
- * Stages with float results. f32: C = clamp(sum + bias). Hybrid: C = clamp(f32(sum) · f32(scale · rowScale) + bias),
- * the law of `reference/output-stage.ts`. Where activations kept their zero point, sum is sum − zero · columnSum first.
- */
+/** The stage of products of floats, C = clamp(sum + bias), and what those with float results have in common. */
 import type { FunctionBuilder, Local } from "../../../wasm/function-builder.ts";
 import { emitAddTo, emitCopy, emitSplat } from "../emit-basics.ts";
 import type { GemmCommon, GemmStage, Tile } from "./emit-gemm.ts";
-import { emitRowAddresses } from "./row-addresses.ts";
-import { type GemmIsa, keepsBytes } from "./variants.ts";
 
 /** bias: float32 per column, padded to nr. low, high: bounds of the fused activation, ∓Infinity for none. */
 export type FloatGemm = (
   ...args: [...common: GemmCommon, bias: number, low: number, high: number]
-) => void;
-
-/**
- * scales: float32 per column, padded to nr. rowScales: float32 per row; their stride is 0 where all rows share one
- * scale, else 4. The rest as for floats.
- */
-export type HybridGemm = (
-  ...args: [
-    ...common: GemmCommon,
-    scales: number,
-    rowScales: number,
-    rowScaleStride: number,
-    bias: number,
-    low: number,
-    high: number,
-  ]
-) => void;
-
-/**
- * The same for `dot` and `dot4`. columnSums: int32 per column, padded to nr. zeroDistance: from a row's scale to its
- * zero point, an int32.
- */
-export type HybridDotGemm = (
-  ...args: [...hybrid: Parameters<HybridGemm>, columnSums: number, zeroDistance: number]
 ) => void;
 
 /**
@@ -43,7 +14,8 @@ export type HybridDotGemm = (
  */
 export type ResidualArguments = readonly [distance: number, low: number, high: number];
 
-const RESIDUAL_PARAMS = ["i32", "f32", "f32"] as const;
+/** Types of `ResidualArguments`. */
+export const RESIDUAL_PARAMS = ["i32", "f32", "f32"] as const;
 
 export function floatStage(residual: boolean): GemmStage {
   return {
@@ -66,91 +38,8 @@ export function floatStage(residual: boolean): GemmStage {
   };
 }
 
-export function hybridStage(isa: GemmIsa, residual: boolean): GemmStage {
-  const keepsZero = keepsBytes(isa);
-  const own = ["i32", "i32", "i32", "i32", "f32", "f32"] as const;
-  const zeros = keepsZero ? (["i32", "i32"] as const) : [];
-  return {
-    params: [...own, ...zeros, ...(residual ? RESIDUAL_PARAMS : [])],
-    outputBytes: 4,
-    begin(f, params, { mr, nr }) {
-      const [scales, rowScales, stride, bias, low, high, columnSums, zeroDistance] =
-        params as Local[];
-      const last = params.slice(own.length + zeros.length);
-      const addResidual = residual ? emitResidual(f, last) : () => undefined;
-      const clamp = [emitSplat(f, low), emitSplat(f, high)] as const;
-      const rowScale = Array.from({ length: mr }, () => f.local("i32"));
-      const next = f.local("i32");
-      return {
-        startRows: () => emitCopy(f, rowScales, next),
-        finish(tile) {
-          emitRowAddresses(f, tile, { next, stride, addresses: rowScale });
-          if (keepsZero) emitZeroPoints(f, tile, rowScale, columnSums, zeroDistance);
-          emitScale(f, tile, scales, rowScale);
-          emitBiasAndClamp(f, tile, bias, clamp);
-          addResidual(tile);
-          emitStores(f, tile);
-        },
-        nextPanel() {
-          const pointers = keepsZero ? [scales, bias, columnSums] : [scales, bias];
-          for (const pointer of pointers) emitAddTo(f, pointer, nr * 4);
-        },
-      };
-    },
-  };
-}
-
-/** sum −= zero · columnSum */
-function emitZeroPoints(
-  f: FunctionBuilder,
-  { columns, sums, value }: Tile,
-  rowScale: readonly Local[],
-  columnSums: Local,
-  zeroDistance: Local,
-): void {
-  loadVectors(f, columnSums, columns);
-  sums.forEach((row, rowIndex) => {
-    f.get(rowScale[rowIndex]);
-    f.get(zeroDistance);
-    f.op("i32.add");
-    f.mem("v128.load32_splat");
-    f.set(value);
-    row.forEach((sum, index) => {
-      f.get(sum);
-      f.get(columns[index]);
-      f.get(value);
-      f.op("i32x4.mul");
-      f.op("i32x4.sub");
-      f.set(sum);
-    });
-  });
-}
-
-/** sum = f32(sum) · f32(scale · rowScale) */
-function emitScale(
-  f: FunctionBuilder,
-  { columns, sums, value }: Tile,
-  scales: Local,
-  rowScale: readonly Local[],
-): void {
-  loadVectors(f, scales, columns);
-  sums.forEach((row, rowIndex) => {
-    f.get(rowScale[rowIndex]);
-    f.mem("v128.load32_splat");
-    f.set(value);
-    row.forEach((sum, index) => {
-      f.get(sum);
-      f.op("f32x4.convert_i32x4_s");
-      f.get(columns[index]);
-      f.get(value);
-      f.op("f32x4.mul");
-      f.op("f32x4.mul");
-      f.set(sum);
-    });
-  });
-}
-
-function emitBiasAndClamp(
+/** sum = clamp(sum + bias) */
+export function emitBiasAndClamp(
   f: FunctionBuilder,
   { columns, sums }: Tile,
   bias: Local,
@@ -175,7 +64,7 @@ function emitBiasAndClamp(
  * Prepares the addition of a residual; the result emits it for a tile: all loads, then all sums. Columns beyond C's take
  * what stands there, and are not stored.
  */
-function emitResidual(
+export function emitResidual(
   f: FunctionBuilder,
   [distance, low, high]: readonly Local[],
 ): (tile: Tile) => void {
@@ -202,7 +91,8 @@ function emitResidual(
   };
 }
 
-function loadVectors(f: FunctionBuilder, address: Local, into: readonly Local[]): void {
+/** Loads vectors that lie one behind the other. */
+export function loadVectors(f: FunctionBuilder, address: Local, into: readonly Local[]): void {
   into.forEach((vector, index) => {
     f.get(address);
     f.mem("v128.load", 16 * index, 2);

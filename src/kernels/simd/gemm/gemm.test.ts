@@ -5,7 +5,8 @@ import type { StageOf } from "../operators/product-kind.ts";
 import { doubleFactors } from "../operators/requantization.ts";
 import { probeFeatures } from "../probe.ts";
 import { emitGemm, type GemmCommon } from "./emit-gemm.ts";
-import type { FloatGemm, HybridDotGemm, HybridGemm } from "./float-stage.ts";
+import type { FloatGemm } from "./float-stage.ts";
+import type { HybridDotGemm, HybridGemm } from "./hybrid-stage.ts";
 import {
   columnSums,
   gemmSteps,
@@ -16,11 +17,14 @@ import {
   packPairs,
   stepGroup,
 } from "./pack.ts";
+import { packPairLists, planPairLists } from "./pair-lists.ts";
 import {
   type GemmIsa,
   type GemmVariant,
   gemmVariants,
+  hasLists,
   keepsBytes,
+  PLAIN_FINISH,
   type SmallSums,
 } from "./variants.ts";
 
@@ -47,7 +51,7 @@ const SMALL_SUMS: readonly SmallSums[] = FEATURES?.relaxed ? ["simd", "relaxed"]
 /** The instruction sets of this engine: relaxed dot products where they are exact for something. */
 const ISAS: readonly GemmIsa[] = [
   "simd",
-  ...(["dot", "dot4"] as const).filter((isa) => FEATURES?.[isa] !== undefined),
+  ...(["dot", "pairs"] as const).filter((isa) => FEATURES?.[isa] !== undefined),
 ];
 
 const SHAPES = [
@@ -60,6 +64,7 @@ const SHAPES = [
   [7, 31, 64],
   [13, 40, 27],
   [6, 1, 10],
+  [2, 8, 100],
 ] as const;
 
 interface Problem {
@@ -98,7 +103,12 @@ function storedRows(type: "int8" | "uint8", { m, k, sameZero }: StoredRows, next
   return { a, zeroPoints };
 }
 
-function problem({ data, isa, smallSums }: GemmVariant, m: number, n: number, k: number): Problem {
+function problem(
+  { data, isa, smallSums, oneScale }: GemmVariant,
+  m: number,
+  n: number,
+  k: number,
+): Problem {
   const next = random(m * 1000 + n * 10 + k);
   const float = () => (next() - 0.5) * 4;
   const integer = (limit: number) => () => Math.round((next() * 2 - 1) * limit);
@@ -117,13 +127,13 @@ function problem({ data, isa, smallSums }: GemmVariant, m: number, n: number, k:
         : Int16Array.from({ length: m * k }, integer(255)),
     zeroPoints: new Int32Array(m),
   };
-  const type = isa === "dot" || isa === "dot4" ? FEATURES?.[isa] : undefined;
-  const sameZero = data === "qs8" || data === "qu8";
+  const type = keepsBytes(isa) ? FEATURES?.[isa] : undefined;
+  const sameZero = oneScale || data === "qs8" || data === "qu8";
   return {
     ...(type === undefined ? centered : storedRows(type, { m, k, sameZero }, next)),
     weights,
     scales: Float32Array.from({ length: n }, () => next() / 100),
-    rowScales: Float32Array.from({ length: m }, () => next() / 10),
+    rowScales: Float32Array.from({ length: m }, () => (oneScale ? 0.07 : next() / 10)),
     bias: Float32Array.from({ length: n }, float),
     integerBias: Int32Array.from({ length: n }, integer(90000)),
     factors: Array.from({ length: n }, () => 0.4 * 2 ** (-14 * next())),
@@ -288,20 +298,26 @@ function packedOf(
   n: number,
   k: number,
 ): ArrayBufferView {
+  if (hasLists(variant) && weights instanceof Int8Array) {
+    const lists = planPairLists(weights, n, k);
+    const packed = new Uint8Array(lists.byteLength);
+    packPairLists(weights, n, k, lists, packed.buffer, 0);
+    return packed;
+  }
   const bytes = new Uint8Array(packedByteLength(variant, n, k)).buffer;
   if (weights instanceof Float32Array) {
     const packed = new Float32Array(bytes);
-    packFloat(weights, n, k, variant.nr, packed);
+    packFloat(weights, n, k, variant.panel, packed);
     return packed;
   }
-  const shape = { nr: variant.nr, group: stepGroup(variant) };
+  const shape = { nr: variant.panel, group: stepGroup(variant) };
   if (variant.data === "qd4" && weights instanceof Int8Array) {
     const packed = new Uint8Array(bytes);
     packNibbles(weights, n, k, shape, packed);
     return packed;
   }
   if (variant.data === "qd16" && weights instanceof Int8Array) {
-    packPairs(weights, n, k, variant.nr, new Int32Array(bytes));
+    packPairs(weights, n, k, variant.panel, new Int32Array(bytes));
     return new Int16Array(bytes);
   }
   const packed = weights instanceof Int8Array ? new Int8Array(bytes) : new Int16Array(bytes);
@@ -330,11 +346,12 @@ function rowsOf(
 const variants = ISAS.flatMap((isa) => [
   ...(["f32", "qd8", "qd16", "qd4"] as const).flatMap((data) => [
     ...gemmVariants(data, isa),
-    ...gemmVariants(data, isa, { smallSums: "no", residual: true }),
+    ...gemmVariants(data, isa, { ...PLAIN_FINISH, residual: true }),
+    ...(data === "f32" ? [] : gemmVariants(data, isa, { ...PLAIN_FINISH, oneScale: true })),
   ]),
   ...(["qs8", "qs16", "qu16", "qu8"] as const).flatMap((data) => [
     ...gemmVariants(data, isa),
-    ...SMALL_SUMS.flatMap((smallSums) => gemmVariants(data, isa, { smallSums, residual: false })),
+    ...SMALL_SUMS.flatMap((smallSums) => gemmVariants(data, isa, { ...PLAIN_FINISH, smallSums })),
   ]),
 ]);
 
@@ -356,6 +373,25 @@ function boundsOf({ data }: GemmVariant): readonly Bounds[] {
   ];
 }
 
+/** Weights whose products with the largest activations make the largest sums, the same in all columns. */
+const HEAVY_WEIGHTS: readonly (readonly [even: number, odd: number])[] = [
+  [-8, -8],
+  [127, 1],
+  [-64, -64],
+  [127, 127],
+];
+
+/** All activations as far from 0 as they can be stored. */
+function heavy(variant: GemmVariant, [m, n, k]: Shape, [even, odd]: readonly [number, number]) {
+  const largest = keepsBytes(variant.isa) && FEATURES?.[variant.isa] === "int8" ? -128 : 255;
+  return {
+    ...problem(variant, m, n, k),
+    a: new Int16Array(m * k).fill(largest),
+    zeroPoints: new Int32Array(m),
+    weights: Int8Array.from({ length: n * k }, (_, at) => ((at % k) % 2 === 0 ? even : odd)),
+  };
+}
+
 describe.each(variants)("$name", (variant) => {
   it.each(SHAPES)("equals the definition exactly for m, n, k = %i, %i, %i", async (m, n, k) => {
     const data = problem(variant, m, n, k);
@@ -363,6 +399,19 @@ describe.each(variants)("$name", (variant) => {
       const { out, after } = await run(variant, data, [m, n, k], bounds);
       expect(out).toEqual(define(variant, data, [m, n, k], bounds));
       expect(after, "what stands behind the output").toBe(77);
+    }
+  });
+});
+
+describe.each(variants.filter(({ isa }) => keepsBytes(isa)))("$name", (variant) => {
+  it("keeps sums of the largest products", async () => {
+    const shape = [2, 8, 100] as const;
+    const [bounds] = boundsOf(variant) as [Bounds];
+    const isNibbles = variant.data === "qd4";
+    for (const weights of HEAVY_WEIGHTS.filter(([even]) => !isNibbles || even === -8)) {
+      const data = heavy(variant, shape, weights);
+      const { out } = await run(variant, data, shape, bounds);
+      expect(out).toEqual(define(variant, data, shape, bounds));
     }
   });
 });

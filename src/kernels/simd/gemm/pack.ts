@@ -22,6 +22,11 @@ export function packedByteLength(variant: GemmVariant, n: number, k: number): nu
   return columns * gemmSteps(variant, k) * stepBytes(variant);
 }
 
+/** Bytes of a panel. */
+export function panelByteLength(variant: GemmVariant, k: number): number {
+  return variant.panel * gemmSteps(variant, k) * stepBytes(variant);
+}
+
 /** Data whose weights take four bytes in a step. */
 const WIDE: readonly GemmFormat["data"][] = ["f32", "qd16", "qs16", "qu16", "qi16"];
 

@@ -68,7 +68,7 @@ export function stackOf(
   rows: number,
   features: FastFeatures,
 ): StackedMatrix {
-  const variant = chooseGemm(data, { rows, n: units }, withoutDot(features));
+  const variant = chooseGemm(data, { rows, n: units, k: depth }, withoutDot(features));
   return { data, variant, units, depth, values, scales, storage: "int16" };
 }
 
@@ -97,7 +97,7 @@ export function stackMatrices(
   const data = hybrid > 0 ? "qd8" : "f32";
   return {
     ...{ data, units, depth, values, scales: hybrid > 0 ? scales : undefined },
-    variant: chooseGemm(data, { rows, n: units }, features),
+    variant: chooseGemm(data, { rows, n: units, k: depth }, features),
     storage: vectorStorage(features),
   };
 }
@@ -152,10 +152,10 @@ export function packStack(buffer: ArrayBufferLike, placed: PlacedStack): void {
   const { variant, units, depth } = stack;
   const byteLength = packedByteLength(variant, units, depth);
   const values = stack.values();
-  const shape = { nr: variant.nr, group: stepGroup(variant) };
+  const shape = { nr: variant.panel, group: stepGroup(variant) };
   if (values instanceof Float32Array) {
     const packed = new Float32Array(buffer, weights, byteLength / 4);
-    packFloat(values, units, depth, variant.nr, packed);
+    packFloat(values, units, depth, variant.panel, packed);
   } else if (values instanceof Int16Array) {
     packGroups(values, units, depth, shape, new Int16Array(buffer, weights, byteLength / 2));
   } else {

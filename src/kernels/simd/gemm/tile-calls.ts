@@ -15,6 +15,8 @@ export interface TiledProduct {
   readonly k: number;
   readonly n: number;
   readonly weights: number;
+  /** Bytes of the weights of a tile; must be told where steps are in lists (`pair-lists.ts`). */
+  readonly tileBytes?: number;
   readonly out: number;
   /** Bytes of an element of the result. */
   readonly elementBytes: number;
@@ -24,9 +26,17 @@ export interface TiledProduct {
 }
 
 /** Rows per call. */
-export function rowBlock({ variant, aStride, rows, k, n }: TiledProduct): number {
-  const bytes = { row: aStride, weights: packedByteLength(variant, n, k) };
-  return blockRows(rows, bytes, variant.mr);
+export function rowBlock(product: TiledProduct): number {
+  const { variant, aStride, rows } = product;
+  return blockRows(rows, { row: aStride, weights: weightBytes(product) }, variant.mr);
+}
+
+function tileBytesOf({ variant, k, tileBytes }: TiledProduct): number {
+  return tileBytes ?? packedByteLength(variant, variant.nr, k);
+}
+
+function weightBytes(product: TiledProduct): number {
+  return Math.ceil(product.n / product.variant.nr) * tileBytesOf(product);
 }
 
 /** The calls; `stage` gives the arguments behind the common ones for rows from `row` and columns from `column` on. */
@@ -37,14 +47,14 @@ export function tileCalls(
   const { variant, a, aStride, k, n, weights, out, elementBytes } = product;
   const { outStride = n * elementBytes } = product;
   const steps = gemmSteps(variant, k);
-  const panelBytes = packedByteLength(variant, variant.nr, k);
+  const tileBytes = tileBytesOf(product);
   const { rows, columns } = cutsOf(product);
   return columns.flatMap((column) =>
     rows.map((row) => {
       const common: GemmCommon = [
         a + row.at * aStride,
         aStride,
-        weights + (column.at / variant.nr) * panelBytes,
+        weights + (column.at / variant.nr) * tileBytes,
         out + row.at * outStride + column.at * elementBytes,
         outStride,
         row.count,
@@ -62,7 +72,7 @@ function cutsOf(product: TiledProduct): ProductCuts {
   if (threads === 1 || rows * n * k < MIN_SHARED_WORK) {
     return { rows: partsOfSize(rows, block), columns: [{ at: 0, count: n }] };
   }
-  const bytes = { row: aStride + n * elementBytes, weights: packedByteLength(variant, n, k) };
+  const bytes = { row: aStride + n * elementBytes, weights: weightBytes(product) };
   return shareProduct({ rows, n }, variant, bytes, Math.ceil(rows / block), threads);
 }
 

@@ -13,7 +13,7 @@
  * - `qi8`, `qi16`: int16 activations × int8 or int16 weights; results are the int32 sums.
  * - `qu8`: uint8 activations × weights of uint8 − 128, whose zero point comes in as a term per row, to uint8.
  *
- * With `dot` and `dot4`, activations keep their zero point and stay bytes, four of which are multiplied with four
+ * With `dot` and `pairs`, activations keep their zero point and stay bytes, four of which are multiplied with four
  * weights at a time. The stage takes zero point × sum of weights off each column, so the sums are the same.
  */
 
@@ -30,10 +30,10 @@ export type GemmData =
   | "qi16";
 /**
  * `simd` is the baseline and rounds after every product; `relaxed` may fuse multiply and add; `dot` needs a relaxed dot
- * product of bytes that a probe found to be exact (`../probe.ts`); `dot4` one whose sums are int16, exact for weights of 4
- * bits.
+ * product of bytes that a probe found to be exact (`../probe.ts`); `pairs` one whose sums of two products are int16: exact
+ * where the weights of a pair are not both large, as those of 4 bits never are (`pair-lists.ts` has the others).
  */
-export type GemmIsa = "simd" | "relaxed" | "dot" | "dot4";
+export type GemmIsa = "simd" | "relaxed" | "dot" | "pairs";
 
 /** What packed operands look like. */
 export type GemmFormat = Pick<GemmVariant, "data" | "isa">;
@@ -52,38 +52,64 @@ export interface GemmVariant {
   readonly mr: number;
   /** Columns of the tile, a multiple of 4. */
   readonly nr: number;
+  /** Columns of a panel of weights. The panels of a tile are read side by side. */
+  readonly panel: number;
   readonly smallSums: SmallSums;
   /** Whether a tensor is added to float results, and an activation of its own follows. */
   readonly residual: boolean;
+  /** Whether the rows of a hybrid product have one scale, and one zero point. */
+  readonly oneScale: boolean;
 }
 
 /** What may differ in what becomes of the sums. */
-export type GemmFinish = Pick<GemmVariant, "smallSums" | "residual">;
+export type GemmFinish = Pick<GemmVariant, "smallSums" | "residual" | "oneScale">;
 
-const PLAIN_FINISH: GemmFinish = { smallSums: "no", residual: false };
+/** Neither of them. */
+export const PLAIN_FINISH: GemmFinish = { smallSums: "no", residual: false, oneScale: false };
 
-/** Tiles worth trying: more than 16 vectors of accumulators and operands spill. */
-const TILES: readonly (readonly [mr: number, nr: number])[] = [
-  [1, 8],
-  [1, 16],
-  [4, 8],
-  [6, 8],
-  [3, 16],
-  [4, 16],
-  [3, 12],
+/**
+ * Tiles worth trying: more than 16 vectors of accumulators and operands spill. What one row waits for is memory, which
+ * comes nearly twice as fast in four streams as in one, as a processor fetches ahead in each: so a tile of one row reads
+ * four panels at a time, where there are so many columns.
+ */
+const TILES: readonly (readonly [mr: number, nr: number, panel: number])[] = [
+  [1, 8, 8],
+  [1, 16, 16],
+  [1, 32, 8],
+  [4, 8, 8],
+  [6, 8, 8],
+  [3, 16, 16],
+  [4, 16, 16],
+  [3, 12, 12],
 ];
+
+/** Data whose results may be those of several panels: bytes are stored by sixteen. */
+const SEVERAL_PANELS: readonly GemmData[] = ["f32", "qd8", "qi8", "qi16"];
 
 /** Data that have use for twelve columns: bytes are stored by eights, nibbles lie in eights. */
 const TWELVE_COLUMNS: readonly GemmData[] = ["f32", "qd16"];
 
+/** Columns of a panel of lists. The more there are, the more steps have large weights for one of them. */
+export const LIST_COLUMNS = 8;
+
 /** Whether activations keep their zero point and stay bytes, four of which are multiplied with four weights at a time. */
-export function keepsBytes(isa: GemmIsa): boolean {
-  return isa === "dot" || isa === "dot4";
+export function keepsBytes(isa: GemmIsa): isa is "dot" | "pairs" {
+  return isa === "dot" || isa === "pairs";
+}
+
+/** Whether each panel has its steps in an order of its own (`pair-lists.ts`). */
+export function hasLists({ data, isa }: GemmFormat): boolean {
+  return isa === "pairs" && data !== "qd4";
 }
 
 /** Whether each weight that is loaded serves several rows. */
 export function severalRows({ mr }: Pick<GemmVariant, "mr">): boolean {
   return mr > 1;
+}
+
+/** Whether several panels of weights are read at a time. */
+export function severalPanels({ nr, panel }: Pick<GemmVariant, "nr" | "panel">): boolean {
+  return panel < nr;
 }
 
 const SMALL_NAMES: Readonly<Record<SmallSums, string>> = {
@@ -97,25 +123,31 @@ const SERVED: Readonly<Record<GemmIsa, readonly GemmData[]>> = {
   simd: ["f32", "qd8", "qd16", "qd4", "qs8", "qs16", "qu16", "qi8", "qi16"],
   relaxed: ["f32"],
   dot: ["qd8", "qd4", "qs8", "qu8"],
-  dot4: ["qd4"],
+  pairs: ["qd8", "qd4", "qs8", "qu8"],
 };
 
 /** All variants of a data kind on an instruction set; none where it has no use for that set. */
 export function gemmVariants(
   data: GemmData,
   isa: GemmIsa,
-  { smallSums, residual }: GemmFinish = PLAIN_FINISH,
+  { smallSums, residual, oneScale }: GemmFinish = PLAIN_FINISH,
 ): readonly GemmVariant[] {
   if (!SERVED[isa].includes(data)) return [];
-  const finish = `${SMALL_NAMES[smallSums]}${residual ? "-add" : ""}`;
-  const tiles = TILES.filter(([, nr]) => nr % 8 === 0 || TWELVE_COLUMNS.includes(data));
-  return tiles.map(([mr, nr]) => ({
+  const finish = `${SMALL_NAMES[smallSums]}${oneScale ? "-one" : ""}${residual ? "-add" : ""}`;
+  const tiles = TILES.filter(([, nr, panel]) => {
+    if (hasLists({ data, isa })) return nr === LIST_COLUMNS;
+    if (panel < nr) return SEVERAL_PANELS.includes(data);
+    return nr % 8 === 0 || TWELVE_COLUMNS.includes(data);
+  });
+  return tiles.map(([mr, nr, panel]) => ({
     name: `${data}${finish}-gemm-${mr}x${nr}-${isa}`,
     data,
     isa,
     mr,
     nr,
+    panel,
     smallSums,
     residual,
+    oneScale,
   }));
 }

@@ -11,7 +11,7 @@ import { float32 } from "../../views.ts";
 import { addressOf, type FastKernel, type FastPlace, Region } from "../fast-kernel.ts";
 import { chooseGemm } from "../gemm/choose.ts";
 import { emitGemm } from "../gemm/emit-gemm.ts";
-import { packedByteLength, packFloat } from "../gemm/pack.ts";
+import { packedByteLength, packFloat, panelByteLength } from "../gemm/pack.ts";
 import { tileCalls } from "../gemm/tile-calls.ts";
 import type { GemmVariant } from "../gemm/variants.ts";
 import { COPY_ROWS_NAME, type CopyRowsFunction, emitCopyRows } from "../moves/emit-moves.ts";
@@ -23,7 +23,7 @@ export const fastBatchMatmul: FastKernel = ({ node, known, features }) => {
   const areFloats = [0, 1].every((index) => inputAt(node, index).dtype === "float32");
   const isEmpty = rows === 0 || depth === 0 || columns === 0 || pairs.length === 0;
   if (!areFloats || adj_x || isEmpty || known(0) !== undefined) return undefined;
-  const variant = chooseGemm("f32", { rows, n: columns }, features);
+  const variant = chooseGemm("f32", { rows, n: columns, k: depth }, features);
   const constant = known(1);
   const matrices = 1 + Math.max(...pairs.map(([, y]) => y));
   const packedBytes = packedByteLength(variant, columns, depth);
@@ -92,7 +92,7 @@ function packTransposable(
     }
   }
   const length = packedByteLength(variant, columns, depth) / 4;
-  packFloat(byRow, columns, depth, variant.nr, new Float32Array(memory.buffer, target, length));
+  packFloat(byRow, columns, depth, variant.panel, new Float32Array(memory.buffer, target, length));
 }
 
 /** Packs a matrix of the second operand into the scratch, for each run. */
@@ -109,14 +109,14 @@ function packer(
   }
   const copy = place.call<CopyRowsFunction>(COPY_ROWS_NAME);
   const { depth, columns } = geometry;
-  const panelBytes = packedByteLength(variant, variant.nr, depth);
+  const panelBytes = panelByteLength(variant, depth);
   // A last panel of fewer columns keeps what was there in the others: their sums are not stored.
   return (view, matrix) => {
     const source = addressOf(view) + matrix * depth * columns * 4;
-    for (let column = 0; column < columns; column += variant.nr) {
-      const panel = target + (column / variant.nr) * panelBytes;
-      const width = Math.min(variant.nr, columns - column);
-      copy(source + column * 4, columns * 4, panel, variant.nr * 4, depth, width * 4);
+    for (let column = 0; column < columns; column += variant.panel) {
+      const panel = target + (column / variant.panel) * panelBytes;
+      const width = Math.min(variant.panel, columns - column);
+      copy(source + column * 4, columns * 4, panel, variant.panel * 4, depth, width * 4);
     }
   };
 }

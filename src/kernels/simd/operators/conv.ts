@@ -65,6 +65,7 @@ export const fastConv: FastKernel = (request) => {
     activation: optionsOf(node, "Conv2DOptions").fused_activation_function,
     floatRange: finiteRange,
     asymmetric: isPerChannel(inputAt(node, 1), geometry.groups),
+    oneScale: true,
     precision: inputAt(node, 0).dtype === "uint8" ? "per-tensor" : "per-channel",
     ...(residual === undefined ? {} : { residual }),
   });

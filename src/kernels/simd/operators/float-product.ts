@@ -7,13 +7,10 @@ import { channelScales } from "../../reference/output-stage.ts";
 import { hybridWeights } from "../../reference/weights.ts";
 import type { FastRequest } from "../fast-kernel.ts";
 import { byteActivations } from "../gemm/choose.ts";
-import type {
-  FloatGemm,
-  HybridDotGemm,
-  HybridGemm,
-  ResidualArguments,
-} from "../gemm/float-stage.ts";
+import type { FloatGemm, ResidualArguments } from "../gemm/float-stage.ts";
+import type { HybridDotGemm, HybridGemm } from "../gemm/hybrid-stage.ts";
 import { columnSums } from "../gemm/pack.ts";
+import { listsFor } from "../gemm/pair-lists.ts";
 import { quantizingPass } from "./activation-pass.ts";
 import type {
   ProductKind,
@@ -79,13 +76,16 @@ export function hybridKind(
 ): ProductKind {
   const { min, max } = floatRange(node, activation);
   const packed = filter.dtype === "int4" ? "qd4" : "qd8";
-  const dot = byteActivations(packed, features);
-  const isShared = packed === "qd8" && dot === undefined && rows >= MIN_SHARING_ROWS;
-  const data = isShared ? "qd16" : packed;
+  const exact = byteActivations(packed, features);
+  const isShared = packed === "qd8" && exact === undefined && rows >= MIN_SHARING_ROWS;
+  const lists = isShared ? listsFor(hybridWeights(filter), { n, k }, features) : undefined;
+  const dot = lists === undefined ? exact : features.pairs;
+  const data = isShared && lists === undefined ? "qd16" : packed;
   const columns: StageColumn[] = [channelScales(node, filter, n), floatBias(bias, n)];
   if (dot !== undefined) columns.push(columnSums(hybridWeights(filter), n, k));
   return {
     data,
+    lists,
     smallSums: false,
     weights: () => hybridWeights(filter),
     columns,

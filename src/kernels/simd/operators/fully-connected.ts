@@ -33,6 +33,7 @@ const planPacked: FastKernel = (request) => {
     // With float weights sums that overflow stop at the largest float, with int8 weights they do not.
     floatRange: inputAt(node, 1).dtype === "float32" ? finiteRange : clampRange,
     asymmetric: isAsymmetric(node, options),
+    oneScale: false,
     precision: isPerChannel ? "per-channel" : "per-tensor",
   });
   if (product === undefined || rows === 0) return undefined;

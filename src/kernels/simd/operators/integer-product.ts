@@ -15,14 +15,19 @@ import { gemmIsa } from "../gemm/choose.ts";
 import { emitRowSums, rowSumsName } from "../gemm/emit-row-sums.ts";
 import type { IntegerGemm, RowTermArguments, SmallIntegerGemm } from "../gemm/integer-stage.ts";
 import { columnSums } from "../gemm/pack.ts";
+import { listsFor, type PairLists } from "../gemm/pair-lists.ts";
 import type { GemmData } from "../gemm/variants.ts";
 import { type ActivationPass, bytePass, movedZeroPoint, wideningPass } from "./activation-pass.ts";
 import type { ProductKind, ProductRequest, RowSums, StageOf } from "./product-kind.ts";
 import { doubleFactors, type Requantization, requantizationOf } from "./requantization.ts";
 
+/** Rows from which on lists of steps pay. */
+const MIN_LISTED_ROWS = 4;
+
 /** What differs between ways to multiply the same integers. */
 interface IntegerOperands {
   readonly data: GemmData;
+  readonly lists?: PairLists | undefined;
   readonly weights: Int8Array | Int16Array;
   /** With what the zero points add to columns. */
   readonly bias: Int32Array;
@@ -47,7 +52,8 @@ export function integerKind(
     return undefined;
   const biases = bias?.data instanceof Int32Array ? bias.data : new Int32Array(n);
   const operands = operandsOf(fast, request, filter, biases);
-  const { data, weights, pass, zeroPoint, rowSums, largestActivation, largestTerm } = operands;
+  const { data, lists, weights, pass, zeroPoint, rowSums } = operands;
+  const { largestActivation, largestTerm } = operands;
   const largest = columnMagnitudes(weights, n, k).map(
     (magnitude) => magnitude * largestActivation + largestTerm,
   );
@@ -58,6 +64,7 @@ export function integerKind(
       : [doubles.factors, doubles.offsets];
   return {
     data,
+    lists,
     smallSums: doubles !== undefined,
     weights: () => weights,
     columns,
@@ -94,16 +101,19 @@ function smallStage({ zeroPoint, low, high }: Requantization): ColumnArguments {
 
 function operandsOf(
   { node, features }: FastRequest,
-  { n, k }: ProductRequest,
+  { rows, n, k }: ProductRequest,
   filter: TensorView,
   bias: Int32Array,
 ): IntegerOperands {
   const input = inputAt(node, 0);
   const from: ByteType = input.dtype === "uint8" ? "uint8" : "int8";
   const inputZero = perTensorQuantization(node, input, "input").zeroPoint;
-  const { dot } = features;
+  const isExact = gemmIsa("qs8", features) === "dot";
+  const dot = isExact ? features.dot : features.pairs;
   const bytes = dot === undefined ? undefined : dotWeights(filter, k);
-  if (dot === undefined || bytes === undefined || gemmIsa("qs8", features) !== "dot") {
+  const isListed = bytes !== undefined && !isExact && rows >= MIN_LISTED_ROWS;
+  const lists = isListed ? listsFor(bytes.weights, { n, k }, features) : undefined;
+  if (dot === undefined || bytes === undefined || (!isExact && lists === undefined)) {
     const weights = centeredWeights(filter);
     const data = from === "uint8" ? "qu16" : weights instanceof Int8Array ? "qs8" : "qs16";
     const pass = wideningPass("int16", from, inputZero);
@@ -115,6 +125,7 @@ function operandsOf(
   const factor = -weightZero;
   return {
     data: from === "uint8" ? "qu8" : "qs8",
+    lists,
     weights,
     // Wraps as int32 sums do.
     bias: bias.map((value, c) => value - stored * (sums[c] ?? 0) + k * stored * weightZero),

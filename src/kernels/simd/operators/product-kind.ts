@@ -5,6 +5,7 @@ import type { ClampRange } from "../../reference/activation.ts";
 import type { FactorPrecision } from "../../reference/output-stage.ts";
 import type { EmittedFunction } from "../fast-kernel.ts";
 import type { GemmCommon } from "../gemm/emit-gemm.ts";
+import type { PairLists } from "../gemm/pair-lists.ts";
 import type { GemmData } from "../gemm/variants.ts";
 import type { ActivationPass } from "./activation-pass.ts";
 
@@ -21,6 +22,8 @@ export interface ProductRequest {
   floatRange(node: KernelNode, activation: ActivationFunctionType): ClampRange;
   /** Whether float activations are quantized with a zero point, where they are. */
   readonly asymmetric: boolean;
+  /** Whether all rows are quantized alike, where they are floats. */
+  readonly oneScale: boolean;
   /** How integer products compute their factors. */
   readonly precision: FactorPrecision;
   /** The activation behind a sum with a tensor of the result's shape, where there is one. Only float results have one. */
@@ -63,6 +66,8 @@ export interface RowSums {
 
 export interface ProductKind {
   readonly data: GemmData;
+  /** How the weights are packed for dot products of pairs, where these serve best. */
+  readonly lists?: PairLists | undefined;
   /** Whether integer results are made in doubles. */
   readonly smallSums: boolean;
   /** Made when they are packed, so that no unpacked copy outlives it. */

@@ -7,7 +7,7 @@ import { elementCount } from "../../../base/shape.ts";
 import { inputAt } from "../../require.ts";
 import { type EmittedFunction, type FastPlace, type FastRequest, Region } from "../fast-kernel.ts";
 import type { BlockedBytes } from "../gemm/blocks.ts";
-import { chooseGemm } from "../gemm/choose.ts";
+import { chooseGemm, gemmIsa } from "../gemm/choose.ts";
 import { emitGemm } from "../gemm/emit-gemm.ts";
 import {
   gemmSteps,
@@ -19,7 +19,8 @@ import {
   stepBytes,
   stepGroup,
 } from "../gemm/pack.ts";
-import { rowBlock, tileCalls } from "../gemm/tile-calls.ts";
+import { packPairLists } from "../gemm/pair-lists.ts";
+import { rowBlock, type TiledProduct, tileCalls } from "../gemm/tile-calls.ts";
 import type { GemmFinish, GemmVariant } from "../gemm/variants.ts";
 import type { ActivationPass } from "./activation-pass.ts";
 import { floatKind, hybridKind } from "./float-product.ts";
@@ -57,15 +58,11 @@ export function planProduct(fast: FastRequest, request: ProductRequest): Product
   const kind = kindOf(fast, request);
   if (kind === undefined) return undefined;
   const { n, k } = request;
-  const { relaxed } = fast.features;
-  const finish: GemmFinish = {
-    smallSums: !kind.smallSums ? "no" : relaxed ? "relaxed" : "simd",
-    residual: request.residual !== undefined,
-  };
-  const variant = chooseGemm(kind.data, request, fast.features, finish);
-  const { rowSums } = kind;
+  const variant = variantOf(fast, request, kind);
+  const { rowSums, lists } = kind;
+  const weightBytes = lists?.byteLength ?? packedByteLength(variant, n, k);
   const lay = (region: Region) => ({
-    weights: region.take(packedByteLength(variant, n, k)),
+    weights: region.take(weightBytes),
     columns: kind.columns.map((column) =>
       region.take(Math.ceil(n / variant.nr) * variant.nr * column.BYTES_PER_ELEMENT),
     ),
@@ -85,12 +82,12 @@ export function planProduct(fast: FastRequest, request: ProductRequest): Product
     elementBytes: kind.elementBytes,
     zeroPoint: kind.zeroPoint ?? 0,
     rowBytes: steps * 4,
-    blockedBytes: { row: steps * 4, weights: packedByteLength(variant, n, k) },
+    blockedBytes: { row: steps * 4, weights: weightBytes },
     persistentBytes: measured.byteLength,
     bind(place, parameters, residual = { distance: 0 }) {
       const at = lay(new Region(place.persistent));
       if (!place.isStored) {
-        storeWeights(place.memory.buffer, variant, kind.weights(), n, k, at.weights);
+        storeWeights(place.memory.buffer, { variant, kind, n, k }, at.weights);
         for (const [index, values] of kind.columns.entries()) {
           storeColumn(place.memory.buffer, values, at.columns[index] ?? 0);
         }
@@ -99,8 +96,21 @@ export function planProduct(fast: FastRequest, request: ProductRequest): Product
       const { elementBytes } = kind;
       const { threads } = place;
       const { weights } = at;
+      const tileBytes = lists?.panelBytes ?? packedByteLength(variant, variant.nr, k);
       return (a, aStride, rows, out) => {
-        const product = { variant, a, aStride, rows, k, n, weights, out, elementBytes, threads };
+        const product: TiledProduct = {
+          variant,
+          a,
+          aStride,
+          rows,
+          k,
+          n,
+          weights,
+          tileBytes,
+          out,
+          elementBytes,
+          threads,
+        };
         if (rowSums !== undefined) {
           const matrix = { a, aStride, rows, block: rowBlock(product), count: k, out: at.rowTerms };
           place.callAll(rowSums.function.name, rowSumCalls(matrix, rowSums.factor));
@@ -109,6 +119,22 @@ export function planProduct(fast: FastRequest, request: ProductRequest): Product
       };
     },
   };
+}
+
+function variantOf(
+  { features }: FastRequest,
+  request: ProductRequest,
+  { data, lists, smallSums }: ProductKind,
+): GemmVariant {
+  const isa = lists === undefined ? gemmIsa(data, features) : "pairs";
+  const isHybrid = data === "qd8" || data === "qd16" || data === "qd4";
+  const finish: GemmFinish = {
+    smallSums: !smallSums ? "no" : features.relaxed ? "relaxed" : "simd",
+    residual: request.residual !== undefined,
+    // One row has nothing to share.
+    oneScale: isHybrid && request.oneScale && request.rows > 1,
+  };
+  return chooseGemm(data, request, features, { isa, finish });
 }
 
 function kindOf(fast: FastRequest, request: ProductRequest): ProductKind | undefined {
@@ -148,24 +174,35 @@ function rowSumCalls(matrix: RowMatrix, factor: number): readonly (readonly numb
   });
 }
 
+/** What weights are packed for. */
+interface PackedProduct {
+  readonly variant: GemmVariant;
+  readonly kind: ProductKind;
+  readonly n: number;
+  readonly k: number;
+}
+
 function storeWeights(
   buffer: ArrayBufferLike,
-  variant: GemmVariant,
-  weights: ReturnType<ProductKind["weights"]>,
-  n: number,
-  k: number,
+  { variant, kind, n, k }: PackedProduct,
   at: number,
 ): void {
+  const weights = kind.weights();
+  if (kind.lists !== undefined) {
+    assert(weights instanceof Int8Array, "weights of 8 bits");
+    packPairLists(weights, n, k, kind.lists, buffer, at);
+    return;
+  }
   const byteLength = packedByteLength(variant, n, k);
-  const shape = { nr: variant.nr, group: stepGroup(variant) };
+  const shape = { nr: variant.panel, group: stepGroup(variant) };
   if (weights instanceof Float32Array) {
-    packFloat(weights, n, k, variant.nr, new Float32Array(buffer, at, byteLength / 4));
+    packFloat(weights, n, k, variant.panel, new Float32Array(buffer, at, byteLength / 4));
   } else if (variant.data === "qd4") {
     assert(weights instanceof Int8Array, "weights of 4 bits");
     packNibbles(weights, n, k, shape, new Uint8Array(buffer, at, byteLength));
   } else if (variant.data === "qd16") {
     assert(weights instanceof Int8Array, "weights of 8 bits");
-    packPairs(weights, n, k, variant.nr, new Int32Array(buffer, at, byteLength / 4));
+    packPairs(weights, n, k, variant.panel, new Int32Array(buffer, at, byteLength / 4));
   } else if (weights instanceof Int8Array && stepBytes(variant) === stepGroup(variant)) {
     packGroups(weights, n, k, shape, new Int8Array(buffer, at, byteLength));
   } else {

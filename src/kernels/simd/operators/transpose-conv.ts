@@ -38,7 +38,7 @@ export const fastFloatTransposeConv: FastKernel = ({ node, known, features }) =>
   }
   const weights = byFilterElement(filter.data, geometry);
   const products = rows.filterSize * columns.filterSize * outChannels;
-  const variant = chooseGemm("f32", { rows: inputWidth, n: products }, features);
+  const variant = chooseGemm("f32", { rows: inputWidth, n: products, k: inChannels }, features);
   const lay = (region: Region) => ({
     weights: region.take(packedByteLength(variant, products, inChannels)),
     zeros: region.take(Math.ceil(products / variant.nr) * variant.nr * 4),
@@ -63,7 +63,7 @@ export const fastFloatTransposeConv: FastKernel = ({ node, known, features }) =>
       const at = lay(new Region(place.persistent));
       const length = packedByteLength(variant, products, inChannels) / 4;
       const packed = new Float32Array(buffer, at.weights, length);
-      packFloat(weights, products, inChannels, variant.nr, packed);
+      packFloat(weights, products, inChannels, variant.panel, packed);
       if (bias?.data instanceof Float32Array) {
         new Float32Array(buffer, at.bias, outChannels).set(bias.data);
       }
