@@ -144,16 +144,17 @@ export class LayerModel {
     return name;
   }
 
-  /** The sum of four uniform numbers. Trained weights lie around 0 too, with yet longer tails. */
-  #bell() {
-    return this.#next() + this.#next() + this.#next() + this.#next();
+  /** A number of the standard normal distribution. Trained weights lie around 0 like that, with yet longer tails. */
+  #normal() {
+    const radius = Math.sqrt(-2 * Math.log((this.#next() + 1 + 2 ** -31) / 2));
+    return radius * Math.cos(Math.PI * this.#next());
   }
 
   #weights(shape, fanIn) {
     const length = shape.reduce((product, size) => product * size, 1);
-    const scale = Math.sqrt(3 / 4 / fanIn);
+    const scale = 1 / Math.sqrt(fanIn);
     const data = new Float32Array(length);
-    for (let at = 0; at < length; at++) data[at] = this.#bell() * scale;
+    for (let at = 0; at < length; at++) data[at] = this.#normal() * scale;
     return this.#tensor({ shape, data });
   }
 

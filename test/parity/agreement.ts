@@ -93,14 +93,18 @@ export const kinds = fc.constantFrom<Kind>(
   ...(["float", "hybrid", "int8", "uint8", "int16", "int16, int32 bias"] as const),
 );
 
-/** Weights of that kind; int8 per channel, uint8 with one scale and a zero point. */
+/**
+ * Weights of that kind; int8 per channel, uint8 with one scale and a zero point. Those of an even number of channels are
+ * mostly small, as trained ones are, which have products of their own.
+ */
 export function weights(
   kind: Kind,
   shape: readonly number[],
   channels: number,
   axis: number,
 ): OperandSpec {
-  const next = uniform(shape.join("").length + channels);
+  const even = uniform(shape.join("").length + channels);
+  const next = channels % 2 === 0 ? () => even() ** 5 : even;
   const length = shape.reduce((product, size) => product * size, 1);
   if (kind === "float") return { shape, data: Float32Array.from({ length }, next) };
   if (kind === "uint8") {

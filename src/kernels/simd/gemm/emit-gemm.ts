@@ -9,7 +9,7 @@ import type { ValueType } from "../../../wasm/instruction-row.ts";
 import type { ModuleBuilder } from "../../../wasm/module-builder.ts";
 import { emitAddTo, emitAdvance, emitCopy } from "../emit-basics.ts";
 import { listWalk, nibbleWalk } from "./emit-pair-steps.ts";
-import { plainWalk, streamWalk } from "./emit-steps.ts";
+import { plainWalk, streamWalk, windowWalk } from "./emit-steps.ts";
 import { floatStage } from "./float-stage.ts";
 import { hybridStage } from "./hybrid-stage.ts";
 import { integerStage } from "./integer-stage.ts";
@@ -32,6 +32,12 @@ export type GemmCommon = [
 ];
 
 const COMMON: readonly ValueType[] = Array<"i32">(8).fill("i32");
+
+/**
+ * Where rows are windows, `a` is a table of their addresses, int32 and `aStride` bytes apart, and behind the common
+ * parameters stands the address of int32[steps]: how many bytes behind the address of a row each step is.
+ */
+const WINDOWS: readonly ValueType[] = ["i32"];
 
 /** The registers of one tile. */
 export interface Tile {
@@ -59,10 +65,14 @@ export interface GemmWalk {
   nextPanel(): void;
 }
 
-/** What a walk is given: the address of the panel, which it owns, and the number of steps. */
+/**
+ * What a walk is given: the address of the panel, which it owns, the number of steps, and for windows the address of
+ * int32[steps], where steps begin.
+ */
 export interface WalkOperands {
   readonly panel: Local;
   readonly steps: Local;
+  readonly offsets: Local | undefined;
 }
 
 /** What becomes of the sums of a tile. Parameters follow the common ones. */
@@ -109,20 +119,22 @@ export function gemmStage({ data, isa, smallSums, residual, oneScale }: GemmVari
 /** Adds the function to `module`, exported under the variant's name. */
 export function emitGemm(module: ModuleBuilder, variant: GemmVariant): void {
   const stage = gemmStage(variant);
-  const f = module.function([...COMMON, ...stage.params], [], variant.name);
+  const params = [...COMMON, ...(variant.windows ? WINDOWS : [])];
+  const f = module.function([...params, ...stage.params], [], variant.name);
   const [a, aStride, weights, c, cStride, m, n, steps] = COMMON.map((_, index) =>
     f.param(index),
   ) as Local[];
   const bound = stage.begin(
     f,
-    stage.params.map((_, index) => f.param(COMMON.length + index)),
+    stage.params.map((_, index) => f.param(params.length + index)),
     variant,
   );
   const [aBlock, cBlock, rowsLeft, panel] = Array.from({ length: 4 }, () =>
     f.local("i32"),
   ) as Local[];
   const tile = makeTile(f, variant, rowsLeft, n);
-  const walk = walkOf(f, variant, { panel, steps });
+  const offsets = variant.windows ? f.param(COMMON.length) : undefined;
+  const walk = walkOf(f, variant, { panel, steps, offsets });
   const rows = Array.from({ length: variant.mr }, () => f.local("i32"));
   emitCopy(f, weights, panel);
   f.loop((nextPanel) => {
@@ -133,6 +145,7 @@ export function emitGemm(module: ModuleBuilder, variant: GemmVariant): void {
     bound.startRows();
     f.loop((nextRows) => {
       emitRowPointers(f, rows, aBlock, aStride, rowsLeft);
+      if (variant.windows) emitLoadPointers(f, rows);
       emitRowPointers(f, tile.outputs, cBlock, cStride, rowsLeft);
       startSums(f, tile, bound.initial);
       walk.addProducts(tile, rows);
@@ -153,6 +166,7 @@ export function emitGemm(module: ModuleBuilder, variant: GemmVariant): void {
 function walkOf(f: FunctionBuilder, variant: GemmVariant, operands: WalkOperands): GemmWalk {
   if (hasLists(variant)) return listWalk(f, operands);
   if (variant.isa === "pairs") return nibbleWalk(f, variant, operands);
+  if (operands.offsets !== undefined) return windowWalk(f, variant, operands);
   const walk = severalPanels(variant) ? streamWalk : plainWalk;
   return walk(f, variant, operands);
 }
@@ -194,6 +208,15 @@ function emitRowPointers(
     f.op("i32.gt_s");
     f.select();
     f.set(pointers[row]);
+  }
+}
+
+/** Replaces addresses in a table by what is there. */
+function emitLoadPointers(f: FunctionBuilder, pointers: readonly Local[]): void {
+  for (const pointer of pointers) {
+    f.get(pointer);
+    f.mem("i32.load");
+    f.set(pointer);
   }
 }
 

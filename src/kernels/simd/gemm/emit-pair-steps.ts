@@ -5,7 +5,7 @@
 import type { FunctionBuilder, Local } from "../../../wasm/function-builder.ts";
 import { emitAddTo, emitCopy, emitCountdown } from "../emit-basics.ts";
 import type { GemmWalk, Tile, WalkOperands } from "./emit-gemm.ts";
-import { emitNibbleVectors, emitRepeat, emitSteps } from "./emit-steps.ts";
+import { emitActivations, emitNibbleVectors, emitRepeat, emitSteps } from "./emit-steps.ts";
 import { type GemmVariant, LIST_COLUMNS } from "./variants.ts";
 
 /**
@@ -89,13 +89,6 @@ export function listWalk(f: FunctionBuilder, { panel }: WalkOperands): GemmWalk 
       f.set(columns[index] as Local);
     }
   };
-  const loadActivations = (row: Local, value: Local) => {
-    f.get(row);
-    f.get(offset);
-    f.op("i32.add");
-    f.mem("v128.load32_splat", 0, 0);
-    f.set(value);
-  };
   return {
     startPanel() {
       for (const [word, local] of [fitting, large, first].entries()) {
@@ -117,7 +110,7 @@ export function listWalk(f: FunctionBuilder, { panel }: WalkOperands): GemmWalk 
       emitList(fitting, 4 * LIST_COLUMNS, () => {
         loadColumns(tile, 0);
         rows.forEach((row, index) => {
-          loadActivations(row, tile.value);
+          emitActivations(f, row, offset, tile.value);
           emitFitting(f, tile, index, ones);
         });
       });
@@ -125,7 +118,7 @@ export function listWalk(f: FunctionBuilder, { panel }: WalkOperands): GemmWalk 
         for (const odd of [0, 1]) {
           loadColumns(tile, 4 * LIST_COLUMNS * odd);
           rows.forEach((row, index) => {
-            loadActivations(row, tile.value);
+            emitActivations(f, row, offset, tile.value);
             emitLarge(f, tile, { row: index, odd, lowBytes });
           });
         }

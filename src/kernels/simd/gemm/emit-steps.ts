@@ -2,6 +2,7 @@
  * The inner loop of products: panels whose steps lie one behind the other in the order of k. A step takes 32 bits of each
  * row of A, puts them into all lanes and multiplies them with one vector of weights after the other.
  */
+import { assert } from "../../../base/errors.ts";
 import type { FunctionBuilder, Label, Local } from "../../../wasm/function-builder.ts";
 import { emitAddTo, emitCopy } from "../emit-basics.ts";
 import type { GemmWalk, Tile, WalkOperands } from "./emit-gemm.ts";
@@ -34,6 +35,55 @@ export function plainWalk(
     },
     nextPanel: () => emitCopy(f, weights, panel),
   };
+}
+
+/** The same for windows. Leaves the addresses of the rows as they are. */
+export function windowWalk(
+  f: FunctionBuilder,
+  variant: GemmVariant,
+  { panel, steps, offsets }: WalkOperands,
+): GemmWalk {
+  assert(offsets !== undefined, "a table of steps");
+  const [weights, count, table, offset] = Array.from({ length: 4 }, () => f.local("i32")) as [
+    Local,
+    Local,
+    Local,
+    Local,
+  ];
+  return {
+    startPanel: () => undefined,
+    addProducts(tile, rows) {
+      const { value, columns, sums } = tile;
+      emitCopy(f, panel, weights);
+      emitCopy(f, steps, count);
+      emitCopy(f, offsets, table);
+      f.loop((again) => {
+        f.get(table);
+        f.mem("i32.load");
+        f.set(offset);
+        emitColumns(f, variant, columns, { address: weights, offset: 0 });
+        rows.forEach((row, rowIndex) => {
+          emitActivations(f, row, offset, value);
+          columns.forEach((column, index) => {
+            emitMultiplyAdd(f, variant, value, column, sums[rowIndex]?.[index] as Local);
+          });
+        });
+        emitAddTo(f, table, 4);
+        emitAddTo(f, weights, variant.nr * stepBytes(variant));
+        emitRepeat(f, count, again);
+      });
+    },
+    nextPanel: () => emitCopy(f, weights, panel),
+  };
+}
+
+/** value = what a row has for a step, in all lanes. */
+export function emitActivations(f: FunctionBuilder, row: Local, offset: Local, value: Local): void {
+  f.get(row);
+  f.get(offset);
+  f.op("i32.add");
+  f.mem("v128.load32_splat", 0, 0);
+  f.set(value);
 }
 
 /**

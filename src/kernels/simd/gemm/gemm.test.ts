@@ -1,9 +1,19 @@
 import { describe, expect, it } from "vitest";
+import {
+  type Bounds,
+  define,
+  FEATURES,
+  type Problem,
+  problem,
+  RESIDUAL_BOUNDS,
+  type Shape,
+  WEIGHT_ZERO,
+  ZERO_POINT,
+} from "../../../../test/gemm-problem.ts";
 import { ModuleBuilder } from "../../../wasm/module-builder.ts";
-import { multiplyRoundingUp, quantizeMultiplier } from "../../reference/fixed-point.ts";
+import { quantizeMultiplier } from "../../reference/fixed-point.ts";
 import type { StageOf } from "../operators/product-kind.ts";
 import { doubleFactors } from "../operators/requantization.ts";
-import { probeFeatures } from "../probe.ts";
 import { emitGemm, type GemmCommon } from "./emit-gemm.ts";
 import type { FloatGemm } from "./float-stage.ts";
 import type { HybridDotGemm, HybridGemm } from "./hybrid-stage.ts";
@@ -28,23 +38,6 @@ import {
   type SmallSums,
 } from "./variants.ts";
 
-/** Small deterministic generator of uniform values in [0, 1). */
-function random(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
-    return state / 2 ** 32;
-  };
-}
-
-type Shape = readonly [m: number, n: number, k: number];
-
-const ZERO_POINT = 5;
-/** Of weights in `qu8`. */
-const WEIGHT_ZERO = 3;
-
-const FEATURES = probeFeatures();
-
 /** The relaxed forms are not tested where the engine has no relaxed SIMD. */
 const SMALL_SUMS: readonly SmallSums[] = FEATURES?.relaxed ? ["simd", "relaxed"] : ["simd"];
 
@@ -66,122 +59,6 @@ const SHAPES = [
   [6, 1, 10],
   [2, 8, 100],
 ] as const;
-
-interface Problem {
-  readonly a: Float32Array | Int16Array;
-  readonly weights: Float32Array | Int8Array | Int16Array;
-  readonly scales: Float32Array;
-  readonly rowScales: Float32Array;
-  /** Of stored activations, by row: one for all rows but in hybrid products of bytes. */
-  readonly zeroPoints: Int32Array;
-  readonly bias: Float32Array;
-  readonly integerBias: Int32Array;
-  /** Real requantization factors below 1/2. */
-  readonly factors: readonly number[];
-  /** What is added to float results, by row and column. */
-  readonly residual: Float32Array;
-}
-
-/** Bounds of the activation behind the residual. */
-const RESIDUAL_BOUNDS = { low: -1, high: 1.5 };
-
-interface StoredRows {
-  readonly m: number;
-  readonly k: number;
-  readonly sameZero: boolean;
-}
-
-/** Activations of products of bytes: anything that can be stored, less a zero point that can be stored. */
-function storedRows(type: "int8" | "uint8", { m, k, sameZero }: StoredRows, next: () => number) {
-  const least = type === "uint8" ? 0 : -128;
-  const stored = () => least + Math.floor(next() * 256);
-  const first = stored();
-  const zeroPoints = Int32Array.from({ length: m }, () => (sameZero ? first : stored()));
-  const a = Int16Array.from({ length: m * k }, (_, at) => {
-    return stored() - (zeroPoints[Math.floor(at / k)] ?? 0);
-  });
-  return { a, zeroPoints };
-}
-
-function problem(
-  { data, isa, smallSums, oneScale }: GemmVariant,
-  m: number,
-  n: number,
-  k: number,
-): Problem {
-  const next = random(m * 1000 + n * 10 + k);
-  const float = () => (next() - 0.5) * 4;
-  const integer = (limit: number) => () => Math.round((next() * 2 - 1) * limit);
-  const weights =
-    data === "f32"
-      ? Float32Array.from({ length: n * k }, float)
-      : data === "qs16" || data === "qu16"
-        ? Int16Array.from({ length: n * k }, integer(smallSums === "no" ? 255 : 20))
-        : data === "qd4"
-          ? Int8Array.from({ length: n * k }, () => Math.min(7, integer(8)()))
-          : Int8Array.from({ length: n * k }, integer(smallSums === "no" ? 127 : 20));
-  const centered = {
-    a:
-      data === "f32"
-        ? Float32Array.from({ length: m * k }, float)
-        : Int16Array.from({ length: m * k }, integer(255)),
-    zeroPoints: new Int32Array(m),
-  };
-  const type = keepsBytes(isa) ? FEATURES?.[isa] : undefined;
-  const sameZero = oneScale || data === "qs8" || data === "qu8";
-  return {
-    ...(type === undefined ? centered : storedRows(type, { m, k, sameZero }, next)),
-    weights,
-    scales: Float32Array.from({ length: n }, () => next() / 100),
-    rowScales: Float32Array.from({ length: m }, () => (oneScale ? 0.07 : next() / 10)),
-    bias: Float32Array.from({ length: n }, float),
-    integerBias: Int32Array.from({ length: n }, integer(90000)),
-    factors: Array.from({ length: n }, () => 0.4 * 2 ** (-14 * next())),
-    residual: Float32Array.from({ length: m * n }, float),
-  };
-}
-
-interface Bounds {
-  readonly low: number;
-  readonly high: number;
-}
-
-/** The definition: sums in order of k, every float operation rounded to float32. */
-function define(
-  { data, residual: hasResidual }: GemmVariant,
-  problem: Problem,
-  [m, n, k]: Shape,
-  bounds: Bounds,
-): number[] {
-  const f = Math.fround;
-  const { a, weights, scales, rowScales, bias, integerBias, factors } = problem;
-  const clamp = (value: number) => Math.min(Math.max(value, bounds.low), bounds.high);
-  const out: number[] = [];
-  for (let row = 0; row < m; row++) {
-    for (let column = 0; column < n; column++) {
-      let sum = 0;
-      for (let index = 0; index < k; index++) {
-        const weight = weights[column * k + index] - (data === "qu8" ? WEIGHT_ZERO : 0);
-        const product = a[row * k + index] * weight;
-        sum = data === "f32" ? f(sum + f(product)) : sum + product;
-      }
-      if (data === "f32") out.push(clamp(f(sum + bias[column])));
-      else if (data === "qd8" || data === "qd16" || data === "qd4") {
-        out.push(clamp(f(f(f(sum) * f(scales[column] * rowScales[row])) + bias[column])));
-      }
-      if (hasResidual) {
-        const total = f((out.pop() ?? 0) + problem.residual[row * n + column]);
-        out.push(Math.min(Math.max(total, RESIDUAL_BOUNDS.low), RESIDUAL_BOUNDS.high));
-      }
-      if (data !== "f32" && data !== "qd8" && data !== "qd16" && data !== "qd4") {
-        const { multiplier, shift } = quantizeMultiplier(factors[column]);
-        const scaled = multiplyRoundingUp(sum + integerBias[column], multiplier, shift);
-        out.push(clamp(scaled + ZERO_POINT));
-      }
-    }
-  }
-  return out;
-}
 
 /** Places arrays one behind the other, each at a multiple of 64 with room behind it. */
 function placer(memory: WebAssembly.Memory): (content: ArrayBufferView, slack?: number) => number {
@@ -210,14 +87,20 @@ async function run(
   const place = placer(memory);
   const steps = gemmSteps(variant, k);
   const weights = place(packedOf(variant, data, n, k));
-  const a = place(rowsOf(variant, data, m, k));
+  const rows = rowsOf(variant, data, m, k);
+  const windows = variant.windows ? scattered(rows, m, steps) : undefined;
+  const a = place(windows === undefined ? rows : windows.image);
   const isInteger = !["f32", "qd8", "qd16", "qd4"].includes(variant.data);
   const output = isInteger
     ? new Uint8Array(m * n + 1).fill(77)
     : new Float32Array(m * n + 1).fill(77);
   const c = place(output);
   const width = output.BYTES_PER_ELEMENT;
-  const common: GemmCommon = [a, steps * 4, weights, c, n * width, m, n, steps];
+  const sizes = [weights, c, n * width, m, n, steps] as const;
+  const common: readonly number[] =
+    windows === undefined
+      ? ([a, steps * 4, ...sizes] satisfies GemmCommon)
+      : [place(windows.starts.map((start) => a + start)), 4, ...sizes, place(windows.offsets)];
   const residual = variant.residual
     ? [place(data.residual) - c, RESIDUAL_BOUNDS.low, RESIDUAL_BOUNDS.high]
     : [];
@@ -301,7 +184,8 @@ function packedOf(
   if (hasLists(variant) && weights instanceof Int8Array) {
     const lists = planPairLists(weights, n, k);
     const packed = new Uint8Array(lists.byteLength);
-    packPairLists(weights, n, k, lists, packed.buffer, 0);
+    const offsets = variant.windows ? stepOffsets(gemmSteps(variant, k)) : undefined;
+    packPairLists(weights, n, k, lists, { buffer: packed.buffer, address: 0, offsets });
     return packed;
   }
   const bytes = new Uint8Array(packedByteLength(variant, n, k)).buffer;
@@ -323,6 +207,25 @@ function packedOf(
   const packed = weights instanceof Int8Array ? new Int8Array(bytes) : new Int16Array(bytes);
   packGroups(weights, n, k, shape, packed);
   return packed;
+}
+
+/** Where the steps of a window begin: the last ones first, and apart. */
+function stepOffsets(steps: number): Int32Array {
+  return Int32Array.from({ length: steps }, (_, step) => (steps - 1 - step) * 12);
+}
+
+/** Rows cut into steps, which lie as `stepOffsets` says, in windows that overlap; `starts` are those of the windows. */
+function scattered(rows: ArrayBufferView, m: number, steps: number) {
+  const words = new Int32Array(rows.buffer, rows.byteOffset, m * steps);
+  const offsets = stepOffsets(steps);
+  const starts = Int32Array.from({ length: m }, (_, row) => (m - 1 - row) * steps * 12 + 4 * row);
+  const image = new Int32Array(m * (steps + 1) * 3 + m).fill(0x63636363);
+  for (const [row, start] of starts.entries()) {
+    for (const [step, offset] of offsets.entries()) {
+      image[(start + offset) / 4] = words[row * steps + step] ?? 0;
+    }
+  }
+  return { image, starts, offsets };
 }
 
 /** A as the kernel reads it: integers with their zero point, rows filled up to whole steps with anything. */
@@ -348,9 +251,11 @@ const variants = ISAS.flatMap((isa) => [
     ...gemmVariants(data, isa),
     ...gemmVariants(data, isa, { ...PLAIN_FINISH, residual: true }),
     ...(data === "f32" ? [] : gemmVariants(data, isa, { ...PLAIN_FINISH, oneScale: true })),
+    ...gemmVariants(data, isa, { ...PLAIN_FINISH, windows: true }),
   ]),
   ...(["qs8", "qs16", "qu16", "qu8"] as const).flatMap((data) => [
     ...gemmVariants(data, isa),
+    ...gemmVariants(data, isa, { ...PLAIN_FINISH, windows: true }),
     ...SMALL_SUMS.flatMap((smallSums) => gemmVariants(data, isa, { ...PLAIN_FINISH, smallSums })),
   ]),
 ]);

@@ -50,7 +50,7 @@ describe("lists of steps", () => {
         const weights = Int8Array.from(values);
         const lists = planPairLists(weights, n, k);
         const bytes = new ArrayBuffer(lists.byteLength);
-        packPairLists(weights, n, k, lists, bytes, 0);
+        packPairLists(weights, n, k, lists, { buffer: bytes, address: 0 });
         const panels = Math.ceil(n / LIST_COLUMNS);
         const packed = unpacked(bytes, panels, lists.panelBytes, k);
         const expected = Array.from({ length: panels * LIST_COLUMNS }, (_, column) =>

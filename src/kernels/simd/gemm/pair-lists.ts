@@ -97,14 +97,20 @@ function weightsOffset(steps: number): number {
   return HEADER_BYTES + Math.ceil(steps / 4) * 16;
 }
 
-/** Writes int8[n, k] as the lists say, at `address`. */
+/** Where lists go, and where in a row each step begins, in bytes; steps follow each other by default. */
+interface ListsPlace {
+  readonly buffer: ArrayBufferLike;
+  readonly address: number;
+  readonly offsets?: Int32Array | undefined;
+}
+
+/** Writes int8[n, k] as the lists say. */
 export function packPairLists(
   weights: Int8Array,
   n: number,
   k: number,
   { isLarge, panelBytes }: PairLists,
-  buffer: ArrayBufferLike,
-  address: number,
+  { buffer, address, offsets }: ListsPlace,
 ): void {
   const steps = Math.ceil(k / STEP);
   for (let panel = 0; panel * LIST_COLUMNS < n; panel++) {
@@ -120,7 +126,7 @@ export function packPairLists(
     for (let step = 0; step < steps; step++) {
       const isLargeStep = isLarge[panel * steps + step] === 1;
       const place = isLargeStep ? steps - large + largeIndex : fittingIndex;
-      words[HEADER_BYTES / 4 + place] = step * STEP;
+      words[HEADER_BYTES / 4 + place] = offsets?.[step] ?? step * STEP;
       if (isLargeStep) packLarge(weights, k, step, columns, pairs, largeIndex++);
       else packFitting(weights, k, step, columns, bytes, fittingIndex++);
     }

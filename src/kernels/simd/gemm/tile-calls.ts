@@ -23,12 +23,16 @@ export interface TiledProduct {
   /** From one row of the result to the next; they follow each other by default. */
   readonly outStride?: number;
   readonly threads: number;
+  /** Where rows are windows: the address of the steps' offsets, and then `a` and `aStride` are those of the rows' table. */
+  readonly offsets?: number | undefined;
+  /** Bytes of A that a row adds, where that is not `aStride`. */
+  readonly rowBytes?: number;
 }
 
 /** Rows per call. */
 export function rowBlock(product: TiledProduct): number {
-  const { variant, aStride, rows } = product;
-  return blockRows(rows, { row: aStride, weights: weightBytes(product) }, variant.mr);
+  const { variant, aStride, rowBytes = aStride, rows } = product;
+  return blockRows(rows, { row: rowBytes, weights: weightBytes(product) }, variant.mr);
 }
 
 function tileBytesOf({ variant, k, tileBytes }: TiledProduct): number {
@@ -44,7 +48,7 @@ export function tileCalls(
   product: TiledProduct,
   stage: (row: number, column: number) => readonly number[],
 ): number[][] {
-  const { variant, a, aStride, k, n, weights, out, elementBytes } = product;
+  const { variant, a, aStride, k, n, weights, out, elementBytes, offsets } = product;
   const { outStride = n * elementBytes } = product;
   const steps = gemmSteps(variant, k);
   const tileBytes = tileBytesOf(product);
@@ -61,18 +65,19 @@ export function tileCalls(
         column.count,
         steps,
       ];
-      return [...common, ...stage(row.at, column.at)];
+      const windows = offsets === undefined ? [] : [offsets];
+      return [...common, ...windows, ...stage(row.at, column.at)];
     }),
   );
 }
 
 function cutsOf(product: TiledProduct): ProductCuts {
-  const { variant, aStride, rows, k, n, elementBytes, threads } = product;
+  const { variant, aStride, rowBytes = aStride, rows, k, n, elementBytes, threads } = product;
   const block = rowBlock(product);
   if (threads === 1 || rows * n * k < MIN_SHARED_WORK) {
     return { rows: partsOfSize(rows, block), columns: [{ at: 0, count: n }] };
   }
-  const bytes = { row: aStride + n * elementBytes, weights: weightBytes(product) };
+  const bytes = { row: rowBytes + n * elementBytes, weights: weightBytes(product) };
   return shareProduct({ rows, n }, variant, bytes, Math.ceil(rows / block), threads);
 }
 

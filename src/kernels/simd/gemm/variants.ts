@@ -59,13 +59,23 @@ export interface GemmVariant {
   readonly residual: boolean;
   /** Whether the rows of a hybrid product have one scale, and one zero point. */
   readonly oneScale: boolean;
+  /**
+   * Whether rows are windows of an image, read where they lie: a table has their addresses, and another one where in a
+   * window each step begins.
+   */
+  readonly windows: boolean;
 }
 
-/** What may differ in what becomes of the sums. */
-export type GemmFinish = Pick<GemmVariant, "smallSums" | "residual" | "oneScale">;
+/** What may differ in what comes before the sums, and what becomes of them. */
+export type GemmFinish = Pick<GemmVariant, "smallSums" | "residual" | "oneScale" | "windows">;
 
-/** Neither of them. */
-export const PLAIN_FINISH: GemmFinish = { smallSums: "no", residual: false, oneScale: false };
+/** None of that. */
+export const PLAIN_FINISH: GemmFinish = {
+  smallSums: "no",
+  residual: false,
+  oneScale: false,
+  windows: false,
+};
 
 /**
  * Tiles worth trying: more than 16 vectors of accumulators and operands spill. What one row waits for is memory, which
@@ -130,11 +140,12 @@ const SERVED: Readonly<Record<GemmIsa, readonly GemmData[]>> = {
 export function gemmVariants(
   data: GemmData,
   isa: GemmIsa,
-  { smallSums, residual, oneScale }: GemmFinish = PLAIN_FINISH,
+  { smallSums, residual, oneScale, windows }: GemmFinish = PLAIN_FINISH,
 ): readonly GemmVariant[] {
-  if (!SERVED[isa].includes(data)) return [];
-  const finish = `${SMALL_NAMES[smallSums]}${oneScale ? "-one" : ""}${residual ? "-add" : ""}`;
-  const tiles = TILES.filter(([, nr, panel]) => {
+  if (!SERVED[isa].includes(data) || (windows && data === "qd4")) return [];
+  const finish = `${windows ? "-windows" : ""}${SMALL_NAMES[smallSums]}${oneScale ? "-one" : ""}${residual ? "-add" : ""}`;
+  const tiles = TILES.filter(([mr, nr, panel]) => {
+    if (windows && mr === 1) return false;
     if (hasLists({ data, isa })) return nr === LIST_COLUMNS;
     if (panel < nr) return SEVERAL_PANELS.includes(data);
     return nr % 8 === 0 || TWELVE_COLUMNS.includes(data);
@@ -149,5 +160,6 @@ export function gemmVariants(
     smallSums,
     residual,
     oneScale,
+    windows,
   }));
 }

@@ -1,6 +1,6 @@
 /**
- * CONV_2D over linear memory. A 1×1 window with stride 1 multiplies the image as it lies; other windows are gathered
- * strip by strip. Hybrid and integer convolutions turn one image at a time into int16 (q − zero point), so that padding
+ * CONV_2D over linear memory. A 1×1 window with stride 1 multiplies the image as it lies; other windows are read where they
+ * are in it, or gathered strip by strip where steps of the product do not fit their lines. Hybrid and integer convolutions turn one image at a time into int16 (q − zero point), so that padding
  * is 0 and nothing has to be corrected, or into bytes, whose padding is the zero point.
  */
 import { elementCount } from "../../../base/shape.ts";
@@ -10,6 +10,7 @@ import { finiteRange } from "../../reference/output-stage.ts";
 import { inputAt, outputAt } from "../../require.ts";
 import {
   addressOf,
+  type EmittedFunction,
   type FastKernel,
   type FastPlace,
   type FastPlan,
@@ -18,9 +19,17 @@ import {
 } from "../fast-kernel.ts";
 import { emitGather, GATHER_NAME } from "../gather/emit-gather.ts";
 import { blockRows } from "../gemm/blocks.ts";
+import { COPY_ROWS_NAME, emitCopyRows } from "../moves/emit-moves.ts";
 import { PASS_SCRATCH_BYTES } from "./activation-pass.ts";
 import { bindGather, rowTableBytes } from "./gather-windows.ts";
 import { fastGroupedConv } from "./grouped-conv.ts";
+import {
+  bindWindows,
+  type ImageWindows,
+  imageWindows,
+  paddedBytes,
+  windowTableBytes,
+} from "./image-windows.ts";
 import { type Multiply, type Product, planProduct } from "./product.ts";
 
 /** Strips that several threads share at a time: one alone is too little work to hand out. */
@@ -38,6 +47,8 @@ interface ConvScratch {
   readonly rowTable: number;
   /** A strip of gathered windows. */
   readonly strip: number;
+  /** The image with a margin. */
+  readonly padded: number;
 }
 
 /** Sizes of the matrix that is multiplied. */
@@ -49,6 +60,8 @@ interface ConvMatrix {
   readonly stripRows: number;
   /** The image is the matrix. */
   readonly isDirect: boolean;
+  /** Rows of the matrix are windows of the image. */
+  readonly windows: ImageWindows | undefined;
 }
 
 export const fastConv: FastKernel = (request) => {
@@ -58,6 +71,7 @@ export const fastConv: FastKernel = (request) => {
   const isWide = inputAt(node, 0).dtype === "int16";
   if (geometry.groups !== 1 || isWide) return fastGroupedConv(request);
   const { rows, columns, outChannels, channels } = geometry;
+  const windows = imageWindows(geometry);
   const product = planProduct(request, {
     rows: rows.outputSize * columns.outputSize,
     n: outChannels,
@@ -66,48 +80,67 @@ export const fastConv: FastKernel = (request) => {
     floatRange: finiteRange,
     asymmetric: isPerChannel(inputAt(node, 1), geometry.groups),
     oneScale: true,
+    ...(isPointwise(geometry) ? {} : { windows }),
     precision: inputAt(node, 0).dtype === "uint8" ? "per-tensor" : "per-channel",
     ...(residual === undefined ? {} : { residual }),
   });
   if (product === undefined) return undefined;
-  const matrix = matrixOf(geometry, product);
+  const matrix = matrixOf(geometry, windows, product);
   const scratch = new Region();
   layScratch(scratch, matrix);
   return {
     variant: product.variant.name,
-    functions: [...product.functions, { name: GATHER_NAME, emit: emitGather }],
-    persistentBytes: product.persistentBytes,
+    functions: [...product.functions, ...movesOf(matrix)],
+    persistentBytes: tableDistance(product) + (product.windows ? windowTableBytes(windows) : 0),
     scratchBytes: scratch.byteLength,
     ...(residual === undefined ? {} : { addsResidual: true }),
     bind: (place) => bindConv(place, matrix, layScratch(new Region(place.scratch), matrix)),
   };
 };
 
-function matrixOf(geometry: ConvGeometry, product: Product): ConvMatrix {
-  const { rows, columns, channels } = geometry;
-  const elementBytes = product.pass?.storedBytes ?? product.elementBytes;
-  const isPointwise = [rows, columns].every(
+/** Whether windows are pixels, all of them in turn. */
+function isPointwise({ rows, columns }: ConvGeometry): boolean {
+  return [rows, columns].every(
     (axis) => axis.filterSize === 1 && axis.stride === 1 && axis.padBefore === 0,
   );
+}
+
+/** What brings windows into the product's reach. */
+function movesOf({ isDirect, windows }: ConvMatrix): readonly EmittedFunction[] {
+  if (windows === undefined) return isDirect ? [] : [{ name: GATHER_NAME, emit: emitGather }];
+  return windows.isPadded ? [{ name: COPY_ROWS_NAME, emit: emitCopyRows }] : [];
+}
+
+/** Bytes from what the product keeps to the table of windows. */
+function tableDistance({ persistentBytes }: Product): number {
+  return Math.ceil(persistentBytes / 64) * 64;
+}
+
+function matrixOf(geometry: ConvGeometry, windows: ImageWindows, product: Product): ConvMatrix {
+  const { rows, columns, channels } = geometry;
+  const elementBytes = product.pass?.storedBytes ?? product.elementBytes;
   const pixels = rows.outputSize * columns.outputSize;
   return {
     geometry,
     product,
     elementBytes,
     stripRows: blockRows(pixels, product.blockedBytes, product.variant.mr),
-    isDirect: isPointwise && channels * elementBytes === product.rowBytes,
+    windows: product.windows ? windows : undefined,
+    isDirect: isPointwise(geometry) && channels * elementBytes === product.rowBytes,
   };
 }
 
 function layScratch(region: Region, matrix: ConvMatrix): ConvScratch {
-  const { geometry, product, stripRows, isDirect } = matrix;
+  const { geometry, product, stripRows, elementBytes, windows } = matrix;
+  const isGathered = !matrix.isDirect && windows === undefined;
   return {
     pass: region.take(PASS_SCRATCH_BYTES),
     scale: region.take(4),
     zeroPoint: region.take(4),
     prepared: region.take(imageElements(geometry) * (product.pass?.storedBytes ?? 0)),
-    rowTable: region.take(isDirect ? 0 : rowTableBytes(geometry, STRIPS_PER_LIST * stripRows)),
-    strip: region.take(isDirect ? 0 : STRIPS_PER_LIST * stripRows * product.rowBytes),
+    rowTable: region.take(isGathered ? rowTableBytes(geometry, STRIPS_PER_LIST * stripRows) : 0),
+    strip: region.take(isGathered ? STRIPS_PER_LIST * stripRows * product.rowBytes : 0),
+    padded: region.take(windows === undefined ? 0 : paddedBytes(windows, elementBytes)),
   };
 }
 
@@ -159,11 +192,19 @@ function bindImage(
   at: ConvScratch,
   multiply: Multiply,
 ): (image: number, out: number, padding: number) => void {
-  const { geometry, product, stripRows, isDirect } = matrix;
+  const { geometry, product, stripRows, isDirect, windows } = matrix;
   const { rows, columns, outChannels } = geometry;
   const { rowBytes, elementBytes } = product;
   const pixels = rows.outputSize * columns.outputSize;
   if (isDirect) return (image, out) => multiply(image, rowBytes, pixels, out);
+  if (windows !== undefined) {
+    const table = place.persistent + tableDistance(product);
+    const ready = bindWindows(place, windows, matrix.elementBytes, { table, padded: at.padded });
+    return (image, out, padding) => {
+      ready(image, padding);
+      multiply(table, 4, pixels, out);
+    };
+  }
   const gather = bindGather(place, { ...matrix, rowBytes }, at);
   const step = place.threads === 1 ? stripRows : STRIPS_PER_LIST * stripRows;
   return (image, out, padding) => {

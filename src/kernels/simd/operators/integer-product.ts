@@ -12,7 +12,6 @@ import { inputAt, perTensorQuantization } from "../../require.ts";
 import type { ByteType } from "../activations/emit-quantize.ts";
 import type { FastRequest } from "../fast-kernel.ts";
 import { gemmIsa } from "../gemm/choose.ts";
-import { emitRowSums, rowSumsName } from "../gemm/emit-row-sums.ts";
 import type { IntegerGemm, RowTermArguments, SmallIntegerGemm } from "../gemm/integer-stage.ts";
 import { columnSums } from "../gemm/pack.ts";
 import { listsFor, type PairLists } from "../gemm/pair-lists.ts";
@@ -131,14 +130,7 @@ function operandsOf(
     bias: bias.map((value, c) => value - stored * (sums[c] ?? 0) + k * stored * weightZero),
     pass: from === dot ? undefined : bytePass(from, dot, inputZero),
     zeroPoint: stored,
-    ...(from === "int8"
-      ? {}
-      : {
-          rowSums: {
-            function: { name: rowSumsName(dot), emit: (module) => emitRowSums(module, dot) },
-            factor,
-          },
-        }),
+    ...(from === "int8" ? {} : { rowSums: { from: dot, factor } }),
     largestActivation: 255,
     largestTerm: 255 * k * Math.abs(factor),
   };

@@ -3,11 +3,12 @@ import type { ActivationFunctionType } from "../../../formats/tflite/schema.gen.
 import type { KernelNode } from "../../kernel.ts";
 import type { ClampRange } from "../../reference/activation.ts";
 import type { FactorPrecision } from "../../reference/output-stage.ts";
-import type { EmittedFunction } from "../fast-kernel.ts";
+import type { ByteType } from "../activations/emit-quantize.ts";
 import type { GemmCommon } from "../gemm/emit-gemm.ts";
 import type { PairLists } from "../gemm/pair-lists.ts";
 import type { GemmData } from "../gemm/variants.ts";
 import type { ActivationPass } from "./activation-pass.ts";
+import type { ImageWindows } from "./image-windows.ts";
 
 /** What an operator says about its product. */
 export interface ProductRequest {
@@ -26,6 +27,8 @@ export interface ProductRequest {
   readonly oneScale: boolean;
   /** How integer products compute their factors. */
   readonly precision: FactorPrecision;
+  /** Where rows may be windows of an image, read where they lie (`image-windows.ts`). */
+  readonly windows?: Pick<ImageWindows, "steps" | "rowElements">;
   /** The activation behind a sum with a tensor of the result's shape, where there is one. Only float results have one. */
   readonly residual?: ActivationFunctionType;
 }
@@ -58,9 +61,9 @@ export type StageArguments = (row: number, column: number) => readonly number[];
 export type StageOf<Gemm extends (...args: never[]) => void> =
   Parameters<Gemm> extends [...GemmCommon, ...infer Rest] ? Rest : never;
 
-/** Sums of rows that are needed before the product, times `factor`. */
+/** Sums of rows of bytes that are needed before the product, times `factor`. */
 export interface RowSums {
-  readonly function: EmittedFunction;
+  readonly from: ByteType;
   readonly factor: number;
 }
 

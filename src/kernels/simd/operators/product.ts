@@ -9,6 +9,7 @@ import { type EmittedFunction, type FastPlace, type FastRequest, Region } from "
 import type { BlockedBytes } from "../gemm/blocks.ts";
 import { chooseGemm, gemmIsa } from "../gemm/choose.ts";
 import { emitGemm } from "../gemm/emit-gemm.ts";
+import { emitRowSums, type RowSumsVariant, rowSumsName } from "../gemm/emit-row-sums.ts";
 import {
   gemmSteps,
   packedByteLength,
@@ -21,7 +22,7 @@ import {
 } from "../gemm/pack.ts";
 import { packPairLists } from "../gemm/pair-lists.ts";
 import { rowBlock, type TiledProduct, tileCalls } from "../gemm/tile-calls.ts";
-import type { GemmFinish, GemmVariant } from "../gemm/variants.ts";
+import type { GemmFinish, GemmFormat, GemmVariant } from "../gemm/variants.ts";
 import type { ActivationPass } from "./activation-pass.ts";
 import { floatKind, hybridKind } from "./float-product.ts";
 import { integerKind } from "./integer-product.ts";
@@ -44,7 +45,9 @@ export interface Product {
   readonly pass: ActivationPass | undefined;
   /** Bytes of an element of the operator's input and output. */
   readonly elementBytes: number;
-  /** Bytes of a row of A. */
+  /** Whether A is a table of the addresses of windows (`image-windows.ts`), 4 bytes apart. */
+  readonly windows: boolean;
+  /** Bytes of a row of A that is written out. */
   readonly rowBytes: number;
   readonly blockedBytes: BlockedBytes;
   /** What stands for 0 in activations that no pass prepares. */
@@ -58,8 +61,12 @@ export function planProduct(fast: FastRequest, request: ProductRequest): Product
   const kind = kindOf(fast, request);
   if (kind === undefined) return undefined;
   const { n, k } = request;
-  const variant = variantOf(fast, request, kind);
-  const { rowSums, lists } = kind;
+  const format = formatOf(fast, kind);
+  const storedBytes = kind.pass?.storedBytes ?? kind.elementBytes;
+  const offsets = windowOffsets(request, format)?.map((element) => element * storedBytes);
+  const variant = variantOf(fast, request, { kind, format, windows: offsets !== undefined });
+  const { lists } = kind;
+  const rowSums = kind.rowSums && { ...kind.rowSums, windows: variant.windows };
   const weightBytes = lists?.byteLength ?? packedByteLength(variant, n, k);
   const lay = (region: Region) => ({
     weights: region.take(weightBytes),
@@ -67,6 +74,7 @@ export function planProduct(fast: FastRequest, request: ProductRequest): Product
       region.take(Math.ceil(n / variant.nr) * variant.nr * column.BYTES_PER_ELEMENT),
     ),
     rowTerms: region.take(rowSums === undefined ? 0 : request.rows * 4),
+    offsets: region.take(offsets?.byteLength ?? 0),
   });
   const measured = new Region();
   lay(measured);
@@ -76,18 +84,20 @@ export function planProduct(fast: FastRequest, request: ProductRequest): Product
     functions: [
       { name: variant.name, emit: (module) => emitGemm(module, variant) },
       ...(kind.pass?.functions ?? []),
-      ...(rowSums === undefined ? [] : [rowSums.function]),
+      ...(rowSums === undefined ? [] : [rowSumsFunction(rowSums)]),
     ],
     pass: kind.pass,
     elementBytes: kind.elementBytes,
     zeroPoint: kind.zeroPoint ?? 0,
+    windows: variant.windows,
     rowBytes: steps * 4,
     blockedBytes: { row: steps * 4, weights: weightBytes },
     persistentBytes: measured.byteLength,
     bind(place, parameters, residual = { distance: 0 }) {
       const at = lay(new Region(place.persistent));
       if (!place.isStored) {
-        storeWeights(place.memory.buffer, { variant, kind, n, k }, at.weights);
+        storeWeights(place.memory.buffer, { variant, kind, n, k, offsets }, at.weights);
+        new Int32Array(place.memory.buffer, at.offsets, offsets?.length ?? 0).set(offsets ?? []);
         for (const [index, values] of kind.columns.entries()) {
           storeColumn(place.memory.buffer, values, at.columns[index] ?? 0);
         }
@@ -97,6 +107,7 @@ export function planProduct(fast: FastRequest, request: ProductRequest): Product
       const { threads } = place;
       const { weights } = at;
       const tileBytes = lists?.panelBytes ?? packedByteLength(variant, variant.nr, k);
+      const windowBytes = (request.windows?.rowElements ?? 0) * storedBytes;
       return (a, aStride, rows, out) => {
         const product: TiledProduct = {
           variant,
@@ -110,10 +121,14 @@ export function planProduct(fast: FastRequest, request: ProductRequest): Product
           out,
           elementBytes,
           threads,
+          offsets: variant.windows ? at.offsets : undefined,
+          rowBytes: variant.windows ? windowBytes : aStride,
         };
         if (rowSums !== undefined) {
-          const matrix = { a, aStride, rows, block: rowBlock(product), count: k, out: at.rowTerms };
-          place.callAll(rowSums.function.name, rowSumCalls(matrix, rowSums.factor));
+          const block = rowBlock(product);
+          const matrix = { a, aStride, rows, block, count: k, out: at.rowTerms };
+          const calls = rowSumCalls({ ...matrix, offsets: at.offsets }, rowSums.factor);
+          place.callAll(rowSumsName(rowSums), calls);
         }
         place.callAll(variant.name, tileCalls(product, stage), rows * n * k);
       };
@@ -121,18 +136,42 @@ export function planProduct(fast: FastRequest, request: ProductRequest): Product
   };
 }
 
+function rowSumsFunction(variant: RowSumsVariant): EmittedFunction {
+  return { name: rowSumsName(variant), emit: (module) => emitRowSums(module, variant) };
+}
+
+function formatOf({ features }: FastRequest, { data, lists }: ProductKind): GemmFormat {
+  return { data, isa: lists === undefined ? gemmIsa(data, features) : "pairs" };
+}
+
+/** Where the steps of windows begin; undefined where rows are not windows, or too few for tiles of several. */
+function windowOffsets(
+  { rows, windows }: ProductRequest,
+  format: GemmFormat,
+): Int32Array | undefined {
+  if (rows < MIN_WINDOWS || format.data === "qd4") return undefined;
+  return windows?.steps(stepGroup(format));
+}
+
+/** What a tile is chosen for. */
+interface ChosenFor {
+  readonly kind: ProductKind;
+  readonly format: GemmFormat;
+  readonly windows: boolean;
+}
+
 function variantOf(
   { features }: FastRequest,
   request: ProductRequest,
-  { data, lists, smallSums }: ProductKind,
+  { kind: { smallSums }, format: { data, isa }, windows }: ChosenFor,
 ): GemmVariant {
-  const isa = lists === undefined ? gemmIsa(data, features) : "pairs";
   const isHybrid = data === "qd8" || data === "qd16" || data === "qd4";
   const finish: GemmFinish = {
     smallSums: !smallSums ? "no" : features.relaxed ? "relaxed" : "simd",
     residual: request.residual !== undefined,
     // One row has nothing to share.
     oneScale: isHybrid && request.oneScale && request.rows > 1,
+    windows,
   };
   return chooseGemm(data, request, features, { isa, finish });
 }
@@ -153,6 +192,9 @@ function kindOf(fast: FastRequest, request: ProductRequest): ProductKind | undef
   return integerKind(fast, request, filter, bias);
 }
 
+/** Windows from which on they are read where they lie: tiles of one row read rows that are written out. */
+const MIN_WINDOWS = 4;
+
 interface RowMatrix {
   readonly a: number;
   readonly aStride: number;
@@ -162,15 +204,17 @@ interface RowMatrix {
   /** Elements of a row. */
   readonly count: number;
   readonly out: number;
+  /** Of the steps of windows. */
+  readonly offsets: number;
 }
 
 /** Calls of `RowSumsFunction` for all rows. */
 function rowSumCalls(matrix: RowMatrix, factor: number): readonly (readonly number[])[] {
-  const { a, aStride, rows, block, count, out } = matrix;
+  const { a, aStride, rows, block, count, out, offsets } = matrix;
   return Array.from({ length: Math.ceil(rows / block) }, (_, index) => {
     const row = index * block;
     const here = Math.min(block, rows - row);
-    return [a + row * aStride, aStride, here, count, out + row * 4, factor];
+    return [a + row * aStride, aStride, here, count, out + row * 4, factor, offsets];
   });
 }
 
@@ -180,17 +224,18 @@ interface PackedProduct {
   readonly kind: ProductKind;
   readonly n: number;
   readonly k: number;
+  readonly offsets: Int32Array | undefined;
 }
 
 function storeWeights(
   buffer: ArrayBufferLike,
-  { variant, kind, n, k }: PackedProduct,
+  { variant, kind, n, k, offsets }: PackedProduct,
   at: number,
 ): void {
   const weights = kind.weights();
   if (kind.lists !== undefined) {
     assert(weights instanceof Int8Array, "weights of 8 bits");
-    packPairLists(weights, n, k, kind.lists, buffer, at);
+    packPairLists(weights, n, k, kind.lists, { buffer, address: at, offsets });
     return;
   }
   const byteLength = packedByteLength(variant, n, k);
