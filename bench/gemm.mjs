@@ -5,7 +5,8 @@
 import { parseArgs } from "node:util";
 import { emitGemm, gemmStage } from "../dist/kernels/simd/gemm/emit-gemm.js";
 import { gemmSteps, packedByteLength, stepBytes } from "../dist/kernels/simd/gemm/pack.js";
-import { gemmVariants } from "../dist/kernels/simd/gemm/variants.js";
+import { packPairLists, planPairLists } from "../dist/kernels/simd/gemm/pair-lists.js";
+import { gemmVariants, hasLists } from "../dist/kernels/simd/gemm/variants.js";
 import { probeFeatures } from "../dist/kernels/simd/probe.js";
 import { findEagerCompile, findWideCompile } from "../dist/runtime/compile.js";
 import { ModuleBuilder } from "../dist/wasm/module-builder.js";
@@ -19,7 +20,7 @@ const features = probeFeatures();
 /** One step of the inner loop for each kind: how weights are loaded, how a product is added. */
 const STEPS = {
   f32: { load: ["v128.load", 16], multiply: (isa) => (isa === "relaxed" ? "madd" : "f32x4") },
-  qd8: { load: ["v128.load8x8_s", 8], multiply: (isa) => (isa === "dot" ? "dot" : "i32x4") },
+  qd8: { load: ["v128.load8x8_s", 8], multiply: (isa) => (isa === "simd" ? "i32x4" : isa) },
   qd16: { load: ["v128.load", 16], multiply: () => "i32x4" },
 };
 
@@ -40,7 +41,12 @@ function emitBareLoop(module, { data, isa, mr, nr, name }) {
     f.set(row);
   });
   const kind = STEPS[data].multiply(isa);
-  const [load, width] = kind === "dot" ? ["v128.load", 16] : STEPS[data].load;
+  const isBytes = kind === "dot" || kind === "pairs";
+  const [load, width] = isBytes ? ["v128.load", 16] : STEPS[data].load;
+  const ones = vector();
+  f.i32(1);
+  f.op("i16x8.splat");
+  f.set(ones);
   const advance = (local, by) => {
     f.get(local);
     f.i32(by);
@@ -58,7 +64,7 @@ function emitBareLoop(module, { data, isa, mr, nr, name }) {
       f.mem("v128.load32_splat", 0, 0);
       f.set(value);
       for (const [j, column] of columns.entries()) {
-        emitProduct(f, kind, { value, column, sum: sums[i][j] });
+        emitProduct(f, kind, { value, column, ones, sum: sums[i][j] });
       }
       advance(row, 4);
     });
@@ -76,8 +82,14 @@ function emitBareLoop(module, { data, isa, mr, nr, name }) {
   });
 }
 
-function emitProduct(f, kind, { value, column, sum }) {
-  if (kind === "madd" || kind === "dot") {
+function emitProduct(f, kind, { value, column, ones, sum }) {
+  if (kind === "pairs") {
+    for (const operand of [sum, column, value]) f.get(operand);
+    f.op("i16x8.relaxed_dot_i8x16_i7x16_s");
+    f.get(ones);
+    f.op("i32x4.dot_i16x8_s");
+    f.op("i32x4.add");
+  } else if (kind === "madd" || kind === "dot") {
     f.get(kind === "dot" ? column : value);
     f.get(kind === "dot" ? value : column);
     f.get(sum);
@@ -103,7 +115,7 @@ function measure(variant, compile) {
   const steps = gemmSteps(variant, k);
   const a = 8192;
   const weights = a + m * steps * 4;
-  const c = weights + packedByteLength(variant, n, k);
+  const c = weights + storeWeights(memory.buffer, variant, weights);
   const stage = gemmStage(variant);
   const common = [a, steps * 4, weights, c, n * stage.outputBytes, m, n, steps];
   const args = [...common, ...stage.params.map(() => c + m * n * 4)];
@@ -129,6 +141,16 @@ function measure(variant, compile) {
   return { kernel: work / kernel, bare: work / bare };
 }
 
+/** Makes room for weights that are zero, whose steps all fit where they are in lists; the bytes that they take. */
+function storeWeights(buffer, variant, address) {
+  const { n, k } = SHAPE;
+  if (!hasLists(variant)) return packedByteLength(variant, n, k);
+  const zeros = new Int8Array(n * k);
+  const lists = planPairLists(zeros, n, k);
+  packPairLists(zeros, n, k, lists, { buffer, address });
+  return lists.byteLength;
+}
+
 function timed(run) {
   const startedAt = performance.now();
   for (let repeat = 0; repeat < 4; repeat++) run();
@@ -142,7 +164,7 @@ const variants = [
   ...(features?.relaxed ? gemmVariants("f32", "relaxed") : []),
   ...gemmVariants("qd8", "simd"),
   ...gemmVariants("qd16", "simd"),
-  ...(features?.dot ? gemmVariants("qd8", "dot") : []),
+  ...["dot", "pairs"].flatMap((isa) => (features?.[isa] ? gemmVariants("qd8", isa) : [])),
 ].filter(({ mr }) => mr > 1);
 
 const results = [];
