@@ -39,13 +39,16 @@ export interface PairLists {
  */
 const MOST_LARGE = 0.4;
 
+/** Weights below which what lists cost beside products, for each tile, is more than they save. */
+const MIN_WEIGHTS = 1024;
+
 /** The lists for weights int8[n, k]; undefined where the engine has no use for them, or other products are as fast. */
 export function listsFor(
   weights: Int8Array,
   { n, k }: { readonly n: number; readonly k: number },
   { pairs }: Pick<FastFeatures, "pairs">,
 ): PairLists | undefined {
-  if (pairs !== "uint8") return undefined;
+  if (pairs !== "uint8" || n * k < MIN_WEIGHTS) return undefined;
   const lists = planPairLists(weights, n, k);
   return lists.largeShare <= MOST_LARGE ? lists : undefined;
 }
