@@ -14,6 +14,7 @@
  * with each part filled up to 16 bytes, and all panels to the size of the largest.
  */
 import type { FastFeatures } from "../fast-kernel.ts";
+import type { GemmShape } from "./choose.ts";
 import { LIST_COLUMNS } from "./variants.ts";
 
 /** The largest sum of the weights of a pair that fits, in magnitude. */
@@ -39,16 +40,19 @@ export interface PairLists {
  */
 const MOST_LARGE = 0.4;
 
+/** Rows below which a product waits for its weights: in lists they take more memory. */
+const MIN_ROWS = 8;
+
 /** Weights below which what lists cost beside products, for each tile, is more than they save. */
 const MIN_WEIGHTS = 1024;
 
-/** The lists for weights int8[n, k]; undefined where the engine has no use for them, or other products are as fast. */
+/** The lists for a product with weights int8[n, k]; undefined where the engine has no use for them, or other products are as fast. */
 export function listsFor(
   weights: Int8Array,
-  { n, k }: { readonly n: number; readonly k: number },
+  { rows, n, k }: GemmShape,
   { pairs }: Pick<FastFeatures, "pairs">,
 ): PairLists | undefined {
-  if (pairs !== "uint8" || n * k < MIN_WEIGHTS) return undefined;
+  if (pairs !== "uint8" || rows < MIN_ROWS || n * k < MIN_WEIGHTS) return undefined;
   const lists = planPairLists(weights, n, k);
   return lists.largeShare <= MOST_LARGE ? lists : undefined;
 }

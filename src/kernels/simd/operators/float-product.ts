@@ -77,10 +77,11 @@ export function hybridKind(
   const { min, max } = floatRange(node, activation);
   const packed = filter.dtype === "int4" ? "qd4" : "qd8";
   const exact = byteActivations(packed, features);
-  const isShared = packed === "qd8" && exact === undefined && rows >= MIN_SHARING_ROWS;
-  const lists = isShared ? listsFor(hybridWeights(filter), { n, k }, features) : undefined;
+  const isInexact = packed === "qd8" && exact === undefined;
+  const lists = isInexact ? listsFor(hybridWeights(filter), { rows, n, k }, features) : undefined;
   const dot = lists === undefined ? exact : features.pairs;
-  const data = isShared && lists === undefined ? "qd16" : packed;
+  const isShared = isInexact && lists === undefined && rows >= MIN_SHARING_ROWS;
+  const data = isShared ? "qd16" : packed;
   const columns: StageColumn[] = [channelScales(node, filter, n), floatBias(bias, n)];
   if (dot !== undefined) columns.push(columnSums(hybridWeights(filter), n, k));
   return {

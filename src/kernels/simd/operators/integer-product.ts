@@ -20,9 +20,6 @@ import { type ActivationPass, bytePass, movedZeroPoint, wideningPass } from "./a
 import type { ProductKind, ProductRequest, RowSums, StageOf } from "./product-kind.ts";
 import { doubleFactors, type Requantization, requantizationOf } from "./requantization.ts";
 
-/** Rows from which on lists of steps pay. */
-const MIN_LISTED_ROWS = 4;
-
 /** What differs between ways to multiply the same integers. */
 interface IntegerOperands {
   readonly data: GemmData;
@@ -110,8 +107,8 @@ function operandsOf(
   const isExact = gemmIsa("qs8", features) === "dot";
   const dot = isExact ? features.dot : features.pairs;
   const bytes = dot === undefined ? undefined : dotWeights(filter, k);
-  const isListed = bytes !== undefined && !isExact && rows >= MIN_LISTED_ROWS;
-  const lists = isListed ? listsFor(bytes.weights, { n, k }, features) : undefined;
+  const isListed = bytes !== undefined && !isExact;
+  const lists = isListed ? listsFor(bytes.weights, { rows, n, k }, features) : undefined;
   if (dot === undefined || bytes === undefined || (!isExact && lists === undefined)) {
     const weights = centeredWeights(filter);
     const data = from === "uint8" ? "qu16" : weights instanceof Int8Array ? "qs8" : "qs16";
