@@ -10,6 +10,7 @@ import type { BlockedBytes } from "../gemm/blocks.ts";
 import { chooseGemm, gemmIsa } from "../gemm/choose.ts";
 import { emitGemm } from "../gemm/emit-gemm.ts";
 import { emitRowSums, type RowSumsVariant, rowSumsName } from "../gemm/emit-row-sums.ts";
+import { INTERLEAVE, interleavePanels, packsWords } from "../gemm/interleave.ts";
 import {
   gemmSteps,
   packedByteLength,
@@ -17,6 +18,7 @@ import {
   packGroups,
   packNibbles,
   packPairs,
+  panelByteLength,
   stepBytes,
   stepGroup,
 } from "../gemm/pack.ts";
@@ -85,6 +87,7 @@ export function planProduct(fast: FastRequest, request: ProductRequest): Product
       { name: variant.name, emit: (module) => emitGemm(module, variant) },
       ...(kind.pass?.functions ?? []),
       ...(rowSums === undefined ? [] : [rowSumsFunction(rowSums)]),
+      ...(packsWords(variant, k) ? [INTERLEAVE] : []),
     ],
     pass: kind.pass,
     elementBytes: kind.elementBytes,
@@ -96,7 +99,7 @@ export function planProduct(fast: FastRequest, request: ProductRequest): Product
     bind(place, parameters, residual = { distance: 0 }) {
       const at = lay(new Region(place.persistent));
       if (!place.isStored) {
-        storeWeights(place.memory.buffer, { variant, kind, n, k, offsets }, at.weights);
+        storeWeights(place, { variant, kind, n, k, offsets }, at.weights);
         new Int32Array(place.memory.buffer, at.offsets, offsets?.length ?? 0).set(offsets ?? []);
         for (const [index, values] of kind.columns.entries()) {
           storeColumn(place.memory.buffer, values, at.columns[index] ?? 0);
@@ -227,18 +230,21 @@ interface PackedProduct {
   readonly offsets: Int32Array | undefined;
 }
 
-function storeWeights(
-  buffer: ArrayBufferLike,
-  { variant, kind, n, k, offsets }: PackedProduct,
-  at: number,
-): void {
-  const weights = kind.weights();
+function storeWeights(place: FastPlace, product: PackedProduct, start: number): void {
+  const { variant, kind, k, offsets } = product;
+  const { buffer } = place.memory;
+  const all = kind.weights();
+  const panels = { n: product.n, steps: gemmSteps(variant, k), columns: variant.panel };
+  const done = packsWords(variant, k) ? interleavePanels(place, all, panels, start) : 0;
+  const weights = all.subarray(done * k);
+  const n = product.n - done;
+  const at = start + (done / variant.panel) * panelByteLength(variant, k);
   if (kind.lists !== undefined) {
     assert(weights instanceof Int8Array, "weights of 8 bits");
     packPairLists(weights, n, k, kind.lists, { buffer, address: at, offsets });
     return;
   }
-  const byteLength = packedByteLength(variant, n, k);
+  const byteLength = start + packedByteLength(variant, product.n, k) - at;
   const shape = { nr: variant.panel, group: stepGroup(variant) };
   if (weights instanceof Float32Array) {
     packFloat(weights, n, k, variant.panel, new Float32Array(buffer, at, byteLength / 4));
