@@ -37,7 +37,13 @@ export function fastChoice(
     const workers = host === undefined ? {} : { workers: { host, count: threads - 1 } };
     const compileWide = wide && probed.relaxed ? findWideCompile() : undefined;
     const features: FastFeatures = {
-      ...probed,
+      relaxed: probed.relaxed,
+      get dot() {
+        return probed.dot;
+      },
+      get pairs() {
+        return probed.pairs;
+      },
       ...(compileWide === undefined ? {} : { wide: true }),
       ...(tiles === "usual" ? {} : { speeds: (format) => tileSpeeds(format, compileWide) }),
     };

@@ -192,43 +192,40 @@ class Decoder {
     type: string,
   ): void {
     const offset = vtable.fieldOffsets[field.slot] ?? 0;
+    if (offset === 0 && field.kind !== "union") {
+      // Most fields of most tables: no name is made for them.
+      if ("default" in field) record[field.name] = field.default;
+      return;
+    }
     const what = `${type}.${field.name}`;
     const position = table + offset;
     switch (field.kind) {
       case "deprecated":
-        if (offset !== 0)
-          this.#findings.note(
-            "deprecated-field",
-            `${what} is deprecated; a rewritten file loses it`,
-            table,
-          );
-        return;
-      case "scalar":
-        record[field.name] = offset === 0 ? field.default : this.#scalar(field.of, position, what);
-        return;
-      case "enum":
-        record[field.name] = offset === 0 ? field.default : this.#enum(field.of, position, what);
-        return;
-      case "union":
-        this.#union(
-          record,
-          field.name,
-          field.of,
-          vtable.fieldOffsets[field.slot - 1] ?? 0,
-          offset,
+        this.#findings.note(
+          "deprecated-field",
+          `${what} is deprecated; a rewritten file loses it`,
           table,
-          what,
         );
         return;
+      case "scalar":
+        record[field.name] = this.#scalar(field.of, position, what);
+        return;
+      case "enum":
+        record[field.name] = this.#enum(field.of, position, what);
+        return;
+      case "union": {
+        const typeOffset = vtable.fieldOffsets[field.slot - 1] ?? 0;
+        this.#union(record, field.name, field.of, typeOffset, offset, table, what);
+        return;
+      }
       case "string":
-        if (offset !== 0) record[field.name] = this.#string(this.#follow(position, what), what);
+        record[field.name] = this.#string(this.#follow(position, what), what);
         return;
       case "table":
-        if (offset !== 0) record[field.name] = this.#table(field.of, this.#follow(position, what));
+        record[field.name] = this.#table(field.of, this.#follow(position, what));
         return;
       case "vector":
-        if (offset !== 0)
-          record[field.name] = this.#vector(field, this.#follow(position, what), what);
+        record[field.name] = this.#vector(field, this.#follow(position, what), what);
     }
   }
 

@@ -62,9 +62,9 @@ export interface FastFeatures {
    * Type of the activations with which the relaxed dot product of bytes is exact, weights being int8; absent where it is
    * exact for neither.
    */
-  readonly dot?: "int8" | "uint8";
+  readonly dot?: "int8" | "uint8" | undefined;
   /** The same of the instruction whose sums of two products are int16, where the true sums are. */
-  readonly pairs?: "int8" | "uint8";
+  readonly pairs?: "int8" | "uint8" | undefined;
   /** Whether code is compiled with 256-bit vectors where the engine finds pairs of 128-bit ones. */
   readonly wide?: true;
   /** Relative speeds of matrix multiplication tiles of a format (`4x8`), where they are measured. */

@@ -6,12 +6,26 @@ import type { FastFeatures } from "./fast-kernel.ts";
 export function probeFeatures(): FastFeatures | undefined {
   if (typeof WebAssembly !== "object" || !WebAssembly.validate(usingSimd())) return undefined;
   const relaxed = WebAssembly.validate(usingRelaxedSimd());
-  const dot = relaxed ? probeDot() : undefined;
-  const pairs = relaxed ? probePairs() : undefined;
+  // Models of floats never ask for products of bytes, whose probes are modules of their own.
+  const dot = once(() => (relaxed ? probeDot() : undefined));
+  const pairs = once(() => (relaxed ? probePairs() : undefined));
   return {
     relaxed,
-    ...(dot === undefined ? {} : { dot }),
-    ...(pairs === undefined ? {} : { pairs }),
+    get dot() {
+      return dot();
+    },
+    get pairs() {
+      return pairs();
+    },
+  };
+}
+
+/** `probe`, made at the first call. */
+function once<Result>(probe: () => Result): () => Result {
+  let made: { readonly result: Result } | undefined;
+  return () => {
+    made ??= { result: probe() };
+    return made.result;
   };
 }
 

@@ -100,8 +100,8 @@ const MIN_STREAMED = 2 ** 22;
 
 /** The instruction set that serves a data kind best where `features` are there. */
 export function gemmIsa(data: GemmData, features: FastFeatures): GemmIsa {
-  if (features.dot !== undefined && gemmVariants(data, "dot").length > 0) return "dot";
-  if (features.pairs !== undefined && data === "qd4") return "pairs";
+  if (gemmVariants(data, "dot").length > 0 && features.dot !== undefined) return "dot";
+  if (data === "qd4" && features.pairs !== undefined) return "pairs";
   return features.relaxed && gemmVariants(data, "relaxed").length > 0 ? "relaxed" : "simd";
 }
 
