@@ -10,6 +10,7 @@ import {
   WEIGHT_ZERO,
   ZERO_POINT,
 } from "../../../../test/gemm-problem.ts";
+import { assert } from "../../../base/errors.ts";
 import { ModuleBuilder } from "../../../wasm/module-builder.ts";
 import { quantizeMultiplier } from "../../reference/fixed-point.ts";
 import type { StageOf } from "../operators/product-kind.ts";
@@ -183,6 +184,7 @@ function packedOf(
 ): ArrayBufferView {
   if (hasLists(variant) && weights instanceof Int8Array) {
     const lists = planPairLists(weights, n, k);
+    assert(lists !== undefined, "lists of any steps");
     const packed = new Uint8Array(lists.byteLength);
     const offsets = variant.windows ? stepOffsets(gemmSteps(variant, k)) : undefined;
     packPairLists(weights, n, k, lists, { buffer: packed.buffer, address: 0, offsets });

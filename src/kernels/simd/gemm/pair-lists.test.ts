@@ -1,5 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
+import { assert } from "../../../base/errors.ts";
 import { packPairLists, planPairLists } from "./pair-lists.ts";
 import { LIST_COLUMNS } from "./variants.ts";
 
@@ -49,6 +50,7 @@ describe("lists of steps", () => {
       fc.property(matrix, ({ n, k, values }) => {
         const weights = Int8Array.from(values);
         const lists = planPairLists(weights, n, k);
+        assert(lists !== undefined, "lists of any steps");
         const bytes = new ArrayBuffer(lists.byteLength);
         packPairLists(weights, n, k, lists, { buffer: bytes, address: 0 });
         const panels = Math.ceil(n / LIST_COLUMNS);
@@ -72,5 +74,12 @@ describe("lists of steps", () => {
       largeShare: 0.5,
       isLarge: Uint8Array.of(0, 1),
     });
+  });
+
+  it("are not made where too many steps are large", () => {
+    const weights = new Int8Array(LIST_COLUMNS * 8);
+    weights.set([127, 2], 4);
+    expect(planPairLists(weights, LIST_COLUMNS, 8, 0.5)).toBeDefined();
+    expect(planPairLists(weights, LIST_COLUMNS, 8, 0.4)).toBeUndefined();
   });
 });

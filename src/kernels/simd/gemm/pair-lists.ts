@@ -46,30 +46,40 @@ const MIN_ROWS = 8;
 /** Weights below which what lists cost beside products, for each tile, is more than they save. */
 const MIN_WEIGHTS = 1024;
 
-/** The lists for a product with weights int8[n, k]; undefined where the engine has no use for them, or other products are as fast. */
+/**
+ * The lists for a product with weights int8[n, k]; undefined where the engine has no use for them, or other products are
+ * as fast.
+ */
 export function listsFor(
   weights: Int8Array,
   { rows, n, k }: GemmShape,
   { pairs }: Pick<FastFeatures, "pairs">,
 ): PairLists | undefined {
   if (pairs !== "uint8" || rows < MIN_ROWS || n * k < MIN_WEIGHTS) return undefined;
-  const lists = planPairLists(weights, n, k);
-  return lists.largeShare <= MOST_LARGE ? lists : undefined;
+  return planPairLists(weights, n, k, MOST_LARGE);
 }
 
-/** Finds the steps with large weights of int8[n, k]. */
-export function planPairLists(weights: Int8Array, n: number, k: number): PairLists {
+/** Finds the steps with large weights of int8[n, k]; undefined where they are more than that part of all. */
+export function planPairLists(
+  weights: Int8Array,
+  n: number,
+  k: number,
+  mostLarge = 1,
+): PairLists | undefined {
   const steps = Math.ceil(k / STEP);
   const panels = Math.ceil(n / LIST_COLUMNS);
   const isLarge = new Uint8Array(panels * steps);
-  for (let column = 0; column < n; column++) {
-    markLarge(weights, column * k, k, isLarge, Math.floor(column / LIST_COLUMNS) * steps);
-  }
+  const quads = quadsOf(weights, n, k);
   let [all, most] = [0, 0];
   for (let panel = 0; panel < panels; panel++) {
+    const end = Math.min(n, (panel + 1) * LIST_COLUMNS);
+    for (let column = panel * LIST_COLUMNS; column < end; column++) {
+      markLarge(quads, column * steps, steps, isLarge, panel * steps);
+    }
     const large = countLarge(isLarge, panel, steps);
     all += large;
     most = Math.max(most, large);
+    if (all > mostLarge * isLarge.length) return undefined;
   }
   const panelBytes = weightsOffset(steps) + (steps - most) * FITTING_BYTES + most * LARGE_BYTES;
   return {
@@ -80,16 +90,37 @@ export function planPairLists(weights: Int8Array, n: number, k: number): PairLis
   };
 }
 
+/**
+ * The weights of each step as the bytes of one int32: [n, steps]. Where they lie like that this is a view of them: what is
+ * read here is read when a model is opened, by code that no engine has made fast yet.
+ */
+function quadsOf(weights: Int8Array, n: number, k: number): Int32Array {
+  const steps = Math.ceil(k / STEP);
+  if (k % STEP === 0 && weights.byteOffset % 4 === 0) {
+    return new Int32Array(weights.buffer, weights.byteOffset, n * steps);
+  }
+  const bytes = new Int8Array(n * steps * STEP);
+  for (let column = 0; column < n; column++) {
+    bytes.set(weights.subarray(column * k, (column + 1) * k), column * steps * STEP);
+  }
+  return new Int32Array(bytes.buffer);
+}
+
+/** Marks the steps of a column, `start` among the quads, that have a large pair, from element `first` on. */
 function markLarge(
-  weights: Int8Array,
+  quads: Int32Array,
   start: number,
-  k: number,
+  steps: number,
   isLarge: Uint8Array,
   first: number,
 ): void {
-  for (let index = 0; index + 1 < k; index += 2) {
-    const sum = weights[start + index] + weights[start + index + 1];
-    if (sum > LARGEST_SUM || sum < -LARGEST_SUM) isLarge[first + (index >> 2)] = 1;
+  for (let step = 0; step < steps; step++) {
+    const quad = quads[start + step];
+    const low = ((quad << 24) >> 24) + ((quad << 16) >> 24);
+    const high = ((quad << 8) >> 24) + (quad >> 24);
+    if (Math.max(low, high) > LARGEST_SUM || Math.min(low, high) < -LARGEST_SUM) {
+      isLarge[first + step] = 1;
+    }
   }
 }
 
@@ -111,7 +142,7 @@ interface ListsPlace {
   readonly offsets?: Int32Array | undefined;
 }
 
-/** Writes int8[n, k] as the lists say. */
+/** Writes int8[n, k] as the lists say, into memory that is zero. */
 export function packPairLists(
   weights: Int8Array,
   n: number,
@@ -120,61 +151,63 @@ export function packPairLists(
   { buffer, address, offsets }: ListsPlace,
 ): void {
   const steps = Math.ceil(k / STEP);
+  const quads = quadsOf(weights, n, k);
   for (let panel = 0; panel * LIST_COLUMNS < n; panel++) {
-    const at = address + panel * panelBytes;
     const large = countLarge(isLarge, panel, steps);
-    const words = new Int32Array(buffer, at, weightsOffset(steps) / 4);
+    const words = new Int32Array(buffer, address + panel * panelBytes, panelBytes / 4);
     words.set([steps - large, large, weightsOffset(steps), panelBytes]);
-    const columns = { first: panel * LIST_COLUMNS, end: Math.min(n, (panel + 1) * LIST_COLUMNS) };
-    let [fittingIndex, largeIndex] = [0, 0];
-    const bytes = new Int8Array(buffer, at + weightsOffset(steps), (steps - large) * FITTING_BYTES);
-    const largeAt = at + weightsOffset(steps) + bytes.byteLength;
-    const pairs = new Int16Array(buffer, largeAt, (large * LARGE_BYTES) / 2);
-    for (let step = 0; step < steps; step++) {
-      const isLargeStep = isLarge[panel * steps + step] === 1;
-      const place = isLargeStep ? steps - large + largeIndex : fittingIndex;
-      words[HEADER_BYTES / 4 + place] = offsets?.[step] ?? step * STEP;
-      if (isLargeStep) packLarge(weights, k, step, columns, pairs, largeIndex++);
-      else packFitting(weights, k, step, columns, bytes, fittingIndex++);
+    const lists = {
+      isLarge: isLarge.subarray(panel * steps, (panel + 1) * steps),
+      fittingAt: weightsOffset(steps) / 4,
+      largeAt: (weightsOffset(steps) + (steps - large) * FITTING_BYTES) / 4,
+    };
+    packOffsets(words.subarray(HEADER_BYTES / 4), lists.isLarge, steps - large, offsets);
+    const end = Math.min(n, (panel + 1) * LIST_COLUMNS);
+    for (let column = panel * LIST_COLUMNS; column < end; column++) {
+      packColumn(quads, column * steps, words, column % LIST_COLUMNS, lists);
     }
   }
 }
 
-interface Columns {
-  readonly first: number;
-  readonly end: number;
-}
-
-function packFitting(
-  weights: Int8Array,
-  k: number,
-  step: number,
-  { first, end }: Columns,
-  packed: Int8Array,
-  index: number,
+/** Writes where steps begin: fitting ones first. */
+function packOffsets(
+  table: Int32Array,
+  isLarge: Uint8Array,
+  fitting: number,
+  offsets: Int32Array | undefined,
 ): void {
-  const count = Math.min(STEP, k - step * STEP);
-  for (let column = first; column < end; column++) {
-    const from = column * k + step * STEP;
-    const to = index * FITTING_BYTES + (column - first) * STEP;
-    for (let at = 0; at < count; at++) packed[to + at] = weights[from + at];
+  let [nextFitting, nextLarge] = [0, fitting];
+  for (let step = 0; step < isLarge.length; step++) {
+    const place = isLarge[step] === 1 ? nextLarge++ : nextFitting++;
+    table[place] = offsets?.[step] ?? step * STEP;
   }
 }
 
-function packLarge(
-  weights: Int8Array,
-  k: number,
-  step: number,
-  { first, end }: Columns,
-  packed: Int16Array,
-  index: number,
+/** The lists of a panel: which steps are large, and where among its words the lists begin. */
+interface PanelLists {
+  readonly isLarge: Uint8Array;
+  readonly fittingAt: number;
+  readonly largeAt: number;
+}
+
+/** Packs a column, `start` among the quads, as the panel's column `column`. */
+function packColumn(
+  quads: Int32Array,
+  start: number,
+  words: Int32Array,
+  column: number,
+  { isLarge, fittingAt, largeAt }: PanelLists,
 ): void {
-  const count = Math.min(STEP, k - step * STEP);
-  for (let column = first; column < end; column++) {
-    const from = column * k + step * STEP;
-    for (let at = 0; at < count; at++) {
-      const half = index * 2 + (at & 1);
-      packed[(half * LIST_COLUMNS + (column - first)) * 2 + (at >> 1)] = weights[from + at];
+  let [fitting, large] = [fittingAt + column, largeAt + column];
+  for (let step = 0; step < isLarge.length; step++) {
+    const quad = quads[start + step];
+    if (isLarge[step] === 1) {
+      words[large] = (((quad << 24) >> 24) & 0xffff) | (((quad << 8) >> 24) << 16);
+      words[large + LIST_COLUMNS] = (((quad << 16) >> 24) & 0xffff) | ((quad >> 24) << 16);
+      large += 2 * LIST_COLUMNS;
+    } else {
+      words[fitting] = quad;
+      fitting += LIST_COLUMNS;
     }
   }
 }

@@ -133,6 +133,9 @@ function operandsOf(
   };
 }
 
+/** The highest bits of four bytes. */
+const HIGHEST_BITS = 0x80808080;
+
 /** Weights as int8 with their zero point; undefined where they need more, or rows could not be summed in whole steps. */
 function dotWeights(
   filter: TensorView,
@@ -141,10 +144,10 @@ function dotWeights(
   const zeroPoint = filter.quantization?.zeroPoint[0] ?? 0;
   if (filter.data instanceof Uint8Array && filter.dtype === "uint8") {
     if (k % 4 !== 0) return undefined;
-    const { data } = filter;
-    const weights = new Int8Array(data.length);
-    // As int8, w − 128 is w with its highest bit turned over. A loop: `map` takes five times as long.
-    for (let at = 0; at < data.length; at++) weights[at] = data[at] ^ 128;
+    // As int8, w − 128 is w with its highest bit turned over; here of four weights at a time.
+    const weights = new Int8Array(filter.data);
+    const words = new Int32Array(weights.buffer);
+    for (let at = 0; at < words.length; at++) words[at] ^= HIGHEST_BITS;
     return { weights, zeroPoint: zeroPoint - 128 };
   }
   const weights = centeredWeights(filter);
