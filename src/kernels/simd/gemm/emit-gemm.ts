@@ -51,8 +51,8 @@ export interface Tile {
   readonly outputs: readonly Local[];
   /** Rows of the block from this tile on. */
   readonly rowsLeft: Local;
-  /** Columns of C from this panel on. */
-  readonly columnsLeft: Local;
+  /** Columns of C from this panel on; undefined where all tiles are whole. */
+  readonly columnsLeft: Local | undefined;
 }
 
 /** How the sums of a tile come about. Emits code at three points of a panel. */
@@ -116,8 +116,14 @@ export function gemmStage({ data, isa, smallSums, residual, oneScale }: GemmVari
   }
 }
 
-/** Adds the function to `module`, exported under the variant's name. */
-export function emitGemm(module: ModuleBuilder, variant: GemmVariant): void {
+/**
+ * Adds the function to `module`, exported under the variant's name. `wholeTiles`: n is a multiple of the tile's columns.
+ */
+export function emitGemm(
+  module: ModuleBuilder,
+  variant: GemmVariant,
+  { wholeTiles = false }: { readonly wholeTiles?: boolean } = {},
+): void {
   const stage = gemmStage(variant);
   const params = [...COMMON, ...(variant.windows ? WINDOWS : [])];
   const f = module.function([...params, ...stage.params], [], variant.name);
@@ -132,7 +138,7 @@ export function emitGemm(module: ModuleBuilder, variant: GemmVariant): void {
   const [aBlock, cBlock, rowsLeft, panel] = Array.from({ length: 4 }, () =>
     f.local("i32"),
   ) as Local[];
-  const tile = makeTile(f, variant, rowsLeft, n);
+  const tile = makeTile(f, variant, rowsLeft, wholeTiles ? undefined : n);
   const offsets = variant.windows ? f.param(COMMON.length) : undefined;
   const walk = walkOf(f, variant, { panel, steps, offsets });
   const rows = Array.from({ length: variant.mr }, () => f.local("i32"));
@@ -175,7 +181,7 @@ function makeTile(
   f: FunctionBuilder,
   variant: GemmVariant,
   rowsLeft: Local,
-  columnsLeft: Local,
+  columnsLeft: Local | undefined,
 ): Tile {
   const vectors = () => Array.from({ length: variant.nr / 4 }, () => f.local("v128"));
   return {

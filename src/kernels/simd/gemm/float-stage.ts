@@ -2,6 +2,7 @@
 import type { FunctionBuilder, Local } from "../../../wasm/function-builder.ts";
 import { emitAddTo, emitCopy, emitSplat } from "../emit-basics.ts";
 import type { GemmCommon, GemmStage, Tile } from "./emit-gemm.ts";
+import { emitByColumns } from "./tile-columns.ts";
 
 /** bias: float32 per column, padded to nr. low, high: bounds of the fused activation, ∓Infinity for none. */
 export type FloatGemm = (
@@ -101,14 +102,11 @@ export function loadVectors(f: FunctionBuilder, address: Local, into: readonly L
 }
 
 /** Stores whole tiles as vectors, the last columns of C in halving pieces. */
-export function emitStores(
-  f: FunctionBuilder,
-  { variant, sums, outputs, columnsLeft }: Tile,
-): void {
-  f.get(columnsLeft);
-  f.i32(variant.nr);
-  f.op("i32.ge_s");
-  f.if(
+export function emitStores(f: FunctionBuilder, tile: Tile): void {
+  const { sums, outputs } = tile;
+  emitByColumns(
+    f,
+    tile,
     () => {
       sums.forEach((row, rowIndex) => {
         row.forEach((sum, index) => {
@@ -118,7 +116,7 @@ export function emitStores(
         });
       });
     },
-    () => {
+    (columnsLeft) => {
       sums.forEach((row, rowIndex) => {
         emitPartialStore(f, row, outputs[rowIndex], columnsLeft);
       });

@@ -7,6 +7,7 @@ import { emitAddTo, emitCopy } from "../emit-basics.ts";
 import { emitHighMultiply, emitOutputBytes, emitRequantizeSmall } from "../emit-requantize.ts";
 import type { GemmCommon, GemmStage, Tile } from "./emit-gemm.ts";
 import { emitRowAddresses } from "./row-addresses.ts";
+import { emitByColumns } from "./tile-columns.ts";
 import type { SmallSums } from "./variants.ts";
 
 /**
@@ -171,11 +172,11 @@ function emitEachColumn(
 }
 
 /** Stores nr bytes per row at once, the last columns of C in halving pieces. */
-function emitStores(f: FunctionBuilder, { variant, sums, outputs, columnsLeft }: Tile): void {
-  f.get(columnsLeft);
-  f.i32(variant.nr);
-  f.op("i32.ge_s");
-  f.if(
+function emitStores(f: FunctionBuilder, tile: Tile): void {
+  const { variant, sums, outputs } = tile;
+  emitByColumns(
+    f,
+    tile,
     () => {
       sums.forEach(([bytes], row) => {
         f.get(outputs[row]);
@@ -184,7 +185,7 @@ function emitStores(f: FunctionBuilder, { variant, sums, outputs, columnsLeft }:
         else f.memLane("v128.store64_lane", 0, 0, 0);
       });
     },
-    () => {
+    (columnsLeft) => {
       sums.forEach(([bytes], row) => {
         emitPartialStore(f, bytes as Local, outputs[row], columnsLeft, variant.nr / 2);
       });

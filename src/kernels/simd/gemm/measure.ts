@@ -31,7 +31,7 @@ export function measureTiles(
   const variants = gemmVariants(data, isa).filter(severalRows);
   const module = new ModuleBuilder();
   module.importMemory("env", "memory", { initial: 2 });
-  for (const variant of variants) emitGemm(module, variant);
+  for (const variant of variants) emitGemm(module, variant, { wholeTiles: true });
   const memory = new WebAssembly.Memory({ initial: 2 });
   const { exports } = new WebAssembly.Instance(compile(module.finish()), { env: { memory } });
   const best = new Map<string, number>();
