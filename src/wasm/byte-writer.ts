@@ -15,6 +15,22 @@ export class ByteWriter {
     this.#bytes[this.#length++] = value;
   }
 
+  /** An opcode and an immediate in unsigned LEB128, which is nearly all that code is made of. */
+  opcode(code: number, immediate: number): void {
+    if (immediate >= 0x4000 || this.#length + 3 > this.#bytes.length) {
+      this.byte(code);
+      this.u32(immediate);
+      return;
+    }
+    this.#bytes[this.#length++] = code;
+    if (immediate >= 0x80) {
+      this.#bytes[this.#length++] = (immediate & 0x7f) | 0x80;
+      this.#bytes[this.#length++] = immediate >> 7;
+    } else {
+      this.#bytes[this.#length++] = immediate;
+    }
+  }
+
   bytes(values: Uint8Array): void {
     this.#reserve(values.length);
     this.#bytes.set(values, this.#length);

@@ -8,6 +8,7 @@ import { ByteWriter } from "./byte-writer.ts";
 import {
   type LaneRow,
   type MemoryLaneRow,
+  typesOfLetters,
   VALUE_TYPE_CODE,
   type ValueType,
 } from "./instruction-row.ts";
@@ -87,30 +88,30 @@ export class FunctionBuilder implements Callable {
   }
 
   get(local: Local): void {
-    this.#indexed(0x20, local.index);
+    this.#code.opcode(0x20, local.index);
     this.#stack.pushOne(local.type);
   }
 
   set(local: Local): void {
     this.#stack.popOne(local.type, "local.set");
-    this.#indexed(0x21, local.index);
+    this.#code.opcode(0x21, local.index);
   }
 
   tee(local: Local): void {
     this.#stack.popOne(local.type, "local.tee");
-    this.#indexed(0x22, local.index);
+    this.#code.opcode(0x22, local.index);
     this.#stack.pushOne(local.type);
   }
 
   getGlobal(global: Global): void {
-    this.#indexed(0x23, global.index);
+    this.#code.opcode(0x23, global.index);
     this.#stack.pushOne(global.type);
   }
 
   setGlobal(global: Global): void {
     assert(global.mutable, "global.set of an immutable global");
     this.#stack.popOne(global.type, "global.set");
-    this.#indexed(0x24, global.index);
+    this.#code.opcode(0x24, global.index);
   }
 
   i32(value: number): void {
@@ -148,29 +149,29 @@ export class FunctionBuilder implements Callable {
   /** An instruction without immediates. */
   op(name: PlainInstruction): void {
     const row = plainRow(name);
-    this.#stack.popLetters(row[2], name);
+    this.#stack.pop(typesOfLetters(row[2]), name);
     this.#opcode(row[0], row[1]);
-    this.#stack.pushLetters(row[3]);
+    this.#stack.push(typesOfLetters(row[3]));
     if (name === "unreachable") this.#stack.markUnreachable(name);
   }
 
   /** Loads, stores and atomics: effective address = operand + `offset` (bytes, unsigned). */
   mem(name: MemoryInstruction, offset = 0, alignLog2?: number): void {
     const row = memoryRow(name);
-    this.#stack.popLetters(row[3], name);
+    this.#stack.pop(typesOfLetters(row[3]), name);
     this.#opcode(row[0], row[1]);
     this.#memarg(name, offset, alignLog2 ?? row[2], row[2]);
-    this.#stack.pushLetters(row[4]);
+    this.#stack.push(typesOfLetters(row[4]));
   }
 
   /** extract_lane and replace_lane. */
   lane(name: LaneInstruction, lane: number): void {
     const [prefix, opcode, lanes, operands, results]: LaneRow = SIMD_LANE[name];
     assert(lane >= 0 && lane < lanes, `${name}: lane ${lane} of ${lanes}`);
-    this.#stack.popLetters(operands, name);
+    this.#stack.pop(typesOfLetters(operands), name);
     this.#opcode(prefix, opcode);
     this.#code.byte(lane);
-    this.#stack.pushLetters(results);
+    this.#stack.push(typesOfLetters(results));
   }
 
   /** Loads into and stores from one lane. */
@@ -178,11 +179,11 @@ export class FunctionBuilder implements Callable {
     const [prefix, opcode, natural, lanes, operands, results]: MemoryLaneRow =
       SIMD_MEMORY_LANE[name];
     assert(lane >= 0 && lane < lanes, `${name}: lane ${lane} of ${lanes}`);
-    this.#stack.popLetters(operands, name);
+    this.#stack.pop(typesOfLetters(operands), name);
     this.#opcode(prefix, opcode);
     this.#memarg(name, offset, alignLog2 ?? natural, natural);
     this.#code.byte(lane);
-    this.#stack.pushLetters(results);
+    this.#stack.push(typesOfLetters(results));
   }
 
   /** Picks 16 bytes out of two vectors: indices 0–15 name the first, 16–31 the second. */
@@ -249,7 +250,7 @@ export class FunctionBuilder implements Callable {
   br(label: Label): void {
     const depth = this.#depthOf(label);
     this.#stack.pop(this.#stack.branchTypes(depth, "br"), "br");
-    this.#indexed(0x0c, depth);
+    this.#code.opcode(0x0c, depth);
     this.#stack.markUnreachable("br");
   }
 
@@ -259,7 +260,7 @@ export class FunctionBuilder implements Callable {
     const depth = this.#depthOf(label);
     const types = this.#stack.branchTypes(depth, "br_if");
     this.#stack.pop(types, "br_if");
-    this.#indexed(0x0d, depth);
+    this.#code.opcode(0x0d, depth);
     this.#stack.push(types);
   }
 
@@ -281,19 +282,19 @@ export class FunctionBuilder implements Callable {
 
   call(target: Callable): void {
     this.#stack.pop(target.params, "call");
-    this.#indexed(0x10, target.index);
+    this.#code.opcode(0x10, target.index);
     this.#stack.push(target.results);
   }
 
   /** Pages of 65,536 bytes. */
   memorySize(): void {
-    this.#indexed(0x3f, 0);
+    this.#code.opcode(0x3f, 0);
     this.#stack.pushOne("i32");
   }
 
   memoryGrow(): void {
     this.#stack.popOne("i32", "memory.grow");
-    this.#indexed(0x40, 0);
+    this.#code.opcode(0x40, 0);
     this.#stack.pushOne("i32");
   }
 
@@ -381,18 +382,9 @@ export class FunctionBuilder implements Callable {
     return depth;
   }
 
-  #indexed(opcode: number, index: number): void {
-    this.#code.byte(opcode);
-    this.#code.u32(index);
-  }
-
   #opcode(prefix: number, opcode: number): void {
-    if (prefix === 0) {
-      this.#code.byte(opcode);
-    } else {
-      this.#code.byte(prefix);
-      this.#code.u32(opcode);
-    }
+    if (prefix === 0) this.#code.byte(opcode);
+    else this.#code.opcode(prefix, opcode);
   }
 
   #memarg(name: string, offset: number, alignLog2: number, natural: number): void {

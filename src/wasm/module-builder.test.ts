@@ -3,7 +3,7 @@ import { describe, expect, it } from "vitest";
 import wabtModule from "wabt";
 import { ATOMIC_MEMORY } from "./atomic-instructions.ts";
 import type { FunctionBuilder } from "./function-builder.ts";
-import { typeOfLetter, type ValueType } from "./instruction-row.ts";
+import { type Letters, typesOfLetters, type ValueType } from "./instruction-row.ts";
 import type {
   LaneInstruction,
   MemoryInstruction,
@@ -22,19 +22,18 @@ interface Case {
   readonly emit: (f: FunctionBuilder) => void;
 }
 
-function spell(letters: string): ValueType[] {
-  return [...letters].map(typeOfLetter);
-}
-
 function cases(): Case[] {
   const rows: Case[] = [];
   const add = (
     name: string,
     text: string,
-    operands: string,
-    results: string,
+    operands: Letters,
+    results: Letters,
     emit: (f: FunctionBuilder) => void,
-  ) => rows.push({ name, text, operands: spell(operands), results: spell(results), emit });
+  ) => {
+    const types = { operands: typesOfLetters(operands), results: typesOfLetters(results) };
+    rows.push({ name, text, ...types, emit });
+  };
   for (const [name, [, , operands, results]] of Object.entries({
     ...SCALAR_PLAIN,
     ...SIMD_PLAIN,
