@@ -22,23 +22,27 @@ function staticImports(file, seen = new Set()) {
   return seen;
 }
 
-const worker = staticImports(compiled("runtime/kernel-worker.js"));
 const runtime = staticImports(compiled("runtime/index.js"));
-worker.delete(compiled("runtime/kernel-worker.js"));
-runtime.delete(compiled("runtime/index.js"));
 
+const common = {
+  external: [/^node:/, ...Object.keys(dependencies)],
+  platform: "neutral",
+};
 const build = await rolldown({
   input: {
     index: compiled("index.js"),
     runtime: compiled("runtime/index.js"),
-    "kernel-worker": compiled("runtime/kernel-worker.js"),
     cli: compiled("cli/main.js"),
   },
-  external: [/^node:/, ...Object.keys(dependencies)],
-  platform: "neutral",
+  ...common,
+});
+// A worker shares nothing with the page but memory: a file of its own costs a few modules twice, and nobody a request more.
+const worker = await rolldown({
+  input: { "kernel-worker": compiled("runtime/kernel-worker.js") },
+  ...common,
 });
 rmSync(compiled("bundle"), { recursive: true, force: true });
-await build.write({
+const written = {
   dir: compiled("bundle"),
   format: "es",
   chunkFileNames: "[name].js",
@@ -51,11 +55,12 @@ await build.write({
     mangle: { toplevel: false, keepNames: true },
     codegen: { removeWhitespace: false, asciiOnly: true },
   },
-  // What running a model needs are two files, however commands and importers share their modules.
+};
+await worker.write(written);
+await build.write({
+  ...written,
+  // What running a model needs is one file, however commands and importers share their modules.
   codeSplitting: {
-    groups: [
-      { name: "base", test: (file) => worker.has(file), priority: 2 },
-      { name: "engine", test: (file) => runtime.has(file), priority: 1 },
-    ],
+    groups: [{ name: "engine", test: (file) => runtime.has(file) }],
   },
 });
