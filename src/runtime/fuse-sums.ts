@@ -87,8 +87,11 @@ function onlyOne(tensors: readonly number[]): number | undefined {
 
 /** Whether a tensor goes into one operand of one operator, and nowhere else. */
 function isUsedOnce(graph: LoadedSubgraph, tensor: number, by: LoadedOperator): boolean {
-  const uses = graph.operators.flatMap(({ inputs }) => inputs.filter((input) => input === tensor));
-  return uses.length === 1 && by.inputs.includes(tensor) && !graph.kept.includes(tensor);
+  let uses = 0;
+  for (const { inputs } of graph.operators) {
+    for (const input of inputs) if (input === tensor) uses += 1;
+  }
+  return uses === 1 && by.inputs.includes(tensor) && !graph.kept.includes(tensor);
 }
 
 function areEqualFloats(tensors: readonly (TensorInfo | undefined)[]): boolean {

@@ -12,6 +12,7 @@ import {
   gemmVariants,
   hasLists,
   keepsBytes,
+  serves,
   severalPanels,
   severalRows,
 } from "./variants.ts";
@@ -100,9 +101,9 @@ const MIN_STREAMED = 2 ** 22;
 
 /** The instruction set that serves a data kind best where `features` are there. */
 export function gemmIsa(data: GemmData, features: FastFeatures): GemmIsa {
-  if (gemmVariants(data, "dot").length > 0 && features.dot !== undefined) return "dot";
+  if (serves("dot", data) && features.dot !== undefined) return "dot";
   if (data === "qd4" && features.pairs !== undefined) return "pairs";
-  return features.relaxed && gemmVariants(data, "relaxed").length > 0 ? "relaxed" : "simd";
+  return features.relaxed && serves("relaxed", data) ? "relaxed" : "simd";
 }
 
 /** What the activations of a product are where they stay bytes; undefined where they do not. */

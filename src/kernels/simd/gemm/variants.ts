@@ -136,13 +136,18 @@ const SERVED: Readonly<Record<GemmIsa, readonly GemmData[]>> = {
   pairs: ["qd8", "qd4", "qs8", "qu8"],
 };
 
+/** Whether an instruction set has variants of a data kind. */
+export function serves(isa: GemmIsa, data: GemmData): boolean {
+  return SERVED[isa].includes(data);
+}
+
 /** All variants of a data kind on an instruction set; none where it has no use for that set. */
 export function gemmVariants(
   data: GemmData,
   isa: GemmIsa,
   { smallSums, residual, oneScale, windows }: GemmFinish = PLAIN_FINISH,
 ): readonly GemmVariant[] {
-  if (!SERVED[isa].includes(data) || (windows && data === "qd4")) return [];
+  if (!serves(isa, data) || (windows && data === "qd4")) return [];
   const finish = `${windows ? "-windows" : ""}${SMALL_NAMES[smallSums]}${oneScale ? "-one" : ""}${residual ? "-add" : ""}`;
   const tiles = TILES.filter(([mr, nr, panel]) => {
     if (windows && mr === 1) return false;
