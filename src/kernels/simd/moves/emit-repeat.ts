@@ -1,5 +1,5 @@
 /** Emits out[i·times + j] = x[i] for words of 32 bits. */
-import type { Local } from "../../../wasm/function-builder.ts";
+import type { FunctionBuilder, Local } from "../../../wasm/function-builder.ts";
 import type { ModuleBuilder } from "../../../wasm/module-builder.ts";
 import { emitAddTo, emitCopy, emitCountdown } from "../emit-basics.ts";
 
@@ -11,7 +11,20 @@ export type RepeatFunction = (source: number, count: number, out: number, times:
 /** Adds the function to `module`. */
 export function emitRepeat(module: ModuleBuilder): void {
   const f = module.function(["i32", "i32", "i32", "i32"], [], REPEAT_NAME);
-  const [source, count, out, times] = [0, 1, 2, 3].map((index) => f.param(index)) as Local[];
+  const [source, count, out, times] = [0, 1, 2, 3].map((index) => f.param(index)) as RepeatTuple;
+  emitRepeatOf(f, { source, count, out, times });
+}
+
+type RepeatTuple = [Local, Local, Local, Local];
+
+/** What `RepeatFunction` takes. */
+export type RepeatOperands = Readonly<Record<"source" | "count" | "out" | "times", Local>>;
+
+/** Emits the repetition. Destroys all operands but `times`. */
+export function emitRepeatOf(
+  f: FunctionBuilder,
+  { source, count, out, times }: RepeatOperands,
+): void {
   const [words, left] = [f.local("v128"), f.local("i32")];
   emitCountdown(f, count, 1, () => {
     f.get(source);

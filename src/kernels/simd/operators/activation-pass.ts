@@ -3,7 +3,11 @@
  * the fly (`reference/hybrid.ts` has the law). For most products the zero point is taken off (int16, float32); products
  * of bytes keep one, and correct their sums.
  */
-import { asymmetricParameters, symmetricParameters } from "../../reference/hybrid.ts";
+import {
+  type ActivationParameters,
+  asymmetricParameters,
+  symmetricParameters,
+} from "../../reference/hybrid.ts";
 import {
   type ByteType,
   emitQuantize,
@@ -74,7 +78,7 @@ export function quantizingPass(
   const rowsName = quantizeRowsName(rowVariant);
   return {
     functions: [
-      { name: RANGE_NAME, emit: emitRange },
+      RANGE_FUNCTION,
       { name: quantizeName(variant), emit: (module) => emitQuantize(module, variant) },
       { name: rowsName, emit: (module) => emitQuantizeRows(module, rowVariant) },
     ],
@@ -102,6 +106,18 @@ export function quantizingPass(
     },
     bindRows: (place) => place.call<QuantizeRowsFunction>(rowsName),
   };
+}
+
+/** What `bindAsymmetric` calls. */
+export const RANGE_FUNCTION: EmittedFunction = { name: RANGE_NAME, emit: emitRange };
+
+/** Makes the function that says how floats are to be quantized, 255 steps for their range. `scratch` as for a pass. */
+export function bindAsymmetric(
+  place: FastPlace,
+  scratch: number,
+): (source: number, count: number) => ActivationParameters {
+  const rangeOf = bindRange(place, scratch);
+  return (source, count) => asymmetricParameters(...rangeOf(source, partsOf(count, place.threads)));
 }
 
 interface Part {

@@ -1,24 +1,17 @@
 /**
- * DEPTHWISE_CONV_2D over linear memory. Hybrid and integer convolutions turn one image at a time into floats of
- * q − zero point, or int16 into int32, whose sums are requantized when those of an image are there. A multiplier m > 1 is
- * a convolution with multiplier 1 of the image with each channel repeated m times.
+ * DEPTHWISE_CONV_2D over linear memory. Hybrid and integer convolutions turn images into floats of q − zero point, or
+ * int16 into int32, whose sums are requantized when those of an image are there. A multiplier m > 1 is a convolution
+ * with multiplier 1 of the image with each channel repeated m times.
  */
 import { optionsOf } from "../../options.ts";
 import { type DepthwiseGeometry, depthwiseGeometry } from "../../reference/depthwise-conv.ts";
-import {
-  type DepthwiseOperands,
-  type DepthwiseRecords,
-  type DepthwiseShape,
-  recordsByteLength,
-  shareRecords,
-  writeRecords,
-} from "../depthwise/depthwise-records.ts";
-import { channelStep, depthwiseName, emitDepthwise } from "../depthwise/emit-depthwise.ts";
+import type { DepthwiseShape } from "../depthwise/depthwise-records.ts";
+import { channelStep } from "../depthwise/emit-depthwise.ts";
 import { packedChannels, packRow } from "../depthwise/pack-channels.ts";
 import { addressOf, type FastKernel, Region } from "../fast-kernel.ts";
-import { emitRepeat, REPEAT_NAME, type RepeatFunction } from "../moves/emit-repeat.ts";
 import { PASS_SCRATCH_BYTES } from "./activation-pass.ts";
 import { depthwiseKind, type StageColumn } from "./depthwise-kind.ts";
+import { directWalk, stripWalk } from "./depthwise-walk.ts";
 
 export const fastDepthwise: FastKernel = (request) => {
   const geometry = depthwiseGeometry(request.node);
@@ -28,35 +21,32 @@ export const fastDepthwise: FastKernel = (request) => {
   const kind = depthwiseKind(request, channels, fused_activation_function);
   if (kind === undefined) return undefined;
   const shape = shapeOf(geometry);
-  const { data, smallSums, dropsNegatives } = kind;
+  const { data, smallSums, dropsNegatives, preparation, elementBytes } = kind;
   const { relaxed } = request.features;
   const step = channelStep(channels);
   const code = { ...shape, data, smallSums, dropsNegatives, relaxed, channelStep: step };
-  const name = depthwiseName(code);
+  const walk =
+    preparation === undefined && multiplier === 1
+      ? directWalk(shape, code)
+      : stripWalk(shape, code, elementBytes, multiplier);
   const layConstants = (region: Region) => ({
     weights: region.take(packedChannels(taps, channels) * 4),
     columns: region.take(packedChannels(kind.columns.length, channels) * (smallSums ? 8 : 4)),
     zeroRow: region.take(columns.inputSize * channels * 4),
-    records: region.take(recordsByteLength(shape) * geometry.batch),
+    records: region.take(walk.recordBytes * geometry.batch),
     finish: kind.finish?.lay(region),
   });
   const layScratch = (region: Region) => ({
     pass: region.take(PASS_SCRATCH_BYTES),
-    prepared: region.take(kind.pass === undefined ? 0 : geometry.imageElements * 4),
-    repeated: region.take(multiplier === 1 ? 0 : geometry.imageElements * multiplier * 4),
+    walk: region.take(walk.scratchBytes),
     sums: region.take(kind.finish === undefined ? 0 : geometry.outElements * 4),
   });
   const [persistent, scratch] = [new Region(), new Region()];
   layConstants(persistent);
   layScratch(scratch);
   return {
-    variant: name,
-    functions: [
-      { name, emit: (module) => emitDepthwise(module, code) },
-      ...(kind.pass?.functions ?? []),
-      ...(kind.finish?.functions ?? []),
-      ...(multiplier === 1 ? [] : [{ name: REPEAT_NAME, emit: emitRepeat }]),
-    ],
+    variant: walk.code.name,
+    functions: [walk.code, ...(preparation?.functions ?? []), ...(kind.finish?.functions ?? [])],
     persistentBytes: persistent.byteLength,
     scratchBytes: scratch.byteLength,
     bind(place) {
@@ -70,32 +60,25 @@ export const fastDepthwise: FastKernel = (request) => {
         storeColumns(buffer, kind.columns, channels, constants.columns);
       }
       const at = layScratch(new Region(place.scratch));
-      const recordsFor = rememberedRecords(shape, new Int32Array(buffer));
-      const pass = kind.pass?.bind(place, at.pass);
-      const repeat = multiplier === 1 ? undefined : place.call<RepeatFunction>(REPEAT_NAME);
+      const callsFor = walk.bind(new Int32Array(buffer), place.threads);
+      const lookAt = preparation?.bind(place, at.pass);
       const requantize = finish?.(place);
       const { low, high } = kind;
-      const fixed = { ...constants, outputBytes: requantize === undefined ? kind.elementBytes : 4 };
+      const outputBytes = requantize === undefined ? elementBytes : 4;
       return ([input], [output]) => {
         for (let b = 0; b < geometry.batch; b++) {
-          const source = addressOf(input) + b * geometry.imageElements * kind.elementBytes;
-          const scale = pass?.(source, geometry.imageElements, at.prepared).scale ?? 1;
-          let image = pass === undefined ? source : at.prepared;
-          if (repeat !== undefined) {
-            repeat(image, geometry.imageElements, at.repeated, multiplier);
-            image = at.repeated;
-          }
-          const target = addressOf(output) + b * geometry.outElements * kind.elementBytes;
-          const parameter = kind.data === "qd8" ? scale : kind.zeroPoint;
-          const lists = recordsFor(b, {
-            ...fixed,
-            records: records + b * recordsByteLength(shape),
-            input: image,
+          const source = addressOf(input) + b * geometry.imageElements * elementBytes;
+          const target = addressOf(output) + b * geometry.outElements * elementBytes;
+          const image = lookAt?.(source, geometry.imageElements);
+          const parameter = data === "qd8" ? (image?.scale ?? 1) : kind.zeroPoint;
+          const operands = {
+            ...{ ...constants, outputBytes, scratch: at.walk, input: source },
+            records: records + b * walk.recordBytes,
             output: requantize === undefined ? target : at.sums,
-          });
+          };
           const stage = [constants.columns, parameter, low, high];
-          const calls = shareRecords(lists, shape, place.threads, stage);
-          place.callAll(name, calls, geometry.outElements * taps);
+          const calls = callsFor(b, operands, stage, image?.numbers ?? []);
+          place.callAll(walk.code.name, calls, geometry.outElements * taps);
           requantize?.(at.sums, geometry.outElements / channels, channels, target);
         }
       };
@@ -132,21 +115,6 @@ function storeColumns(
   for (const [row, column] of columns.entries()) {
     packRow(column, 0, { row, rows: columns.length, channels }, packed);
   }
-}
-
-/** Writes the records of an image of the batch; those of the last run serve again where addresses are the same. */
-function rememberedRecords(
-  shape: DepthwiseShape,
-  heap: Int32Array,
-): (image: number, at: DepthwiseOperands) => DepthwiseRecords {
-  const remembered: (DepthwiseOperands & { readonly lists: DepthwiseRecords })[] = [];
-  return (image, at) => {
-    const last = remembered[image];
-    if (last?.input === at.input && last.output === at.output) return last.lists;
-    const lists = writeRecords(shape, at, heap);
-    remembered[image] = { ...at, lists };
-    return lists;
-  };
 }
 
 function shapeOf(geometry: DepthwiseGeometry): DepthwiseShape {
