@@ -8,16 +8,18 @@ import {
   recordsByteLength,
   writeRecords,
 } from "./depthwise-records.ts";
-import { mostSteps, planStrips, type StripPlan, stripSteps } from "./plan-strips.ts";
+import { mostSteps, type StripPlan, stripSteps } from "./plan-strips.ts";
 
 /** Addresses in bytes. */
 export interface StripOperands extends Omit<DepthwiseOperands, "rowAt" | "input"> {
   /** The image as it is. */
   readonly source: number;
-  /** Bytes of an element of the image, and how often each is repeated. */
-  readonly sourceBytes: number;
-  readonly times: number;
-  /** Rings of the plan, `partBytes` bytes from one to the next: at least `ringBytes`. */
+  /** Elements of a row of the image, and the bytes of one. */
+  readonly rowElements: number;
+  readonly elementBytes: number;
+  /** Bytes of a prepared row. */
+  readonly rowBytes: number;
+  /** Rings of the plan, `partBytes` bytes from one to the next: room for the rows of one. */
   readonly rings: number;
   readonly partBytes: number;
 }
@@ -33,16 +35,6 @@ export interface StripPart {
 /** i32 source, count of elements, target, then counts of inner and of edge records. */
 export const STEP_BYTES = 20;
 
-/** The plan of a convolution whose image has 1 / `times` of its channels. */
-export function stripPlan(shape: DepthwiseShape, times: number): StripPlan {
-  return planStrips(shape, (shape.inputWidth * shape.channels) / times);
-}
-
-/** Bytes of a ring: prepared rows of floats. */
-export function ringBytes(shape: DepthwiseShape, { ringRows }: StripPlan): number {
-  return ringRows * shape.inputWidth * shape.channels * 4;
-}
-
 /** Bytes of all records and steps of an image. */
 export function stripsByteLength(shape: DepthwiseShape, plan: StripPlan): number {
   return recordsByteLength(shape) + mostSteps(shape, plan) * STEP_BYTES;
@@ -56,11 +48,10 @@ export function writeStrips(
   parts: number,
   heap: Int32Array,
 ): StripPart[] {
-  const rowElements = shape.inputWidth * shape.channels;
   const cuts = evenParts(shape.outputHeight, parts);
   const partOf = cuts.flatMap(({ count }, part) => Array<number>(count).fill(part));
   const slot = (row: number, part: number): number =>
-    at.rings + part * at.partBytes + (row % plan.ringRows) * rowElements * 4;
+    at.rings + part * at.partBytes + (row % plan.ringRows) * at.rowBytes;
   const rowAt = (row: number, y: number): number => slot(row, partOf[y] ?? 0);
   const { inner, edge } = writeRecords(shape, { ...at, input: at.rings, rowAt }, heap);
   const [innerRow, edgeRow] = [inner, edge].map(({ count }) => count / shape.outputHeight) as [
@@ -69,13 +60,12 @@ export function writeStrips(
   ];
   const start = (at.records + recordsByteLength(shape)) / 4;
   let word = start;
-  const sourceElements = rowElements / at.times;
   const written = cuts.map((cut, part) => {
     const steps = stripSteps(shape, plan, cut);
     const first = word;
     for (const { row, rows, outputRows } of steps) {
-      heap[word++] = at.source + row * sourceElements * at.sourceBytes;
-      heap[word++] = rows * sourceElements;
+      heap[word++] = at.source + row * at.rowElements * at.elementBytes;
+      heap[word++] = rows * at.rowElements;
       heap[word++] = slot(row, part);
       heap[word++] = outputRows * innerRow;
       heap[word++] = outputRows * edgeRow;

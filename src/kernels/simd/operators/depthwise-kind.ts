@@ -11,7 +11,7 @@ import type { FastRequest } from "../fast-kernel.ts";
 import type { SumFinish } from "./integer-finish.ts";
 import { productTypes } from "./product-types.ts";
 import { doubleFactors, requantizationOf } from "./requantization.ts";
-import { fixedNumbers, QUANTIZED, type StripPreparation } from "./strip-preparation.ts";
+import { centered, QUANTIZED, type StripPreparation } from "./strip-preparation.ts";
 import { wideProduct } from "./wide-product.ts";
 
 /** Products of integers below 256 summed over this many taps stay below 2^24, where float32 is exact. */
@@ -124,7 +124,7 @@ function byteKind(operands: Operands, type: ByteType): DepthwiseKind | undefined
         : [doubles.factors, doubles.offsets, doubles.steps],
     smallSums: doubles !== undefined,
     dropsNegatives: low >= zeroPoint,
-    preparation: fixedNumbers(inputZero),
+    preparation: centered(inputZero),
     elementBytes: 1,
     zeroPoint,
     low,
@@ -154,7 +154,7 @@ function wideKind({
   if (product === undefined) return undefined;
   const { weights, sumBias, finish } = product;
   return {
-    ...{ data: "qi16", weights, columns: [sumBias], preparation: fixedNumbers() },
+    ...{ data: "qi16", weights, columns: [sumBias], preparation: centered(0) },
     ...{ elementBytes: 2, zeroPoint: 0, low: 0, high: 0, finish, ...PLAIN_CODE },
   };
 }

@@ -10,8 +10,10 @@ import { channelStep } from "../depthwise/emit-depthwise.ts";
 import { packedChannels, packRow } from "../depthwise/pack-channels.ts";
 import { addressOf, type FastKernel, Region } from "../fast-kernel.ts";
 import { PASS_SCRATCH_BYTES } from "./activation-pass.ts";
+import { dotWalk } from "./depthwise-dot.ts";
 import { depthwiseKind, type StageColumn } from "./depthwise-kind.ts";
 import { directWalk, stripWalk } from "./depthwise-walk.ts";
+import { PLAIN_NUMBERS } from "./strip-preparation.ts";
 
 export const fastDepthwise: FastKernel = (request) => {
   const geometry = depthwiseGeometry(request.node);
@@ -25,14 +27,17 @@ export const fastDepthwise: FastKernel = (request) => {
   const { relaxed } = request.features;
   const step = channelStep(channels);
   const code = { ...shape, data, smallSums, dropsNegatives, relaxed, channelStep: step };
+  const image = { elementBytes, times: multiplier };
   const walk =
-    preparation === undefined && multiplier === 1
-      ? directWalk(shape, code)
-      : stripWalk(shape, code, elementBytes, multiplier);
+    multiplier > 1
+      ? stripWalk(shape, code, image)
+      : preparation === undefined
+        ? directWalk(shape, code)
+        : (dotWalk(shape, kind, request.features) ?? stripWalk(shape, code, image));
   const layConstants = (region: Region) => ({
-    weights: region.take(packedChannels(taps, channels) * 4),
+    weights: region.take(walk.weightBytes),
     columns: region.take(packedChannels(kind.columns.length, channels) * (smallSums ? 8 : 4)),
-    zeroRow: region.take(columns.inputSize * channels * 4),
+    zeroRow: region.take(walk.zeroRowBytes),
     records: region.take(walk.recordBytes * geometry.batch),
     finish: kind.finish?.lay(region),
   });
@@ -53,14 +58,11 @@ export const fastDepthwise: FastKernel = (request) => {
       const { buffer } = place.memory;
       const { records, finish, ...constants } = layConstants(new Region(place.persistent));
       if (!place.isStored) {
-        const length = packedChannels(taps, channels);
-        const Packed = data === "qi16" ? Int32Array : Float32Array;
-        const packed = new Packed(buffer, constants.weights, length);
-        packWeights(kind.weights, taps, channels, packed);
+        walk.packWeights(kind.weights, buffer, constants.weights);
         storeColumns(buffer, kind.columns, channels, constants.columns);
       }
       const at = layScratch(new Region(place.scratch));
-      const callsFor = walk.bind(new Int32Array(buffer), place.threads);
+      const callsFor = walk.bind(buffer, place.threads);
       const lookAt = preparation?.bind(place, at.pass);
       const requantize = finish?.(place);
       const { low, high } = kind;
@@ -69,15 +71,15 @@ export const fastDepthwise: FastKernel = (request) => {
         for (let b = 0; b < geometry.batch; b++) {
           const source = addressOf(input) + b * geometry.imageElements * elementBytes;
           const target = addressOf(output) + b * geometry.outElements * elementBytes;
-          const image = lookAt?.(source, geometry.imageElements);
-          const parameter = data === "qd8" ? (image?.scale ?? 1) : kind.zeroPoint;
+          const image = lookAt?.(source, geometry.imageElements) ?? PLAIN_NUMBERS;
+          const parameter = data === "qd8" ? image.scale : kind.zeroPoint;
           const operands = {
             ...{ ...constants, outputBytes, scratch: at.walk, input: source },
             records: records + b * walk.recordBytes,
             output: requantize === undefined ? target : at.sums,
           };
           const stage = [constants.columns, parameter, low, high];
-          const calls = callsFor(b, operands, stage, image?.numbers ?? []);
+          const calls = callsFor(b, operands, stage, image);
           place.callAll(walk.code.name, calls, geometry.outElements * taps);
           requantize?.(at.sums, geometry.outElements / channels, channels, target);
         }
@@ -85,17 +87,6 @@ export const fastDepthwise: FastKernel = (request) => {
     },
   };
 };
-
-function packWeights(
-  weights: ArrayLike<number>,
-  taps: number,
-  channels: number,
-  packed: Float32Array | Int32Array,
-): void {
-  for (let row = 0; row < taps; row++) {
-    packRow(weights, row * channels, { row, rows: taps, channels }, packed);
-  }
-}
 
 /** Packs the stage's columns, which are of one type, one beside the other. */
 function storeColumns(

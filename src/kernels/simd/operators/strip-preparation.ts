@@ -2,12 +2,15 @@
 import type { EmittedFunction, FastPlace } from "../fast-kernel.ts";
 import { bindAsymmetric, RANGE_FUNCTION } from "./activation-pass.ts";
 
-/** What an image tells. */
+/** real = scale × (q − zeroPoint). */
 export interface ImageNumbers {
-  /** real = scale × prepared. */
+  /** 1 for what was quantized before. */
   readonly scale: number;
-  /** The last arguments of `StripsFunction`. */
-  readonly numbers: readonly number[];
+  readonly zeroPoint: number;
+  /** For what is quantized on the fly, to int8: q − zeroPoint = clamp(round(v × inverse), low, high). */
+  readonly inverse: number;
+  readonly low: number;
+  readonly high: number;
 }
 
 export interface StripPreparation {
@@ -17,19 +20,13 @@ export interface StripPreparation {
 }
 
 /** Floats, which are quantized by their range. */
-export const QUANTIZED: StripPreparation = {
-  functions: [RANGE_FUNCTION],
-  bind(place, scratch) {
-    const parametersOf = bindAsymmetric(place, scratch);
-    return (source, count) => {
-      const { scale, inverse, low, high } = parametersOf(source, count);
-      return { scale, numbers: [inverse, low, high] };
-    };
-  },
-};
+export const QUANTIZED: StripPreparation = { functions: [RANGE_FUNCTION], bind: bindAsymmetric };
 
-/** Elements that are prepared alike in all images. */
-export function fixedNumbers(...numbers: readonly number[]): StripPreparation {
-  const image = { scale: 1, numbers };
+/** Numbers of images that are read as they are. */
+export const PLAIN_NUMBERS: ImageNumbers = { scale: 1, zeroPoint: 0, inverse: 0, low: 0, high: 0 };
+
+/** Elements that have one zero point in all images. */
+export function centered(zeroPoint: number): StripPreparation {
+  const image = { ...PLAIN_NUMBERS, zeroPoint };
   return { functions: [], bind: () => () => image };
 }

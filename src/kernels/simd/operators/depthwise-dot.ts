@@ -1,0 +1,113 @@
+/** The way over the image of a depthwise convolution by dot products (`depthwise/dot-columns.ts`). */
+import { storedBytes } from "../activations/emit-quantize.ts";
+import type { DepthwiseShape } from "../depthwise/depthwise-records.ts";
+import {
+  CHANNEL_BYTES,
+  dotWeightBytes,
+  fitsBytes,
+  needsSecond,
+  packDotWeights,
+  rowGroups,
+} from "../depthwise/dot-columns.ts";
+import { type DotGeometry, dotStripsName, emitDotStrips } from "../depthwise/emit-dot-strips.ts";
+import { CHANNEL_BLOCK } from "../depthwise/pack-channels.ts";
+import type { FastFeatures } from "../fast-kernel.ts";
+import { movedZeroPoint } from "./activation-pass.ts";
+import type { DepthwiseKind } from "./depthwise-kind.ts";
+import { type ImageWalk, stripsOf } from "./depthwise-walk.ts";
+
+/** Kernels of more columns keep too many weights at hand. */
+const MOST_COLUMNS = 6;
+
+/** The walk of a convolution with multiplier 1; undefined where dot products do not fit it. */
+export function dotWalk(
+  shape: DepthwiseShape,
+  kind: DepthwiseKind,
+  features: FastFeatures,
+): ImageWalk | undefined {
+  const code = codeOf(shape, kind, features);
+  if (code === undefined) return undefined;
+  const { data, dot } = code;
+  const { inputWidth, padLeft, channels } = shape;
+  const groups = rowGroups(code, shape.outputWidth);
+  const rowBytes = groups * channels * CHANNEL_BYTES;
+  const rowElements = inputWidth * channels;
+  const strips = stripsOf(pixelRows(shape), {
+    ...{ rowElements, elementBytes: kind.elementBytes, rowBytes },
+    stagedBytes: data === "qd8" ? storedBytes(dot) : 0,
+  });
+  return {
+    code: { name: dotStripsName(code), emit: (module) => emitDotStrips(module, code) },
+    weightBytes: dotWeightBytes(code, channels),
+    // The pixel outside follows the row.
+    zeroRowBytes: rowBytes + channels * CHANNEL_BYTES,
+    ...strips.bytes,
+    packWeights(weights, buffer, at) {
+      packDotWeights(weights, code, channels, new DataView(buffer, at));
+    },
+    bind(buffer, threads) {
+      const partsFor = strips.bind(buffer, threads);
+      const setZeros = bindZeros(code, new Uint8Array(buffer), rowBytes, channels);
+      return (image, at, stage, { zeroPoint, inverse, low, high }) => {
+        const zero = storedZeroPoint(code, zeroPoint);
+        setZeros(at.zeroRow, zero);
+        const numbers = [at.zeroRow + rowBytes, zero, inverse, low, high];
+        return partsFor(image, at).map(({ steps, stepCount, inner, staged }) => [
+          ...[steps, stepCount, inner, staged, channels, ...stage],
+          ...[inputWidth, padLeft, groups, ...numbers],
+        ]);
+      };
+    },
+  };
+}
+
+function codeOf(
+  shape: DepthwiseShape,
+  { data, weights, smallSums, dropsNegatives }: DepthwiseKind,
+  { relaxed, dot }: FastFeatures,
+): DotGeometry | undefined {
+  const { kernelHeight, kernelWidth, strideWidth, channels } = shape;
+  if (data !== "qd8" && data !== "qs8" && data !== "qu8") return undefined;
+  if (channels % CHANNEL_BLOCK !== 0 || (strideWidth !== 1 && strideWidth !== 2)) return undefined;
+  if (kernelWidth < 2 || kernelWidth > MOST_COLUMNS || shape.dilationWidth !== 1) return undefined;
+  const type = dot !== undefined && fitsBytes(weights) ? dot : "int16";
+  return {
+    ...{ kernelHeight, kernelWidth, strideWidth, data, smallSums, dropsNegatives, relaxed },
+    dot: type,
+    hasSecond: type !== "int16" && needsSecond(weights),
+  };
+}
+
+/** The zero point as dot products of bytes see it, and what is widened. */
+function storedZeroPoint({ data, dot }: DotGeometry, zeroPoint: number): number {
+  return dot === "int16"
+    ? zeroPoint
+    : movedZeroPoint(data === "qu8" ? "uint8" : "int8", dot, zeroPoint);
+}
+
+/**
+ * Makes the function that writes what stands outside of the image: a prepared row, and behind it a pixel. Rows of int16
+ * are 0, as is their pixel unless it is widened; all else is the zero point.
+ */
+function bindZeros(
+  { data, dot }: DotGeometry,
+  bytes: Uint8Array<ArrayBufferLike>,
+  rowBytes: number,
+  channels: number,
+): (address: number, zeroPoint: number) => void {
+  let last: number | undefined;
+  return (address, zeroPoint) => {
+    if (last === zeroPoint) return;
+    last = zeroPoint;
+    const pixel = address + rowBytes;
+    bytes.fill(dot === "int16" ? 0 : zeroPoint, address, pixel);
+    const isWord = dot === "int16" && data === "qd8";
+    bytes.fill(isWord ? 0 : zeroPoint, pixel, pixel + channels * CHANNEL_BYTES);
+  };
+}
+
+/** The shape as its records see it: rows of as many pixels as the output has, none of them at a border. */
+function pixelRows(shape: DepthwiseShape): DepthwiseShape {
+  const columns = { inputWidth: shape.outputWidth, kernelWidth: 1, strideWidth: 1 };
+  return { ...shape, ...columns, dilationWidth: 1, padLeft: 0 };
+}
