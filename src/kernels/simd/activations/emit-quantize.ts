@@ -8,7 +8,13 @@
  */
 import type { FunctionBuilder, Local } from "../../../wasm/function-builder.ts";
 import type { ModuleBuilder } from "../../../wasm/module-builder.ts";
-import { emitAddTo, emitCountdown, emitSplat, emitSplatConstant } from "../emit-basics.ts";
+import {
+  emitAddTo,
+  emitCopy,
+  emitCountdown,
+  emitSplat,
+  emitSplatConstant,
+} from "../emit-basics.ts";
 
 export type QuantizedStorage = "int16" | "float32" | ByteType;
 export type ByteType = "int8" | "uint8";
@@ -77,20 +83,59 @@ export function emitQuantizeOf(
   operands: QuantizeOperands,
 ): void {
   const pass = beginPass(f, variant, operands);
-  f.get(operands.low);
-  f.f32(0);
-  f.op("f32.eq");
-  f.get(operands.inverse);
-  f.f32(LARGEST_INVERSE);
-  f.op("f32.le");
-  f.op("i32.and");
-  f.if(
+  emitEither(
+    pass,
+    operands,
     () => {
       for (const groups of [POSITIVE_GROUPS, 1]) emitGroups(pass, operands, groups, emitPositive);
     },
     () => emitGroups(pass, operands, 1, emitSigned),
   );
   emitRest(pass, operands);
+}
+
+/** Runs one code where results are not negative, and another where they may be. */
+function emitEither(
+  { f }: Pass,
+  { low, inverse }: Pick<QuantizeOperands, "low" | "inverse">,
+  positive: () => void,
+  signed: () => void,
+): void {
+  f.get(low);
+  f.f32(0);
+  f.op("f32.eq");
+  f.get(inverse);
+  f.f32(LARGEST_INVERSE);
+  f.op("f32.le");
+  f.op("i32.and");
+  f.if(positive, signed);
+}
+
+/** Emits the quantization of a group of eight at address + offset to int16. */
+export type EmitQuantizedWords = (address: Local, offset: number, into: Local) => void;
+
+/**
+ * Emits what is set once for quantizing groups of eight in some other order, to int16, and returns what emits a body for
+ * them: twice, as results may be negative or not.
+ */
+export function beginQuantizedWords(
+  f: FunctionBuilder,
+  { relaxed }: Pick<QuantizeVariant, "relaxed">,
+  numbers: Omit<QuantizeOperands, "source" | "count" | "target">,
+): (emitBody: (emitWords: EmitQuantizedWords) => void) => void {
+  const pass = beginPass(f, { storage: "int16", relaxed }, numbers);
+  const bodyOf =
+    (emitWords: (pass: Pass, source: Operand) => Local): EmitQuantizedWords =>
+    (address, offset, into) =>
+      emitCopy(f, emitWords(pass, { address, offset }), into);
+  return (emitBody) => {
+    emitEither(
+      pass,
+      numbers,
+      () => emitBody(bodyOf(emitPositiveWords)),
+      () => emitBody(bodyOf(emitSignedWords)),
+    );
+  };
 }
 
 /** Vectors that are set once. */
@@ -115,7 +160,7 @@ interface Bounds {
 function beginPass(
   f: FunctionBuilder,
   variant: QuantizeVariant,
-  { inverse, low, high, stored }: QuantizeOperands,
+  { inverse, low, high, stored }: Omit<QuantizeOperands, "source" | "count" | "target">,
 ): Pass {
   const zeros = f.local("v128");
   f.v128(new Uint8Array(16));
@@ -166,28 +211,38 @@ function emitGroups(
 
 /** Numbers of both signs. */
 function emitSigned(pass: Pass, source: Operand, target: Operand): void {
+  if (pass.variant.storage !== "float32") {
+    emitStoreWords(pass, target, emitSignedWords(pass, source));
+    return;
+  }
+  const { f, parts } = pass;
+  emitSignedParts(pass, source);
+  for (const part of parts) {
+    f.get(part);
+    f.op("f32x4.convert_i32x4_s");
+    f.set(part);
+  }
+  emitStoreFloats(pass, target);
+}
+
+function emitSignedParts(pass: Pass, source: Operand): void {
   const { f, variant, halves, bounds, parts } = pass;
-  const isFloat = variant.storage === "float32";
   parts.forEach((part, index) => {
     load(f, source, index, part);
     emitScaled(f, part, pass.inverse);
     emitHalfAway(f, part, halves);
     emitClamp(f, part, bounds);
     emitTruncate(f, part, variant);
-    if (isFloat) {
-      f.get(part);
-      f.op("f32x4.convert_i32x4_s");
-      f.set(part);
-    }
   });
-  if (isFloat) {
-    emitStoreFloats(pass, target);
-    return;
-  }
-  const [words] = parts as [Local];
+}
+
+/** A group as int16. */
+function emitSignedWords(pass: Pass, source: Operand): Local {
+  emitSignedParts(pass, source);
+  const [words] = pass.parts as [Local];
   emitNarrow(pass);
-  f.set(words);
-  emitStoreWords(pass, target, words);
+  pass.f.set(words);
+  return words;
 }
 
 /**
@@ -195,28 +250,38 @@ function emitSigned(pass: Pass, source: Operand, target: Operand): void {
  * Nothing is above the upper bound: the scale was made for the greatest number.
  */
 function emitPositive(pass: Pass, source: Operand, target: Operand): void {
-  const { f, variant, zeros, parts } = pass;
-  const isFloat = variant.storage === "float32";
+  if (pass.variant.storage !== "float32") {
+    emitStoreWords(pass, target, emitPositiveWords(pass, source));
+    return;
+  }
+  emitWithHalf(pass, source);
+  for (const part of pass.parts) emitPositiveFloat(pass.f, part, pass.zeros);
+  emitStoreFloats(pass, target);
+}
+
+function emitWithHalf(pass: Pass, source: Operand): void {
+  const { f, halves, parts } = pass;
   parts.forEach((part, index) => {
     load(f, source, index, part);
     emitScaled(f, part, pass.inverse);
     f.get(part);
-    f.get(pass.halves.half);
+    f.get(halves.half);
     f.op("f32x4.add");
     f.set(part);
-    if (isFloat) emitPositiveFloat(f, part, zeros);
-    else emitTruncate(f, part, variant);
   });
-  if (isFloat) {
-    emitStoreFloats(pass, target);
-    return;
-  }
+}
+
+/** A group as int16. */
+function emitPositiveWords(pass: Pass, source: Operand): Local {
+  const { f, variant, zeros, parts } = pass;
+  emitWithHalf(pass, source);
+  for (const part of parts) emitTruncate(f, part, variant);
   const [words] = parts as [Local];
   emitNarrow(pass);
   f.get(zeros);
   f.op("i16x8.max_s");
   f.set(words);
-  emitStoreWords(pass, target, words);
+  return words;
 }
 
 function emitPositiveFloat(f: FunctionBuilder, x: Local, zeros: Local): void {

@@ -7,7 +7,7 @@ import { CHANNEL_BYTES, GROUP_STEP } from "./dot-columns.ts";
 export interface ColumnSource {
   /** Columns of a group: of int16 two, of bytes four. */
   readonly columns: 2 | 4;
-  readonly elementBytes: 1 | 2;
+  readonly elementBytes: 1 | 4;
   /** Loads a vector of channels, or of bytes eight: half a vector, from address + offset. */
   load(address: Local, offset: number, isHalf: boolean, into: Local): void;
 }

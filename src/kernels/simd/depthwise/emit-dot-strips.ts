@@ -5,7 +5,11 @@
  */
 import type { FunctionBuilder, Local } from "../../../wasm/function-builder.ts";
 import type { ModuleBuilder } from "../../../wasm/module-builder.ts";
-import { emitQuantizeOf } from "../activations/emit-quantize.ts";
+import {
+  beginQuantizedWords,
+  type EmitQuantizedWords,
+  emitQuantizeOf,
+} from "../activations/emit-quantize.ts";
 import { emitAddTo, emitAdvance, emitCopy, emitCountdown, emitSplat } from "../emit-basics.ts";
 import { recordBytes } from "./depthwise-records.ts";
 import { type DepthwiseStage, type StageVariant, stageOf } from "./depthwise-stage.ts";
@@ -41,7 +45,7 @@ export type DotStripsFunction = (
   steps: number,
   stepCount: number,
   records: number,
-  /** qd8: room for the quantized elements of a step. */
+  /** qd8, where dot products are those of bytes: room for the quantized elements of a step. */
   staged: number,
   /** A multiple of eight. */
   channels: number,
@@ -162,17 +166,38 @@ function beginPreparation(f: FunctionBuilder, g: DotGeometry): (walk: Walk) => v
     const from = dot === "int16" ? widenedSource(f, data) : byteSource(f, g);
     return (walk) => emitDotColumns(f, from, { ...layout, ...walk });
   }
-  const [staged, stored] = [f.param(3), f.param(13)];
-  const numbers = { inverse: f.param(14), low: f.param(15), high: f.param(16), stored };
-  const from = dot === "int16" ? wordSource(f) : byteSource(f, g);
+  const numbers = {
+    inverse: f.param(14),
+    low: f.param(15),
+    high: f.param(16),
+    stored: f.param(13),
+  };
+  if (dot === "int16") {
+    const quantize = beginQuantizedWords(f, { relaxed }, numbers);
+    return (walk) => {
+      quantize((emitWords) =>
+        emitDotColumns(f, quantizedSource(emitWords), { ...layout, ...walk }),
+      );
+    };
+  }
+  const from = byteSource(f, g);
   const [source, count, target] = [f.local("i32"), f.local("i32"), f.local("i32")];
   return (walk) => {
     emitCopy(f, walk.source, source);
     emitCopy(f, walk.count, count);
-    emitCopy(f, staged, target);
+    emitCopy(f, f.param(3), target);
     emitQuantizeOf(f, { storage: dot, relaxed }, { source, count, target, ...numbers });
-    emitCopy(f, staged, source);
+    emitCopy(f, f.param(3), source);
     emitDotColumns(f, from, { ...layout, source, count: walk.count, target: walk.target });
+  };
+}
+
+/** Floats that become int16 of q − zero point: rows are whole groups, as channels are. */
+function quantizedSource(emitWords: EmitQuantizedWords): ColumnSource {
+  return {
+    columns: 2,
+    elementBytes: 4,
+    load: (address, offset, _, into) => emitWords(address, offset, into),
   };
 }
 
@@ -190,19 +215,6 @@ function widenedSource(f: FunctionBuilder, data: "qs8" | "qu8"): ColumnSource {
       f.mem(data === "qs8" ? "v128.load8x8_s" : "v128.load8x8_u", offset, 0);
       f.get(zero);
       f.op("i16x8.sub");
-      f.set(into);
-    },
-  };
-}
-
-/** int16 of q − zero point. */
-function wordSource(f: FunctionBuilder): ColumnSource {
-  return {
-    columns: 2,
-    elementBytes: 2,
-    load(address, offset, _, into) {
-      f.get(address);
-      f.mem("v128.load", offset, 1);
       f.set(into);
     },
   };

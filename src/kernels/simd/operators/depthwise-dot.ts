@@ -1,5 +1,4 @@
 /** The way over the image of a depthwise convolution by dot products (`depthwise/dot-columns.ts`). */
-import { storedBytes } from "../activations/emit-quantize.ts";
 import type { DepthwiseShape } from "../depthwise/depthwise-records.ts";
 import {
   CHANNEL_BYTES,
@@ -34,7 +33,7 @@ export function dotWalk(
   const rowElements = inputWidth * channels;
   const strips = stripsOf(pixelRows(shape), {
     ...{ rowElements, elementBytes: kind.elementBytes, rowBytes },
-    stagedBytes: data === "qd8" ? storedBytes(dot) : 0,
+    stagedBytes: data === "qd8" && dot !== "int16" ? 1 : 0,
   });
   return {
     code: { name: dotStripsName(code), emit: (module) => emitDotStrips(module, code) },
