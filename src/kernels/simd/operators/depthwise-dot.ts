@@ -15,9 +15,6 @@ import { movedZeroPoint } from "./activation-pass.ts";
 import type { DepthwiseKind } from "./depthwise-kind.ts";
 import { type ImageWalk, stripsOf } from "./depthwise-walk.ts";
 
-/** Kernels of more columns keep too many weights at hand. */
-const MOST_COLUMNS = 6;
-
 /** The walk of a convolution with multiplier 1; undefined where dot products do not fit it. */
 export function dotWalk(
   shape: DepthwiseShape,
@@ -49,7 +46,7 @@ export function dotWalk(
       const setZeros = bindZeros(code, new Uint8Array(buffer), rowBytes, channels);
       return (image, at, stage, { zeroPoint, inverse, low, high }) => {
         const zero = storedZeroPoint(code, zeroPoint);
-        setZeros(at.zeroRow, zero);
+        setZeros(at.zeroRow, zeroPoint);
         const numbers = [at.zeroRow + rowBytes, zero, inverse, low, high];
         return partsFor(image, at).map(({ steps, stepCount, inner, staged }) => [
           ...[steps, stepCount, inner, staged, channels, ...stage],
@@ -68,7 +65,8 @@ function codeOf(
   const { kernelHeight, kernelWidth, strideWidth, channels } = shape;
   if (data !== "qd8" && data !== "qs8" && data !== "qu8") return undefined;
   if (channels % CHANNEL_BLOCK !== 0 || (strideWidth !== 1 && strideWidth !== 2)) return undefined;
-  if (kernelWidth < 2 || kernelWidth > MOST_COLUMNS || shape.dilationWidth !== 1) return undefined;
+  // Of one column half of a dot product would be for nothing.
+  if (kernelWidth < 2 || shape.dilationWidth !== 1) return undefined;
   const type = dot !== undefined && fitsBytes(weights) ? dot : "int16";
   return {
     ...{ kernelHeight, kernelWidth, strideWidth, data, smallSums, dropsNegatives, relaxed },
@@ -85,23 +83,24 @@ function storedZeroPoint({ data, dot }: DotGeometry, zeroPoint: number): number 
 }
 
 /**
- * Makes the function that writes what stands outside of the image: a prepared row, and behind it a pixel. Rows of int16
- * are 0, as is their pixel unless it is widened; all else is the zero point.
+ * Makes the function that writes what stands outside of the image: a prepared row, and behind it a pixel as pixels are
+ * before they are rearranged.
  */
 function bindZeros(
-  { data, dot }: DotGeometry,
+  code: DotGeometry,
   bytes: Uint8Array<ArrayBufferLike>,
   rowBytes: number,
   channels: number,
 ): (address: number, zeroPoint: number) => void {
+  const isWord = code.dot === "int16";
   let last: number | undefined;
   return (address, zeroPoint) => {
     if (last === zeroPoint) return;
     last = zeroPoint;
+    const stored = isWord ? 0 : storedZeroPoint(code, zeroPoint);
     const pixel = address + rowBytes;
-    bytes.fill(dot === "int16" ? 0 : zeroPoint, address, pixel);
-    const isWord = dot === "int16" && data === "qd8";
-    bytes.fill(isWord ? 0 : zeroPoint, pixel, pixel + channels * CHANNEL_BYTES);
+    bytes.fill(stored, address, pixel);
+    bytes.fill(code.data === "qd8" ? stored : zeroPoint, pixel, pixel + channels * CHANNEL_BYTES);
   };
 }
 

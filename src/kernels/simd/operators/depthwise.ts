@@ -1,18 +1,18 @@
 /**
- * DEPTHWISE_CONV_2D over linear memory. Hybrid and integer convolutions turn images into floats of q − zero point, or
- * int16 into int32, whose sums are requantized when those of an image are there. A multiplier m > 1 is a convolution
- * with multiplier 1 of the image with each channel repeated m times.
+ * DEPTHWISE_CONV_2D over linear memory. Images of hybrid and integer convolutions are prepared while they are walked over
+ * (`depthwise-walk.ts`, `depthwise-dot.ts`); sums of int16 are requantized when those of an image are there. A multiplier
+ * m > 1 is a convolution with multiplier 1 of the image with each channel repeated m times.
  */
 import { optionsOf } from "../../options.ts";
 import { type DepthwiseGeometry, depthwiseGeometry } from "../../reference/depthwise-conv.ts";
 import type { DepthwiseShape } from "../depthwise/depthwise-records.ts";
 import { channelStep } from "../depthwise/emit-depthwise.ts";
 import { packedChannels, packRow } from "../depthwise/pack-channels.ts";
-import { addressOf, type FastKernel, Region } from "../fast-kernel.ts";
+import { addressOf, type FastFeatures, type FastKernel, Region } from "../fast-kernel.ts";
 import { PASS_SCRATCH_BYTES } from "./activation-pass.ts";
 import { dotWalk } from "./depthwise-dot.ts";
-import { depthwiseKind, type StageColumn } from "./depthwise-kind.ts";
-import { directWalk, stripWalk } from "./depthwise-walk.ts";
+import { type DepthwiseKind, depthwiseKind, type StageColumn } from "./depthwise-kind.ts";
+import { directWalk, type ImageWalk, stripWalk } from "./depthwise-walk.ts";
 import { PLAIN_NUMBERS } from "./strip-preparation.ts";
 
 export const fastDepthwise: FastKernel = (request) => {
@@ -23,17 +23,8 @@ export const fastDepthwise: FastKernel = (request) => {
   const kind = depthwiseKind(request, channels, fused_activation_function);
   if (kind === undefined) return undefined;
   const shape = shapeOf(geometry);
-  const { data, smallSums, dropsNegatives, preparation, elementBytes } = kind;
-  const { relaxed } = request.features;
-  const step = channelStep(channels);
-  const code = { ...shape, data, smallSums, dropsNegatives, relaxed, channelStep: step };
-  const image = { elementBytes, times: multiplier };
-  const walk =
-    multiplier > 1
-      ? stripWalk(shape, code, image)
-      : preparation === undefined
-        ? directWalk(shape, code)
-        : (dotWalk(shape, kind, request.features) ?? stripWalk(shape, code, image));
+  const { data, smallSums, preparation, elementBytes } = kind;
+  const walk = walkOf(shape, kind, multiplier, request.features);
   const layConstants = (region: Region) => ({
     weights: region.take(walk.weightBytes),
     columns: region.take(packedChannels(kind.columns.length, channels) * (smallSums ? 8 : 4)),
@@ -87,6 +78,25 @@ export const fastDepthwise: FastKernel = (request) => {
     },
   };
 };
+
+/** The way over the image: by dot products where they fit, for floats without a copy. */
+function walkOf(
+  shape: DepthwiseShape,
+  kind: DepthwiseKind,
+  times: number,
+  features: FastFeatures,
+): ImageWalk {
+  const { data, smallSums, dropsNegatives, elementBytes } = kind;
+  const { relaxed } = features;
+  const step = channelStep(shape.channels);
+  const code = { ...shape, data, smallSums, dropsNegatives, relaxed, channelStep: step };
+  if (times === 1) {
+    if (kind.preparation === undefined) return directWalk(shape, code);
+    const walk = dotWalk(shape, kind, features);
+    if (walk !== undefined) return walk;
+  }
+  return stripWalk(shape, code, { elementBytes, times });
+}
 
 /** Packs the stage's columns, which are of one type, one beside the other. */
 function storeColumns(
