@@ -209,12 +209,17 @@ function integerStage(
       else requantize(f, channels, { sums, type, lanes, away, wide });
       const store =
         lanes === 1 ? "v128.store8_lane" : lanes === 4 ? "v128.store32_lane" : "v128.store64_lane";
+      // Two pixels of eight channels are a vector of bytes.
+      const together = lanes === 8 ? 2 : 1;
       channels.emitStores(sums.length, (pixel, address) => {
-        const [first] = sums[pixel];
-        emitOutputBytes(f, sums[pixel], output, bounds, first);
+        const [first] = sums[pixel - (pixel % together)];
+        if (pixel % together === 0) {
+          const vectors = sums.slice(pixel, pixel + together).flat();
+          emitOutputBytes(f, vectors, output, bounds, first);
+        }
         f.get(address);
         f.get(first);
-        f.memLane(store, 0, 0, 0);
+        f.memLane(store, pixel % together, 0, 0);
       });
     },
   };

@@ -30,13 +30,18 @@ export interface DotGeometry extends DotShape, Omit<StageVariant, "sums" | "data
   readonly data: "qd8" | "qs8" | "qu8";
   /** Whether some block has weights of the second set. */
   readonly hasSecond: boolean;
+  /**
+   * Whether the sums of a tile go through memory on their way to the stage: engines that join vectors to wider ones begin
+   * with what is stored, and cannot join what stages of integer results do.
+   */
+  readonly keepsSums: boolean;
 }
 
 /** Export name of the function. */
 export function dotStripsName(g: DotGeometry): string {
   const data = `${g.data}${g.smallSums ? "-small" : ""}${g.dropsNegatives ? "-relu" : ""}`;
   const shape = `${g.kernelHeight}x${g.kernelWidth}s${g.strideWidth}`;
-  const second = g.hasSecond ? "-twice" : "";
+  const second = `${g.hasSecond ? "-twice" : ""}${g.keepsSums ? "-kept" : ""}`;
   return `${data}-dwconv-${shape}-${g.dot}${second}-${g.relaxed ? "relaxed" : "simd"}`;
 }
 
@@ -45,7 +50,7 @@ export type DotStripsFunction = (
   steps: number,
   stepCount: number,
   records: number,
-  /** qd8, where dot products are those of bytes: room for the quantized elements of a step. */
+  /** qd8, where dot products are those of bytes: room for the quantized elements of a step. Else for kept sums. */
   staged: number,
   /** A multiple of eight. */
   channels: number,
@@ -76,6 +81,8 @@ const PARAMS = [
 /** Groups of pixels that share their weights. */
 const PIXELS = 4;
 const VECTORS = CHANNEL_BLOCK / 4;
+/** Bytes of the sums of a tile. */
+export const KEPT_BYTES: number = PIXELS * CHANNEL_BLOCK * 4;
 
 interface Frame {
   readonly f: FunctionBuilder;
@@ -282,7 +289,28 @@ function emitPixels(frame: Frame, pixels: number): void {
     f.mem("i32.load", flag, 2);
     f.if(() => emitDots(frame, sums, second));
   }
+  if (g.keepsSums) emitKeptSums(frame, sums);
   frame.stage.finish(sums, CHANNEL_BLOCK);
+}
+
+/** Stores all sums, and loads them. */
+function emitKeptSums({ f }: Frame, sums: readonly (readonly Local[])[]): void {
+  const kept = f.param(3);
+  const each = (visit: (sum: Local, offset: number) => void): void => {
+    sums.flat().forEach((sum, index) => {
+      visit(sum, 16 * index);
+    });
+  };
+  each((sum, offset) => {
+    f.get(kept);
+    f.get(sum);
+    f.mem("v128.store", offset, 2);
+  });
+  each((sum, offset) => {
+    f.get(kept);
+    f.mem("v128.load", offset, 2);
+    f.set(sum);
+  });
 }
 
 /** sum[p] = −z · Σ weights */

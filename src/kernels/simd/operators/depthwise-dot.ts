@@ -8,7 +8,12 @@ import {
   packDotWeights,
   rowGroups,
 } from "../depthwise/dot-columns.ts";
-import { type DotGeometry, dotStripsName, emitDotStrips } from "../depthwise/emit-dot-strips.ts";
+import {
+  type DotGeometry,
+  dotStripsName,
+  emitDotStrips,
+  KEPT_BYTES,
+} from "../depthwise/emit-dot-strips.ts";
 import { CHANNEL_BLOCK } from "../depthwise/pack-channels.ts";
 import type { FastFeatures } from "../fast-kernel.ts";
 import { movedZeroPoint } from "./activation-pass.ts";
@@ -28,9 +33,10 @@ export function dotWalk(
   const groups = rowGroups(code, shape.outputWidth);
   const rowBytes = groups * channels * CHANNEL_BYTES;
   const rowElements = inputWidth * channels;
+  const isQuantizedByte = data === "qd8" && dot !== "int16";
   const strips = stripsOf(pixelRows(shape), {
     ...{ rowElements, elementBytes: kind.elementBytes, rowBytes },
-    stagedBytes: data === "qd8" && dot !== "int16" ? 1 : 0,
+    stagedBytes: (elements) => (code.keepsSums ? KEPT_BYTES : isQuantizedByte ? elements : 0),
   });
   return {
     code: { name: dotStripsName(code), emit: (module) => emitDotStrips(module, code) },
@@ -60,7 +66,7 @@ export function dotWalk(
 function codeOf(
   shape: DepthwiseShape,
   { data, weights, smallSums, dropsNegatives }: DepthwiseKind,
-  { relaxed, dot }: FastFeatures,
+  { relaxed, dot, wide }: FastFeatures,
 ): DotGeometry | undefined {
   const { kernelHeight, kernelWidth, strideWidth, channels } = shape;
   if (data !== "qd8" && data !== "qs8" && data !== "qu8") return undefined;
@@ -72,6 +78,7 @@ function codeOf(
     ...{ kernelHeight, kernelWidth, strideWidth, data, smallSums, dropsNegatives, relaxed },
     dot: type,
     hasSecond: type !== "int16" && needsSecond(weights),
+    keepsSums: wide === true && data !== "qd8",
   };
 }
 

@@ -243,6 +243,7 @@ describe.each(KINDS)("%s strips, small sums %s", (data, smallSums) => {
         const walks = [
           stripWalk(shape, codeOf(shape, kind, relaxed), image32),
           dotWalk(shape, kind, { relaxed }),
+          dotWalk(shape, kind, { relaxed, wide: true }),
         ];
         for (const walk of walks) {
           if (walk === undefined) continue;

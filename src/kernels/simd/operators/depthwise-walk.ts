@@ -103,7 +103,7 @@ export function stripWalk(
   const rowBytes = shape.inputWidth * shape.channels * 4;
   const strips = stripsOf(shape, {
     ...{ rowElements, elementBytes, rowBytes },
-    stagedBytes: times === 1 ? 0 : 4,
+    stagedBytes: (elements) => (times === 1 ? 0 : 4 * elements),
   });
   return {
     code: { name: stripsName(code), emit: (module) => emitStrips(module, code) },
@@ -128,11 +128,11 @@ export interface StripRows {
   readonly elementBytes: number;
   /** Bytes of a prepared row. */
   readonly rowBytes: number;
-  /** Bytes of an element that is on its way there; 0 where none needs room. */
-  readonly stagedBytes: number;
+  /** Room that each part needs beside its ring, for as many elements as a step prepares. */
+  stagedBytes(elements: number): number;
 }
 
-/** A part with the room for what is on its way into its ring. */
+/** A part with the room beside its ring. */
 type StagedPart = StripPart & { readonly staged: number };
 
 /** What walks by strips have in common: how much memory they take, and the parts of an image. */
@@ -148,7 +148,7 @@ export function stripsOf(
 } {
   const plan = planStrips(shape, rows.rowElements);
   const ringBytes = aligned(plan.ringRows * rows.rowBytes);
-  const partBytes = ringBytes + aligned(plan.unitRows * rows.rowElements * stagedBytes);
+  const partBytes = ringBytes + aligned(stagedBytes(plan.unitRows * rows.rowElements));
   return {
     bytes: {
       recordBytes: stripsByteLength(shape, plan),
