@@ -8,13 +8,15 @@
  */
 import type { FunctionBuilder, Local } from "../../../wasm/function-builder.ts";
 import type { ModuleBuilder } from "../../../wasm/module-builder.ts";
+import { emitAddTo, emitCopy, emitCountdown, emitSplat } from "../emit-basics.ts";
 import {
-  emitAddTo,
-  emitCopy,
-  emitCountdown,
-  emitSplat,
-  emitSplatConstant,
-} from "../emit-basics.ts";
+  type Bounds,
+  emitClamp,
+  emitHalfAway,
+  emitHalves,
+  emitRoundExact,
+  type Halves,
+} from "./emit-rounding.ts";
 
 export type QuantizedStorage = "int16" | "float32" | ByteType;
 export type ByteType = "int8" | "uint8";
@@ -150,11 +152,6 @@ interface Pass {
   readonly zeroPoint: Local;
   /** A group. */
   readonly parts: readonly Local[];
-}
-
-interface Bounds {
-  readonly low: Local;
-  readonly high: Local;
 }
 
 function beginPass(
@@ -335,60 +332,6 @@ function emitScaled(f: FunctionBuilder, value: Local, inverse: Local): void {
   f.get(inverse);
   f.op("f32x4.mul");
   f.set(value);
-}
-
-/** 0.5 and the sign bit in all lanes, set once: engines pair operations only on one and the same vector. */
-interface Halves {
-  readonly half: Local;
-  readonly sign: Local;
-}
-
-function emitHalves(f: FunctionBuilder): Halves {
-  const [half, sign] = [f.local("v128"), f.local("v128")];
-  emitSplatConstant(f, 0.5);
-  f.set(half);
-  emitSplatConstant(f, -0);
-  f.set(sign);
-  return { half, sign };
-}
-
-/** x = f32(x + copysign(0.5, x)), which is truncated once it is clamped: the bounds are integers. */
-function emitHalfAway(f: FunctionBuilder, x: Local, { half, sign }: Halves): void {
-  f.get(x);
-  f.get(half);
-  f.get(x);
-  f.get(sign);
-  f.op("v128.and");
-  f.op("v128.or");
-  f.op("f32x4.add");
-  f.set(x);
-}
-
-/** x = trunc(x) + trunc(2 · (x − trunc(x))): the fraction's double is exact, and ±1 from one half on. */
-function emitRoundExact(f: FunctionBuilder, x: Local): void {
-  const whole = f.local("v128");
-  f.get(x);
-  f.op("f32x4.trunc");
-  f.tee(whole);
-  f.get(x);
-  f.get(whole);
-  f.op("f32x4.sub");
-  f.f32(2);
-  f.op("f32x4.splat");
-  f.op("f32x4.mul");
-  f.op("f32x4.trunc");
-  f.op("f32x4.add");
-  f.set(x);
-}
-
-function emitClamp(f: FunctionBuilder, x: Local, { low, high }: Bounds): void {
-  // In this order NaN becomes the lower bound.
-  f.get(low);
-  f.get(x);
-  f.op("f32x4.pmax");
-  f.get(high);
-  f.op("f32x4.pmin");
-  f.set(x);
 }
 
 function emitTruncate(f: FunctionBuilder, x: Local, { relaxed }: QuantizeVariant): void {

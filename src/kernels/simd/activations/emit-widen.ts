@@ -138,19 +138,7 @@ export function emitBytes(module: ModuleBuilder): void {
   });
 }
 
-export const WORDS_NAME = "activation-words";
-
-/** Addresses in bytes, count in elements. */
-export type WordsFunction = (source: number, count: number, target: number) => void;
-
-/** Adds the function to `module` that makes int32 of int16. */
-export function emitWords(module: ModuleBuilder): void {
-  const f = module.function(["i32", "i32", "i32"], [], WORDS_NAME);
-  const [source, count, target] = [0, 1, 2].map((index) => f.param(index)) as [Local, Local, Local];
-  emitWordsOf(f, { source, count, target });
-}
-
-/** Emits what `WordsFunction` does. Destroys all operands. */
+/** Emits int32 of int16 elements: addresses in bytes, count in elements. Destroys all operands. */
 export function emitWordsOf(f: FunctionBuilder, { source, count, target }: Walk): void {
   emitCountdown(f, count, GROUP, () => {
     for (const half of [0, 1]) {

@@ -9,7 +9,7 @@ import type { ModuleBuilder } from "../../../wasm/module-builder.ts";
 import { emitQuantizeOf } from "../activations/emit-quantize.ts";
 import { emitWidenOf, emitWordsOf } from "../activations/emit-widen.ts";
 import { emitAddTo, emitCopy, emitCountdown } from "../emit-basics.ts";
-import { emitRepeatOf } from "../moves/emit-repeat.ts";
+import { emitRepeat } from "../moves/emit-repeat.ts";
 import { beginDepthwise, type DepthwiseGeometry, depthwiseName } from "./emit-depthwise.ts";
 import { STEP_BYTES } from "./strip-records.ts";
 
@@ -116,7 +116,7 @@ function emitRepeated(
   prepare: ((walk: Walk) => void) | undefined,
 ): void {
   if (prepare === undefined) {
-    emitRepeatOf(f, { source, count, out: target, times });
+    emitRepeat(f, { source, count, out: target, times });
     return;
   }
   const [left, at] = [f.local("i32"), f.local("i32")];
@@ -124,5 +124,5 @@ function emitRepeated(
   emitCopy(f, staged, at);
   prepare({ source, count: left, target: at });
   emitCopy(f, staged, at);
-  emitRepeatOf(f, { source: at, count, out: target, times });
+  emitRepeat(f, { source: at, count, out: target, times });
 }

@@ -27,11 +27,8 @@ import {
   type BytesFunction,
   emitBytes,
   emitWiden,
-  emitWords,
   type WidenFunction,
   type WideStorage,
-  WORDS_NAME,
-  type WordsFunction,
   widenName,
 } from "../activations/emit-widen.ts";
 import type { EmittedFunction, FastFeatures, FastPlace } from "../fast-kernel.ts";
@@ -195,22 +192,6 @@ export function bytePass(from: ByteType, to: ByteType, zeroPoint: number): Activ
       const flipped = from === to ? 0 : 128;
       return (source, count, target) => {
         copy(source, count, target, flipped);
-        return prepared;
-      };
-    },
-  };
-}
-
-/** Makes int32 of int16 elements, which have no zero point. */
-export function wordPass(): ActivationPass {
-  const prepared = { scale: 1, zeroPoint: 0 };
-  return {
-    functions: [{ name: WORDS_NAME, emit: emitWords }],
-    storedBytes: 4,
-    bind(place) {
-      const copy = place.call<WordsFunction>(WORDS_NAME);
-      return (source, count, target) => {
-        copy(source, count, target);
         return prepared;
       };
     },
