@@ -160,32 +160,43 @@ it("products of int16 activations agree to the bit, whatever their bias", async 
   );
 });
 
+async function expectDepthwiseAgreement(w: Windows, multiplier: number): Promise<void> {
+  const reach = w.kernel.map((size) => (size - 1) * w.dilation + 1);
+  fc.pre(w.padding === "SAME" || w.size.every((size, axis) => size >= reach[axis]));
+  const options = {
+    ...defaultsOf("DepthwiseConv2DOptions"),
+    depth_multiplier: multiplier,
+    padding: w.padding,
+    stride_h: w.stride,
+    stride_w: w.stride,
+    dilation_h_factor: w.dilation,
+    dilation_w_factor: w.dilation,
+    fused_activation_function: w.activation,
+  } as const;
+  const model = oneOperatorModel(
+    "DEPTHWISE_CONV_2D",
+    { type: "DepthwiseConv2DOptions", value: options } as BuiltinOptions,
+    [
+      activation(w.kind, [w.batch, ...w.size, w.channels], 0.02),
+      weights(w.kind, [1, ...w.kernel, w.channels * multiplier], w.channels * multiplier, 3),
+      biases(w.kind, w.channels * multiplier),
+    ],
+    activation(w.kind, [1], 0.11),
+  );
+  await expectAgreement(model, w.kind !== "float");
+}
+
 it("depthwise convolutions agree on random geometries", async () => {
   await fc.assert(
-    fc.asyncProperty(windows, fc.integer({ min: 1, max: 5 }), async (w, multiplier) => {
-      const reach = w.kernel.map((size) => (size - 1) * w.dilation + 1);
-      fc.pre(w.padding === "SAME" || w.size.every((size, axis) => size >= reach[axis]));
-      const options = {
-        ...defaultsOf("DepthwiseConv2DOptions"),
-        depth_multiplier: multiplier,
-        padding: w.padding,
-        stride_h: w.stride,
-        stride_w: w.stride,
-        dilation_h_factor: w.dilation,
-        dilation_w_factor: w.dilation,
-        fused_activation_function: w.activation,
-      } as const;
-      const model = oneOperatorModel(
-        "DEPTHWISE_CONV_2D",
-        { type: "DepthwiseConv2DOptions", value: options } as BuiltinOptions,
-        [
-          activation(w.kind, [w.batch, ...w.size, w.channels], 0.02),
-          weights(w.kind, [1, ...w.kernel, w.channels * multiplier], w.channels * multiplier, 3),
-          biases(w.kind, w.channels * multiplier),
-        ],
-        activation(w.kind, [1], 0.11),
-      );
-      await expectAgreement(model, w.kind !== "float");
+    fc.asyncProperty(windows, fc.integer({ min: 1, max: 5 }), expectDepthwiseAgreement),
+    RUNS,
+  );
+});
+
+it("depthwise convolutions of channels in eights agree on random geometries", async () => {
+  await fc.assert(
+    fc.asyncProperty(windows, fc.integer({ min: 1, max: 4 }), async (w, eights) => {
+      await expectDepthwiseAgreement({ ...w, channels: 8 * eights }, 1);
     }),
     RUNS,
   );

@@ -103,6 +103,36 @@ const SHARED: Readonly<Record<string, () => Model>> = {
       { shape: [1] },
     );
   },
+  "hybrid depthwise convolution": () => {
+    const size = { stride_h: 1, stride_w: 1, depth_multiplier: 1 };
+    const value = { ...defaultsOf("DepthwiseConv2DOptions"), ...size };
+    const data = Int8Array.from({ length: 216 }, (_, index) => ((index * 37) % 255) - 127);
+    return oneOperatorModel(
+      "DEPTHWISE_CONV_2D",
+      { type: "DepthwiseConv2DOptions", value },
+      [
+        { shape: IMAGE },
+        { shape: [1, 3, 3, 24], dtype: "int8", data, scale: Float32Array.of(0.01) },
+        { shape: [24], data: ramp(24) },
+      ],
+      { shape: [1] },
+    );
+  },
+  "depthwise convolution of int8, stride 2": () => {
+    const size = { stride_h: 2, stride_w: 2, depth_multiplier: 1 };
+    const value = { ...defaultsOf("DepthwiseConv2DOptions"), ...size };
+    const image = { dtype: "int8", scale: Float32Array.of(0.008), zeroPoint: [3] } as const;
+    const data = Int8Array.from({ length: 216 }, (_, index) => ((index * 37) % 255) - 127);
+    return oneOperatorModel(
+      "DEPTHWISE_CONV_2D",
+      { type: "DepthwiseConv2DOptions", value },
+      [
+        { shape: IMAGE, ...image },
+        { shape: [1, 3, 3, 24], dtype: "int8", data, scale: Float32Array.of(0.003) },
+      ],
+      { shape: [1], ...image, scale: Float32Array.of(0.02) },
+    );
+  },
   "depthwise convolution of int16": () => {
     const size = { stride_h: 1, stride_w: 1, depth_multiplier: 1 };
     const value = { ...defaultsOf("DepthwiseConv2DOptions"), ...size };
@@ -149,7 +179,11 @@ function pair(op: "ADD" | "MUL", second: readonly number[]): Model {
   return oneOperatorModel(op, undefined, [{ shape: IMAGE }, { shape: second }], { shape: [1] });
 }
 
-const wholes = (value: number) => Math.round(value * 1e4);
+/** Numbers from −1 to 1 in the type of an input. */
+function inputOf(dtype: string, values: Float32Array): Float32Array | Int16Array | Int8Array {
+  if (dtype === "int16") return Int16Array.from(values, (value) => Math.round(value * 1e4));
+  return dtype === "int8" ? Int8Array.from(values, (value) => Math.round(value * 127)) : values;
+}
 
 async function outputOf(
   model: Model | Uint8Array,
@@ -160,7 +194,7 @@ async function outputOf(
   for (let run = 0; run < 3; run++) {
     for (const { index, shape, dtype } of interpreter.getInputDetails()) {
       const values = ramp(shape.reduce((product, size) => product * size, 1));
-      interpreter.setTensor(index, dtype === "int16" ? Int16Array.from(values, wholes) : values);
+      interpreter.setTensor(index, inputOf(dtype, values));
     }
     await interpreter.invoke();
     for (const { index } of interpreter.getOutputDetails()) {

@@ -8,7 +8,15 @@
  */
 import type { FunctionBuilder, Local } from "../../../wasm/function-builder.ts";
 import type { ModuleBuilder } from "../../../wasm/module-builder.ts";
-import { emitAddTo, emitCountdown, emitSplat, emitSplatConstant } from "../emit-basics.ts";
+import { emitAddTo, emitCopy, emitCountdown, emitSplat } from "../emit-basics.ts";
+import {
+  type Bounds,
+  emitClamp,
+  emitHalfAway,
+  emitHalves,
+  emitRoundExact,
+  type Halves,
+} from "./emit-rounding.ts";
 
 export type QuantizedStorage = "int16" | "float32" | ByteType;
 export type ByteType = "int8" | "uint8";
@@ -77,20 +85,59 @@ export function emitQuantizeOf(
   operands: QuantizeOperands,
 ): void {
   const pass = beginPass(f, variant, operands);
-  f.get(operands.low);
-  f.f32(0);
-  f.op("f32.eq");
-  f.get(operands.inverse);
-  f.f32(LARGEST_INVERSE);
-  f.op("f32.le");
-  f.op("i32.and");
-  f.if(
+  emitEither(
+    pass,
+    operands,
     () => {
       for (const groups of [POSITIVE_GROUPS, 1]) emitGroups(pass, operands, groups, emitPositive);
     },
     () => emitGroups(pass, operands, 1, emitSigned),
   );
   emitRest(pass, operands);
+}
+
+/** Runs one code where results are not negative, and another where they may be. */
+function emitEither(
+  { f }: Pass,
+  { low, inverse }: Pick<QuantizeOperands, "low" | "inverse">,
+  positive: () => void,
+  signed: () => void,
+): void {
+  f.get(low);
+  f.f32(0);
+  f.op("f32.eq");
+  f.get(inverse);
+  f.f32(LARGEST_INVERSE);
+  f.op("f32.le");
+  f.op("i32.and");
+  f.if(positive, signed);
+}
+
+/** Emits the quantization of a group of eight at address + offset to int16. */
+export type EmitQuantizedWords = (address: Local, offset: number, into: Local) => void;
+
+/**
+ * Emits what is set once for quantizing groups of eight in some other order, to int16, and returns what emits a body for
+ * them: twice, as results may be negative or not.
+ */
+export function beginQuantizedWords(
+  f: FunctionBuilder,
+  { relaxed }: Pick<QuantizeVariant, "relaxed">,
+  numbers: Omit<QuantizeOperands, "source" | "count" | "target">,
+): (emitBody: (emitWords: EmitQuantizedWords) => void) => void {
+  const pass = beginPass(f, { storage: "int16", relaxed }, numbers);
+  const bodyOf =
+    (emitWords: (pass: Pass, source: Operand) => Local): EmitQuantizedWords =>
+    (address, offset, into) =>
+      emitCopy(f, emitWords(pass, { address, offset }), into);
+  return (emitBody) => {
+    emitEither(
+      pass,
+      numbers,
+      () => emitBody(bodyOf(emitPositiveWords)),
+      () => emitBody(bodyOf(emitSignedWords)),
+    );
+  };
 }
 
 /** Vectors that are set once. */
@@ -107,15 +154,10 @@ interface Pass {
   readonly parts: readonly Local[];
 }
 
-interface Bounds {
-  readonly low: Local;
-  readonly high: Local;
-}
-
 function beginPass(
   f: FunctionBuilder,
   variant: QuantizeVariant,
-  { inverse, low, high, stored }: QuantizeOperands,
+  { inverse, low, high, stored }: Omit<QuantizeOperands, "source" | "count" | "target">,
 ): Pass {
   const zeros = f.local("v128");
   f.v128(new Uint8Array(16));
@@ -166,28 +208,38 @@ function emitGroups(
 
 /** Numbers of both signs. */
 function emitSigned(pass: Pass, source: Operand, target: Operand): void {
+  if (pass.variant.storage !== "float32") {
+    emitStoreWords(pass, target, emitSignedWords(pass, source));
+    return;
+  }
+  const { f, parts } = pass;
+  emitSignedParts(pass, source);
+  for (const part of parts) {
+    f.get(part);
+    f.op("f32x4.convert_i32x4_s");
+    f.set(part);
+  }
+  emitStoreFloats(pass, target);
+}
+
+function emitSignedParts(pass: Pass, source: Operand): void {
   const { f, variant, halves, bounds, parts } = pass;
-  const isFloat = variant.storage === "float32";
   parts.forEach((part, index) => {
     load(f, source, index, part);
     emitScaled(f, part, pass.inverse);
     emitHalfAway(f, part, halves);
     emitClamp(f, part, bounds);
     emitTruncate(f, part, variant);
-    if (isFloat) {
-      f.get(part);
-      f.op("f32x4.convert_i32x4_s");
-      f.set(part);
-    }
   });
-  if (isFloat) {
-    emitStoreFloats(pass, target);
-    return;
-  }
-  const [words] = parts as [Local];
+}
+
+/** A group as int16. */
+function emitSignedWords(pass: Pass, source: Operand): Local {
+  emitSignedParts(pass, source);
+  const [words] = pass.parts as [Local];
   emitNarrow(pass);
-  f.set(words);
-  emitStoreWords(pass, target, words);
+  pass.f.set(words);
+  return words;
 }
 
 /**
@@ -195,28 +247,38 @@ function emitSigned(pass: Pass, source: Operand, target: Operand): void {
  * Nothing is above the upper bound: the scale was made for the greatest number.
  */
 function emitPositive(pass: Pass, source: Operand, target: Operand): void {
-  const { f, variant, zeros, parts } = pass;
-  const isFloat = variant.storage === "float32";
+  if (pass.variant.storage !== "float32") {
+    emitStoreWords(pass, target, emitPositiveWords(pass, source));
+    return;
+  }
+  emitWithHalf(pass, source);
+  for (const part of pass.parts) emitPositiveFloat(pass.f, part, pass.zeros);
+  emitStoreFloats(pass, target);
+}
+
+function emitWithHalf(pass: Pass, source: Operand): void {
+  const { f, halves, parts } = pass;
   parts.forEach((part, index) => {
     load(f, source, index, part);
     emitScaled(f, part, pass.inverse);
     f.get(part);
-    f.get(pass.halves.half);
+    f.get(halves.half);
     f.op("f32x4.add");
     f.set(part);
-    if (isFloat) emitPositiveFloat(f, part, zeros);
-    else emitTruncate(f, part, variant);
   });
-  if (isFloat) {
-    emitStoreFloats(pass, target);
-    return;
-  }
+}
+
+/** A group as int16. */
+function emitPositiveWords(pass: Pass, source: Operand): Local {
+  const { f, variant, zeros, parts } = pass;
+  emitWithHalf(pass, source);
+  for (const part of parts) emitTruncate(f, part, variant);
   const [words] = parts as [Local];
   emitNarrow(pass);
   f.get(zeros);
   f.op("i16x8.max_s");
   f.set(words);
-  emitStoreWords(pass, target, words);
+  return words;
 }
 
 function emitPositiveFloat(f: FunctionBuilder, x: Local, zeros: Local): void {
@@ -270,60 +332,6 @@ function emitScaled(f: FunctionBuilder, value: Local, inverse: Local): void {
   f.get(inverse);
   f.op("f32x4.mul");
   f.set(value);
-}
-
-/** 0.5 and the sign bit in all lanes, set once: engines pair operations only on one and the same vector. */
-interface Halves {
-  readonly half: Local;
-  readonly sign: Local;
-}
-
-function emitHalves(f: FunctionBuilder): Halves {
-  const [half, sign] = [f.local("v128"), f.local("v128")];
-  emitSplatConstant(f, 0.5);
-  f.set(half);
-  emitSplatConstant(f, -0);
-  f.set(sign);
-  return { half, sign };
-}
-
-/** x = f32(x + copysign(0.5, x)), which is truncated once it is clamped: the bounds are integers. */
-function emitHalfAway(f: FunctionBuilder, x: Local, { half, sign }: Halves): void {
-  f.get(x);
-  f.get(half);
-  f.get(x);
-  f.get(sign);
-  f.op("v128.and");
-  f.op("v128.or");
-  f.op("f32x4.add");
-  f.set(x);
-}
-
-/** x = trunc(x) + trunc(2 · (x − trunc(x))): the fraction's double is exact, and ±1 from one half on. */
-function emitRoundExact(f: FunctionBuilder, x: Local): void {
-  const whole = f.local("v128");
-  f.get(x);
-  f.op("f32x4.trunc");
-  f.tee(whole);
-  f.get(x);
-  f.get(whole);
-  f.op("f32x4.sub");
-  f.f32(2);
-  f.op("f32x4.splat");
-  f.op("f32x4.mul");
-  f.op("f32x4.trunc");
-  f.op("f32x4.add");
-  f.set(x);
-}
-
-function emitClamp(f: FunctionBuilder, x: Local, { low, high }: Bounds): void {
-  // In this order NaN becomes the lower bound.
-  f.get(low);
-  f.get(x);
-  f.op("f32x4.pmax");
-  f.get(high);
-  f.op("f32x4.pmin");
-  f.set(x);
 }
 
 function emitTruncate(f: FunctionBuilder, x: Local, { relaxed }: QuantizeVariant): void {

@@ -28,7 +28,25 @@ const GROUP = 8;
 /** Adds the function to `module`. */
 export function emitWiden(module: ModuleBuilder, from: ByteType, storage: WideStorage): void {
   const f = module.function(["i32", "i32", "i32", "i32"], [], widenName(from, storage));
-  const [source, count, target, zeroPoint] = [0, 1, 2, 3].map((index) => f.param(index)) as Local[];
+  const [source, count, target, zeroPoint] = [0, 1, 2, 3].map((index) => f.param(index)) as [
+    Local,
+    Local,
+    Local,
+    Local,
+  ];
+  emitWidenOf(f, from, storage, { source, count, target, zeroPoint });
+}
+
+/** Elements that are taken, and where they go. */
+type Walk = Readonly<Record<"source" | "count" | "target", Local>>;
+
+/** Emits what `WidenFunction` does. Destroys `source`, `count` and `target`. */
+export function emitWidenOf(
+  f: FunctionBuilder,
+  from: ByteType,
+  storage: WideStorage,
+  { source, count, target, zeroPoint }: Walk & { readonly zeroPoint: Local },
+): void {
   const [zero, wide] = [f.local("v128"), f.local("v128")];
   const bytes = storage === "int16" ? 2 : 4;
   f.get(zeroPoint);
@@ -120,15 +138,8 @@ export function emitBytes(module: ModuleBuilder): void {
   });
 }
 
-export const WORDS_NAME = "activation-words";
-
-/** Addresses in bytes, count in elements. */
-export type WordsFunction = (source: number, count: number, target: number) => void;
-
-/** Adds the function to `module` that makes int32 of int16. */
-export function emitWords(module: ModuleBuilder): void {
-  const f = module.function(["i32", "i32", "i32"], [], WORDS_NAME);
-  const [source, count, target] = [0, 1, 2].map((index) => f.param(index)) as Local[];
+/** Emits int32 of int16 elements: addresses in bytes, count in elements. Destroys all operands. */
+export function emitWordsOf(f: FunctionBuilder, { source, count, target }: Walk): void {
   emitCountdown(f, count, GROUP, () => {
     for (const half of [0, 1]) {
       f.get(target);

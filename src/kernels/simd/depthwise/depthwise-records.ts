@@ -19,6 +19,8 @@ export interface DepthwiseShape extends ColumnGeometry {
 /** Addresses in bytes. */
 export interface DepthwiseOperands {
   readonly input: number;
+  /** Where input row `row` lies for output row `y`; by default rows lie one behind the other from `input` on. */
+  readonly rowAt?: (row: number, y: number) => number;
   /** Packed (`pack-channels.ts`). */
   readonly weights: number;
   readonly output: number;
@@ -64,6 +66,7 @@ export function writeRecords(
   const tapBytes = CHANNEL_BLOCK * 4;
   const rowBytes = shape.inputWidth * pixelBytes;
   const outputPixel = shape.channels * at.outputBytes;
+  const rowAt = at.rowAt ?? ((row) => at.input + row * rowBytes);
   let word = at.records >> 2;
   const add = (y: number, x: number, first: number, count: number): void => {
     heap[word++] = at.weights + first * tapBytes;
@@ -73,7 +76,7 @@ export function writeRecords(
     for (let k = 0; k < shape.kernelHeight; k++) {
       const row = y * shape.strideHeight - shape.padTop + k * shape.dilationHeight;
       const isInside = row >= 0 && row < shape.inputHeight;
-      heap[word++] = (isInside ? at.input + row * rowBytes : at.zeroRow) + column * pixelBytes;
+      heap[word++] = (isInside ? rowAt(row, y) : at.zeroRow) + column * pixelBytes;
     }
   };
   for (let y = 0; y < shape.outputHeight; y++) {

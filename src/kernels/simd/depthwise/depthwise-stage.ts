@@ -45,12 +45,18 @@ const COLUMN_COUNTS: Readonly<Record<DepthwiseData, number>> = {
   qi16: 1,
 };
 
+/** What a stage depends on. Sums are float32 by default; those of qi16 are int32 always. */
+export interface StageVariant
+  extends Pick<DepthwiseGeometry, "data" | "smallSums" | "dropsNegatives" | "relaxed"> {
+  readonly sums?: "int32" | "float32";
+}
+
 export function stageOf(
   f: FunctionBuilder,
-  geometry: DepthwiseGeometry,
+  variant: StageVariant,
   operands: StageOperands,
 ): DepthwiseStage {
-  const { data, smallSums } = geometry;
+  const { data, smallSums } = variant;
   const isByte = data === "qs8" || data === "qu8";
   const channels = emitChannels(f, operands, {
     columns: COLUMN_COUNTS[data],
@@ -59,8 +65,8 @@ export function stageOf(
   });
   if (data === "qi16") return sumStage(f, channels);
   return isByte
-    ? integerStage(f, geometry, operands, channels)
-    : floatStage(f, geometry, operands, channels);
+    ? integerStage(f, variant, operands, channels)
+    : floatStage(f, variant, operands, channels);
 }
 
 /** What the channels are walked over. */
@@ -112,7 +118,7 @@ function emitChannels(
 
 function floatStage(
   f: FunctionBuilder,
-  { data }: DepthwiseGeometry,
+  { data, sums: type }: StageVariant,
   operands: StageOperands,
   channels: Channels,
 ): DepthwiseStage {
@@ -124,6 +130,7 @@ function floatStage(
         loadColumn(f, channels, 0, lanes, operand);
         forEachSum(sums, (sum, vector) => {
           f.get(sum);
+          if (type === "int32") f.op("f32x4.convert_i32x4_s");
           f.get(operand[vector]);
           f.op("f32x4.mul");
           f.get(operands.parameter);
@@ -183,7 +190,7 @@ function storeWords(
 
 function integerStage(
   f: FunctionBuilder,
-  { data, smallSums, relaxed, dropsNegatives }: DepthwiseGeometry,
+  { data, smallSums, relaxed, dropsNegatives, sums: type = "float32" }: StageVariant,
   operands: StageOperands,
   channels: Channels,
 ): DepthwiseStage {
@@ -198,16 +205,21 @@ function integerStage(
     ...channels,
     finish(sums, lanes) {
       const away = !dropsNegatives && (data === "qu8" || lanes < 8);
-      if (smallSums) requantizeSmall(f, relaxed, channels, { sums, lanes, away, wide });
-      else requantize(f, channels, { sums, lanes, away, wide });
+      if (smallSums) requantizeSmall(f, relaxed, channels, { sums, type, lanes, away, wide });
+      else requantize(f, channels, { sums, type, lanes, away, wide });
       const store =
         lanes === 1 ? "v128.store8_lane" : lanes === 4 ? "v128.store32_lane" : "v128.store64_lane";
+      // Two pixels of eight channels are a vector of bytes.
+      const together = lanes === 8 ? 2 : 1;
       channels.emitStores(sums.length, (pixel, address) => {
-        const [first] = sums[pixel];
-        emitOutputBytes(f, sums[pixel], output, bounds, first);
+        const [first] = sums[pixel - (pixel % together)];
+        if (pixel % together === 0) {
+          const vectors = sums.slice(pixel, pixel + together).flat();
+          emitOutputBytes(f, vectors, output, bounds, first);
+        }
         f.get(address);
         f.get(first);
-        f.memLane(store, 0, 0, 0);
+        f.memLane(store, pixel % together, 0, 0);
       });
     },
   };
@@ -215,6 +227,7 @@ function integerStage(
 
 interface Requantized {
   readonly sums: readonly (readonly Local[])[];
+  readonly type: "int32" | "float32";
   readonly lanes: number;
   /** Whether ties of the second rounding go away from zero, which only negative values notice. */
   readonly away: boolean;
@@ -224,13 +237,13 @@ interface Requantized {
 function requantize(
   f: FunctionBuilder,
   channels: Channels,
-  { sums, lanes, away, wide }: Requantized,
+  { sums, type, lanes, away, wide }: Requantized,
 ): void {
   const operand = vectorsFor(f, lanes);
   loadColumn(f, channels, 2, lanes, operand);
   forEachSum(sums, (sum, vector) => {
     f.get(sum);
-    f.op("i32x4.trunc_sat_f32x4_s");
+    if (type === "float32") f.op("i32x4.trunc_sat_f32x4_s");
     f.get(operand[vector]);
     f.op("i32x4.add");
     f.set(sum);
@@ -251,7 +264,7 @@ function requantizeSmall(
   f: FunctionBuilder,
   relaxed: boolean,
   { columnsAt, columnBytes }: Channels,
-  { sums, lanes, away, wide }: Requantized,
+  { sums, type, lanes, away, wide }: Requantized,
 ): void {
   const pair = () => [f.local("v128"), f.local("v128")] as const;
   const [factors, offsets, steps] = [pair(), pair(), pair()];
@@ -271,7 +284,7 @@ function requantizeSmall(
     for (const pixel of sums) {
       const columns = { factors, offsets, ...(away ? { steps } : {}) };
       const sum = pixel[vector] as Local;
-      emitRequantizeSmall(f, sum, columns, { from: "float32", relaxed, halves: wide });
+      emitRequantizeSmall(f, sum, columns, { from: type, relaxed, halves: wide });
     }
   }
 }

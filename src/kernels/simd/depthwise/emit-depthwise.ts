@@ -85,6 +85,13 @@ interface Records {
   readonly left: Local;
 }
 
+/** What `DepthwiseFunction` takes. */
+export interface DepthwiseLocals
+  extends Readonly<Record<"channels" | "columns" | "parameter" | "low" | "high", Local>> {
+  readonly inner: Records;
+  readonly edge: Records;
+}
+
 interface Frame {
   readonly f: FunctionBuilder;
   readonly g: DepthwiseGeometry;
@@ -108,33 +115,49 @@ interface Frame {
 
 /** Adds the function of a geometry to `module`. */
 export function emitDepthwise(module: ModuleBuilder, geometry: DepthwiseGeometry): void {
-  const frame = makeFrame(module.function(PARAMS, [], depthwiseName(geometry)), geometry);
-  emitInner(frame);
-  emitEdge(frame);
-}
-
-function makeFrame(f: FunctionBuilder, g: DepthwiseGeometry): Frame {
-  const address = () => f.local("i32");
-  const rows = Array.from({ length: g.kernelHeight }, address);
-  const [out, channels] = [address(), f.param(4)];
-  return {
-    f,
-    g,
+  const f = module.function(PARAMS, [], depthwiseName(geometry));
+  const [channels, columns, parameter, low, high] = [4, 5, 6, 7, 8].map((index) =>
+    f.param(index),
+  ) as [Local, Local, Local, Local, Local];
+  const convolve = beginDepthwise(f, geometry, {
     inner: { next: f.param(0), left: f.param(1) },
     edge: { next: f.param(2), left: f.param(3) },
-    rows,
+    ...{ channels, columns, parameter, low, high },
+  });
+  convolve();
+}
+
+/** Emits what is done once in a function, and returns what emits the work on all records that are left. */
+export function beginDepthwise(
+  f: FunctionBuilder,
+  geometry: DepthwiseGeometry,
+  locals: DepthwiseLocals,
+): () => void {
+  const frame = makeFrame(f, geometry, locals);
+  return () => {
+    emitInner(frame);
+    emitEdge(frame);
+  };
+}
+
+function makeFrame(
+  f: FunctionBuilder,
+  g: DepthwiseGeometry,
+  { inner, edge, channels, columns, parameter, low, high }: DepthwiseLocals,
+): Frame {
+  const address = () => f.local("i32");
+  const rows = Array.from({ length: g.kernelHeight }, address);
+  const out = address();
+  return {
+    ...{ f, g, inner, edge, rows, out, channels },
     weights: address(),
-    out,
     count: address(),
     stage: stageOf(f, g, {
-      channels,
-      columns: f.param(5),
-      out,
-      parameter: emitSplat(f, f.param(6)),
-      low: emitSplat(f, f.param(7)),
-      high: emitSplat(f, f.param(8)),
+      ...{ channels, columns, out },
+      parameter: emitSplat(f, parameter),
+      low: emitSplat(f, low),
+      high: emitSplat(f, high),
     }),
-    channels,
     channelsLeft: address(),
     rowsAt: rows.map(address),
     weightsAt: address(),

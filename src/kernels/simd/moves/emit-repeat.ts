@@ -1,17 +1,15 @@
 /** Emits out[i·times + j] = x[i] for words of 32 bits. */
-import type { Local } from "../../../wasm/function-builder.ts";
-import type { ModuleBuilder } from "../../../wasm/module-builder.ts";
+import type { FunctionBuilder, Local } from "../../../wasm/function-builder.ts";
 import { emitAddTo, emitCopy, emitCountdown } from "../emit-basics.ts";
 
-export const REPEAT_NAME = "x32-repeat";
+/** Addresses in bytes, `count` words, each `times` times. */
+export type RepeatOperands = Readonly<Record<"source" | "count" | "out" | "times", Local>>;
 
-/** Addresses in bytes. */
-export type RepeatFunction = (source: number, count: number, out: number, times: number) => void;
-
-/** Adds the function to `module`. */
-export function emitRepeat(module: ModuleBuilder): void {
-  const f = module.function(["i32", "i32", "i32", "i32"], [], REPEAT_NAME);
-  const [source, count, out, times] = [0, 1, 2, 3].map((index) => f.param(index)) as Local[];
+/** Emits the repetition. Destroys all operands but `times`. */
+export function emitRepeat(
+  f: FunctionBuilder,
+  { source, count, out, times }: RepeatOperands,
+): void {
   const [words, left] = [f.local("v128"), f.local("i32")];
   emitCountdown(f, count, 1, () => {
     f.get(source);

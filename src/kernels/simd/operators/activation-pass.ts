@@ -3,7 +3,11 @@
  * the fly (`reference/hybrid.ts` has the law). For most products the zero point is taken off (int16, float32); products
  * of bytes keep one, and correct their sums.
  */
-import { asymmetricParameters, symmetricParameters } from "../../reference/hybrid.ts";
+import {
+  type ActivationParameters,
+  asymmetricParameters,
+  symmetricParameters,
+} from "../../reference/hybrid.ts";
 import {
   type ByteType,
   emitQuantize,
@@ -23,11 +27,8 @@ import {
   type BytesFunction,
   emitBytes,
   emitWiden,
-  emitWords,
   type WidenFunction,
   type WideStorage,
-  WORDS_NAME,
-  type WordsFunction,
   widenName,
 } from "../activations/emit-widen.ts";
 import type { EmittedFunction, FastFeatures, FastPlace } from "../fast-kernel.ts";
@@ -74,7 +75,7 @@ export function quantizingPass(
   const rowsName = quantizeRowsName(rowVariant);
   return {
     functions: [
-      { name: RANGE_NAME, emit: emitRange },
+      RANGE_FUNCTION,
       { name: quantizeName(variant), emit: (module) => emitQuantize(module, variant) },
       { name: rowsName, emit: (module) => emitQuantizeRows(module, rowVariant) },
     ],
@@ -102,6 +103,18 @@ export function quantizingPass(
     },
     bindRows: (place) => place.call<QuantizeRowsFunction>(rowsName),
   };
+}
+
+/** What `bindAsymmetric` calls. */
+export const RANGE_FUNCTION: EmittedFunction = { name: RANGE_NAME, emit: emitRange };
+
+/** Makes the function that says how floats are to be quantized, 255 steps for their range. `scratch` as for a pass. */
+export function bindAsymmetric(
+  place: FastPlace,
+  scratch: number,
+): (source: number, count: number) => ActivationParameters {
+  const rangeOf = bindRange(place, scratch);
+  return (source, count) => asymmetricParameters(...rangeOf(source, partsOf(count, place.threads)));
 }
 
 interface Part {
@@ -179,22 +192,6 @@ export function bytePass(from: ByteType, to: ByteType, zeroPoint: number): Activ
       const flipped = from === to ? 0 : 128;
       return (source, count, target) => {
         copy(source, count, target, flipped);
-        return prepared;
-      };
-    },
-  };
-}
-
-/** Makes int32 of int16 elements, which have no zero point. */
-export function wordPass(): ActivationPass {
-  const prepared = { scale: 1, zeroPoint: 0 };
-  return {
-    functions: [{ name: WORDS_NAME, emit: emitWords }],
-    storedBytes: 4,
-    bind(place) {
-      const copy = place.call<WordsFunction>(WORDS_NAME);
-      return (source, count, target) => {
-        copy(source, count, target);
         return prepared;
       };
     },

@@ -1,4 +1,4 @@
-/** What kinds of DEPTHWISE_CONV_2D do differently: constants, the pass before, the numbers of the stage, what comes last. */
+/** What kinds of DEPTHWISE_CONV_2D do differently: constants, how the image is prepared, the numbers of the stage, what comes last. */
 import { assert } from "../../../base/errors.ts";
 import type { ActivationFunctionType } from "../../../formats/tflite/schema.gen.ts";
 import type { KernelNode, TensorView } from "../../kernel.ts";
@@ -7,11 +7,11 @@ import { centeredWeights, hybridWeights } from "../../reference/weights.ts";
 import { inputAt, perTensorQuantization } from "../../require.ts";
 import type { ByteType } from "../activations/emit-quantize.ts";
 import type { DepthwiseData } from "../depthwise/emit-depthwise.ts";
-import type { FastFeatures, FastRequest } from "../fast-kernel.ts";
-import { type ActivationPass, quantizingPass, wideningPass, wordPass } from "./activation-pass.ts";
+import type { FastRequest } from "../fast-kernel.ts";
 import type { SumFinish } from "./integer-finish.ts";
 import { productTypes } from "./product-types.ts";
 import { doubleFactors, requantizationOf } from "./requantization.ts";
+import { centered, QUANTIZED, type StripPreparation } from "./strip-preparation.ts";
 import { wideProduct } from "./wide-product.ts";
 
 /** Products of integers below 256 summed over this many taps stay below 2^24, where float32 is exact. */
@@ -27,7 +27,8 @@ export interface DepthwiseKind {
   readonly smallSums: boolean;
   /** Whether no result lies below the zero point. */
   readonly dropsNegatives: boolean;
-  readonly pass: ActivationPass | undefined;
+  /** Absent where elements are read as they are. */
+  readonly preparation: StripPreparation | undefined;
   /** Bytes of an element of input and output. */
   readonly elementBytes: 1 | 2 | 4;
   /** Zero point of integer outputs. */
@@ -49,7 +50,7 @@ interface Operands {
 
 /** The kind of a node with `channels` output channels; undefined for what is left to the reference. */
 export function depthwiseKind(
-  { node, known, features }: FastRequest,
+  { node, known }: FastRequest,
   channels: number,
   activation: ActivationFunctionType,
 ): DepthwiseKind | undefined {
@@ -64,7 +65,7 @@ export function depthwiseKind(
   if (filter.shape[1] * filter.shape[2] > MAX_EXACT_TAPS) return undefined;
   switch (types) {
     case "hybrid":
-      return hybridKind(operands, features);
+      return hybridKind(operands);
     case "int8":
     case "uint8":
       return byteKind(operands, types);
@@ -79,16 +80,16 @@ function floatKind(operands: Operands): DepthwiseKind {
   const { data } = operands.filter;
   assert(data instanceof Float32Array, "float weights");
   return {
-    ...{ data: "f32", weights: data, columns: [floatBias(operands)], pass: undefined },
+    ...{ data: "f32", weights: data, columns: [floatBias(operands)], preparation: undefined },
     ...clampOf(operands),
   };
 }
 
-function hybridKind(operands: Operands, features: FastFeatures): DepthwiseKind {
+function hybridKind(operands: Operands): DepthwiseKind {
   const { node, filter, channels } = operands;
   const columns = [channelScales(node, filter, channels), floatBias(operands)];
-  const pass = quantizingPass("float32", true, features);
-  return { data: "qd8", weights: hybridWeights(filter), columns, pass, ...clampOf(operands) };
+  const weights = hybridWeights(filter);
+  return { data: "qd8", weights, columns, preparation: QUANTIZED, ...clampOf(operands) };
 }
 
 function floatBias({ bias, channels }: Operands): Float32Array {
@@ -123,7 +124,7 @@ function byteKind(operands: Operands, type: ByteType): DepthwiseKind | undefined
         : [doubles.factors, doubles.offsets, doubles.steps],
     smallSums: doubles !== undefined,
     dropsNegatives: low >= zeroPoint,
-    pass: wideningPass("float32", type, inputZero),
+    preparation: centered(inputZero),
     elementBytes: 1,
     zeroPoint,
     low,
@@ -153,7 +154,7 @@ function wideKind({
   if (product === undefined) return undefined;
   const { weights, sumBias, finish } = product;
   return {
-    ...{ data: "qi16", weights, columns: [sumBias], pass: wordPass() },
+    ...{ data: "qi16", weights, columns: [sumBias], preparation: centered(0) },
     ...{ elementBytes: 2, zeroPoint: 0, low: 0, high: 0, finish, ...PLAIN_CODE },
   };
 }

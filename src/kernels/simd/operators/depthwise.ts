@@ -1,24 +1,19 @@
 /**
- * DEPTHWISE_CONV_2D over linear memory. Hybrid and integer convolutions turn one image at a time into floats of
- * q − zero point, or int16 into int32, whose sums are requantized when those of an image are there. A multiplier m > 1 is
- * a convolution with multiplier 1 of the image with each channel repeated m times.
+ * DEPTHWISE_CONV_2D over linear memory. Images of hybrid and integer convolutions are prepared while they are walked over
+ * (`depthwise-walk.ts`, `depthwise-dot.ts`); sums of int16 are requantized when those of an image are there. A multiplier
+ * m > 1 is a convolution with multiplier 1 of the image with each channel repeated m times.
  */
 import { optionsOf } from "../../options.ts";
 import { type DepthwiseGeometry, depthwiseGeometry } from "../../reference/depthwise-conv.ts";
-import {
-  type DepthwiseOperands,
-  type DepthwiseRecords,
-  type DepthwiseShape,
-  recordsByteLength,
-  shareRecords,
-  writeRecords,
-} from "../depthwise/depthwise-records.ts";
-import { channelStep, depthwiseName, emitDepthwise } from "../depthwise/emit-depthwise.ts";
+import type { DepthwiseShape } from "../depthwise/depthwise-records.ts";
+import { channelStep } from "../depthwise/emit-depthwise.ts";
 import { packedChannels, packRow } from "../depthwise/pack-channels.ts";
-import { addressOf, type FastKernel, Region } from "../fast-kernel.ts";
-import { emitRepeat, REPEAT_NAME, type RepeatFunction } from "../moves/emit-repeat.ts";
+import { addressOf, type FastFeatures, type FastKernel, Region } from "../fast-kernel.ts";
 import { PASS_SCRATCH_BYTES } from "./activation-pass.ts";
-import { depthwiseKind, type StageColumn } from "./depthwise-kind.ts";
+import { dotWalk } from "./depthwise-dot.ts";
+import { type DepthwiseKind, depthwiseKind, type StageColumn } from "./depthwise-kind.ts";
+import { directWalk, type ImageWalk, stripWalk } from "./depthwise-walk.ts";
+import { PLAIN_NUMBERS } from "./strip-preparation.ts";
 
 export const fastDepthwise: FastKernel = (request) => {
   const geometry = depthwiseGeometry(request.node);
@@ -28,74 +23,55 @@ export const fastDepthwise: FastKernel = (request) => {
   const kind = depthwiseKind(request, channels, fused_activation_function);
   if (kind === undefined) return undefined;
   const shape = shapeOf(geometry);
-  const { data, smallSums, dropsNegatives } = kind;
-  const { relaxed } = request.features;
-  const step = channelStep(channels);
-  const code = { ...shape, data, smallSums, dropsNegatives, relaxed, channelStep: step };
-  const name = depthwiseName(code);
+  const { data, smallSums, preparation, elementBytes } = kind;
+  const walk = walkOf(shape, kind, multiplier, request.features);
   const layConstants = (region: Region) => ({
-    weights: region.take(packedChannels(taps, channels) * 4),
+    weights: region.take(walk.weightBytes),
     columns: region.take(packedChannels(kind.columns.length, channels) * (smallSums ? 8 : 4)),
-    zeroRow: region.take(columns.inputSize * channels * 4),
-    records: region.take(recordsByteLength(shape) * geometry.batch),
+    zeroRow: region.take(walk.zeroRowBytes),
+    records: region.take(walk.recordBytes * geometry.batch),
     finish: kind.finish?.lay(region),
   });
   const layScratch = (region: Region) => ({
     pass: region.take(PASS_SCRATCH_BYTES),
-    prepared: region.take(kind.pass === undefined ? 0 : geometry.imageElements * 4),
-    repeated: region.take(multiplier === 1 ? 0 : geometry.imageElements * multiplier * 4),
+    walk: region.take(walk.scratchBytes),
     sums: region.take(kind.finish === undefined ? 0 : geometry.outElements * 4),
   });
   const [persistent, scratch] = [new Region(), new Region()];
   layConstants(persistent);
   layScratch(scratch);
   return {
-    variant: name,
-    functions: [
-      { name, emit: (module) => emitDepthwise(module, code) },
-      ...(kind.pass?.functions ?? []),
-      ...(kind.finish?.functions ?? []),
-      ...(multiplier === 1 ? [] : [{ name: REPEAT_NAME, emit: emitRepeat }]),
-    ],
+    variant: walk.code.name,
+    functions: [walk.code, ...(preparation?.functions ?? []), ...(kind.finish?.functions ?? [])],
     persistentBytes: persistent.byteLength,
     scratchBytes: scratch.byteLength,
     bind(place) {
       const { buffer } = place.memory;
       const { records, finish, ...constants } = layConstants(new Region(place.persistent));
       if (!place.isStored) {
-        const length = packedChannels(taps, channels);
-        const Packed = data === "qi16" ? Int32Array : Float32Array;
-        const packed = new Packed(buffer, constants.weights, length);
-        packWeights(kind.weights, taps, channels, packed);
+        walk.packWeights(kind.weights, buffer, constants.weights);
         storeColumns(buffer, kind.columns, channels, constants.columns);
       }
       const at = layScratch(new Region(place.scratch));
-      const recordsFor = rememberedRecords(shape, new Int32Array(buffer));
-      const pass = kind.pass?.bind(place, at.pass);
-      const repeat = multiplier === 1 ? undefined : place.call<RepeatFunction>(REPEAT_NAME);
+      const callsFor = walk.bind(buffer, place.threads);
+      const lookAt = preparation?.bind(place, at.pass);
       const requantize = finish?.(place);
       const { low, high } = kind;
-      const fixed = { ...constants, outputBytes: requantize === undefined ? kind.elementBytes : 4 };
+      const outputBytes = requantize === undefined ? elementBytes : 4;
       return ([input], [output]) => {
         for (let b = 0; b < geometry.batch; b++) {
-          const source = addressOf(input) + b * geometry.imageElements * kind.elementBytes;
-          const scale = pass?.(source, geometry.imageElements, at.prepared).scale ?? 1;
-          let image = pass === undefined ? source : at.prepared;
-          if (repeat !== undefined) {
-            repeat(image, geometry.imageElements, at.repeated, multiplier);
-            image = at.repeated;
-          }
-          const target = addressOf(output) + b * geometry.outElements * kind.elementBytes;
-          const parameter = kind.data === "qd8" ? scale : kind.zeroPoint;
-          const lists = recordsFor(b, {
-            ...fixed,
-            records: records + b * recordsByteLength(shape),
-            input: image,
+          const source = addressOf(input) + b * geometry.imageElements * elementBytes;
+          const target = addressOf(output) + b * geometry.outElements * elementBytes;
+          const image = lookAt?.(source, geometry.imageElements) ?? PLAIN_NUMBERS;
+          const parameter = data === "qd8" ? image.scale : kind.zeroPoint;
+          const operands = {
+            ...{ ...constants, outputBytes, scratch: at.walk, input: source },
+            records: records + b * walk.recordBytes,
             output: requantize === undefined ? target : at.sums,
-          });
+          };
           const stage = [constants.columns, parameter, low, high];
-          const calls = shareRecords(lists, shape, place.threads, stage);
-          place.callAll(name, calls, geometry.outElements * taps);
+          const calls = callsFor(b, operands, stage, image);
+          place.callAll(walk.code.name, calls, geometry.outElements * taps);
           requantize?.(at.sums, geometry.outElements / channels, channels, target);
         }
       };
@@ -103,15 +79,23 @@ export const fastDepthwise: FastKernel = (request) => {
   };
 };
 
-function packWeights(
-  weights: ArrayLike<number>,
-  taps: number,
-  channels: number,
-  packed: Float32Array | Int32Array,
-): void {
-  for (let row = 0; row < taps; row++) {
-    packRow(weights, row * channels, { row, rows: taps, channels }, packed);
+/** The way over the image: by dot products where they fit, for floats without a copy. */
+function walkOf(
+  shape: DepthwiseShape,
+  kind: DepthwiseKind,
+  times: number,
+  features: FastFeatures,
+): ImageWalk {
+  const { data, smallSums, dropsNegatives, elementBytes } = kind;
+  const { relaxed } = features;
+  const step = channelStep(shape.channels);
+  const code = { ...shape, data, smallSums, dropsNegatives, relaxed, channelStep: step };
+  if (times === 1) {
+    if (kind.preparation === undefined) return directWalk(shape, code);
+    const walk = dotWalk(shape, kind, features);
+    if (walk !== undefined) return walk;
   }
+  return stripWalk(shape, code, { elementBytes, times });
 }
 
 /** Packs the stage's columns, which are of one type, one beside the other. */
@@ -132,21 +116,6 @@ function storeColumns(
   for (const [row, column] of columns.entries()) {
     packRow(column, 0, { row, rows: columns.length, channels }, packed);
   }
-}
-
-/** Writes the records of an image of the batch; those of the last run serve again where addresses are the same. */
-function rememberedRecords(
-  shape: DepthwiseShape,
-  heap: Int32Array,
-): (image: number, at: DepthwiseOperands) => DepthwiseRecords {
-  const remembered: (DepthwiseOperands & { readonly lists: DepthwiseRecords })[] = [];
-  return (image, at) => {
-    const last = remembered[image];
-    if (last?.input === at.input && last.output === at.output) return last.lists;
-    const lists = writeRecords(shape, at, heap);
-    remembered[image] = { ...at, lists };
-    return lists;
-  };
 }
 
 function shapeOf(geometry: DepthwiseGeometry): DepthwiseShape {
