@@ -47,13 +47,17 @@ export function planStrips(shape: StripShape, rowElements: number): StripPlan {
   return { unitRows, ringRows, rings: Math.max(Math.min(fitting, MAX_RINGS, outputHeight), 1) };
 }
 
-/** Steps at most of all parts together. */
+/** Steps at most of all parts together: each prepares a unit, but for one that a part may begin with. */
 export function mostSteps(
-  { outputHeight, strideHeight }: StripShape,
+  { inputHeight, outputHeight, strideHeight }: StripShape,
   { unitRows, ringRows, rings }: StripPlan,
 ): number {
-  const newUnits = Math.ceil((outputHeight * strideHeight) / unitRows);
-  return newUnits + rings * (ringRows / unitRows + 2);
+  const moved = Math.ceil((outputHeight * strideHeight) / unitRows);
+  const units = Math.min(
+    moved + rings * (ringRows / unitRows + 1),
+    rings * Math.ceil(inputHeight / unitRows),
+  );
+  return units + rings;
 }
 
 /** The steps of a part of the output rows. */
