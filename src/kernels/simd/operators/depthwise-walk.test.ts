@@ -282,9 +282,9 @@ describe.each(["f32", "qd8", "qs8", "qu8", "qi16"] as const)("%s strips", (data)
  * Engines that saturate sums of two products read activations as one type all the same: dot products of bytes are tried
  * with numbers that never saturate.
  */
-const readAs = features.dot ?? features.dot4;
+const READ_AS = [features.dot ?? features.pairs].filter((type) => type !== undefined);
 
-describe.skipIf(readAs === undefined)("dot products of bytes", () => {
+describe.each(READ_AS)("dot products of bytes read as %s", (readAs) => {
   it.each(CASES)("equal the convolution of the whole image: %s", (_, sizes) => {
     const shape = shapeOf(sizes);
     const count = shape.inputHeight * shape.inputWidth * shape.channels;
@@ -299,7 +299,7 @@ describe.skipIf(readAs === undefined)("dot products of bytes", () => {
       if (!isSafe) continue;
       const kind = kindOf(data, shape, { largest, smallSums: data !== "qd8" });
       const image = imageOf(data, count, false, range);
-      const walk = dotWalk(shape, kind, { ...features, ...(readAs && { dot: readAs }) });
+      const walk = dotWalk(shape, kind, { ...features, dot: readAs });
       if (walk === undefined) continue;
       expect(walk.code.name).toContain(readAs);
       const whole = expected(shape, kind, image, 1);
@@ -307,6 +307,9 @@ describe.skipIf(readAs === undefined)("dot products of bytes", () => {
     }
   });
 
+});
+
+describe("dot products of columns", () => {
   it("keep weights that are not bytes in two sets, and decline those that are too large for them", () => {
     const shape = shapeOf({ channels: 8, size: [4, 4], kernel: [3, 3] });
     const nameFor = (largest: number) => {
