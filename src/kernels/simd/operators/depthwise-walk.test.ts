@@ -306,7 +306,6 @@ describe.each(READ_AS)("dot products of bytes read as %s", (readAs) => {
       for (const threads of THREADS) expect(run(walk, shape, kind, image, threads)).toEqual(whole);
     }
   });
-
 });
 
 describe("dot products of columns", () => {
