@@ -54,6 +54,15 @@ export function emitCountdown(
   });
 }
 
+/** Loads i32 words from an address on. */
+export function emitLoads(f: FunctionBuilder, from: Local, into: readonly Local[]): void {
+  for (const [index, word] of into.entries()) {
+    f.get(from);
+    f.mem("i32.load", 4 * index);
+    f.set(word);
+  }
+}
+
 /** Emits [] → `value` in all lanes. */
 export function emitSplatConstant(f: FunctionBuilder, value: number): void {
   f.f32(value);

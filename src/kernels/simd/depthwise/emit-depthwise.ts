@@ -11,10 +11,18 @@
 import { assert } from "../../../base/errors.ts";
 import type { FunctionBuilder, Local } from "../../../wasm/function-builder.ts";
 import type { ModuleBuilder } from "../../../wasm/module-builder.ts";
-import { emitAddTo, emitAdvance, emitCopy, emitCountdown, emitSplat } from "../emit-basics.ts";
+import {
+  emitAddTo,
+  emitAdvance,
+  emitCopy,
+  emitCountdown,
+  emitLoads,
+  emitSplat,
+} from "../emit-basics.ts";
 import { recordBytes } from "./depthwise-records.ts";
 import { type DepthwiseStage, stageOf } from "./depthwise-stage.ts";
 import { CHANNEL_BLOCK } from "./pack-channels.ts";
+import { columnsOf } from "./plan-columns.ts";
 
 /** f32: floats. qd8: hybrid, float results. qs8, qu8: requantized to int8, uint8. qi16: int32 sums of int32. */
 export type DepthwiseData = "f32" | "qd8" | "qs8" | "qu8" | "qi16";
@@ -196,11 +204,7 @@ function emitPixelBytes(
 function emitRecords(frame: Frame, { next, left }: Records, body: () => void): void {
   const { f, g, weights, out, count, rows } = frame;
   emitCountdown(f, left, 1, () => {
-    for (const [index, word] of [weights, out, count, ...rows].entries()) {
-      f.get(next);
-      f.mem("i32.load", 4 * index);
-      f.set(word);
-    }
+    emitLoads(f, next, [weights, out, count, ...rows]);
     body();
     emitAddTo(f, next, recordBytes(g.kernelHeight));
   });
@@ -289,37 +293,6 @@ function emitZeros(f: FunctionBuilder, vectors: readonly Local[]): void {
     f.v128(new Uint8Array(16));
     f.set(vector);
   }
-}
-
-/** An input column that a group of pixels reads. */
-interface InputColumn {
-  /** Pixels from the last such column to this one; 0 for the first. */
-  readonly step: number;
-  /** Which pixels take it, and as which kernel column. */
-  readonly uses: readonly (readonly [pixel: number, x: number])[];
-}
-
-/** The input columns that a group of pixels reads, from left to right. */
-function columnsOf(
-  g: DepthwiseGeometry,
-  pixels: number,
-  kernelWidth: number,
-): readonly InputColumn[] {
-  const columns = new Map<number, [number, number][]>();
-  for (let pixel = 0; pixel < pixels; pixel++) {
-    for (let x = 0; x < kernelWidth; x++) {
-      const column = pixel * g.strideWidth + x * g.dilationWidth;
-      columns.set(column, [...(columns.get(column) ?? []), [pixel, x]]);
-    }
-  }
-  let last = 0;
-  return [...columns]
-    .sort(([a], [b]) => a - b)
-    .map(([column, uses]) => {
-      const step = column - last;
-      last = column;
-      return { step, uses };
-    });
 }
 
 /** One border pixel; `count` kernel columns. Most lack one column, and have code of their own. */

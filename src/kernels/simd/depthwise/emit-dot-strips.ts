@@ -10,7 +10,14 @@ import {
   type EmitQuantizedWords,
   emitQuantizeOf,
 } from "../activations/emit-quantize.ts";
-import { emitAddTo, emitAdvance, emitCopy, emitCountdown, emitSplat } from "../emit-basics.ts";
+import {
+  emitAddTo,
+  emitAdvance,
+  emitCopy,
+  emitCountdown,
+  emitLoads,
+  emitSplat,
+} from "../emit-basics.ts";
 import { recordBytes } from "./depthwise-records.ts";
 import { type DepthwiseStage, type StageVariant, stageOf } from "./depthwise-stage.ts";
 import {
@@ -148,15 +155,6 @@ function makeFrame(f: FunctionBuilder, g: DotGeometry): Frame {
     rowsAt: rows.map(() => f.local("i32")),
     weightsAt: f.local("i32"),
   };
-}
-
-/** Loads i32 words from an address on. */
-function emitLoads(f: FunctionBuilder, from: Local, into: readonly Local[]): void {
-  for (const [index, word] of into.entries()) {
-    f.get(from);
-    f.mem("i32.load", 4 * index);
-    f.set(word);
-  }
 }
 
 /** Elements of whole rows, and where they go. */

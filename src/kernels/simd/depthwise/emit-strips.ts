@@ -8,7 +8,7 @@ import type { FunctionBuilder, Local } from "../../../wasm/function-builder.ts";
 import type { ModuleBuilder } from "../../../wasm/module-builder.ts";
 import { emitQuantizeOf } from "../activations/emit-quantize.ts";
 import { emitWidenOf, emitWordsOf } from "../activations/emit-widen.ts";
-import { emitAddTo, emitCopy, emitCountdown } from "../emit-basics.ts";
+import { emitAddTo, emitCopy, emitCountdown, emitLoads } from "../emit-basics.ts";
 import { emitRepeat } from "../moves/emit-repeat.ts";
 import { beginDepthwise, type DepthwiseGeometry, depthwiseName } from "./emit-depthwise.ts";
 import { STEP_BYTES } from "./strip-records.ts";
@@ -68,12 +68,7 @@ export function emitStrips(module: ModuleBuilder, geometry: StripGeometry): void
   const prepare = beginPreparation(f, geometry, [param(11), param(12), param(13)]);
   const walk = { source: f.local("i32"), count: f.local("i32"), target: f.local("i32") };
   emitCountdown(f, stepCount, 1, () => {
-    const words = [walk.source, walk.count, walk.target, inner.left, edge.left];
-    for (const [index, word] of words.entries()) {
-      f.get(steps);
-      f.mem("i32.load", 4 * index);
-      f.set(word);
-    }
+    emitLoads(f, steps, [walk.source, walk.count, walk.target, inner.left, edge.left]);
     if (geometry.repeats) emitRepeated(f, walk, { staged: param(4), times: param(10) }, prepare);
     else prepare?.(walk);
     convolve();

@@ -1,4 +1,7 @@
-/** Which output pixels of a row see the whole kernel, and which lose columns at the left or right border. */
+/**
+ * Which output pixels of a row see the whole kernel, and which lose columns at the left or right border; and which input
+ * columns neighbouring pixels share.
+ */
 
 /** A border pixel: kernel columns [first, first + count) lie inside the image. */
 export interface EdgePixel {
@@ -41,4 +44,35 @@ export function planColumns(g: ColumnGeometry): ColumnPlan {
     }
   }
   return { edges, innerStart, innerCount };
+}
+
+/** An input column that a group of pixels reads. */
+export interface InputColumn {
+  /** Pixels from the last such column to this one; 0 for the first. */
+  readonly step: number;
+  /** Which pixels take it, and as which kernel column. */
+  readonly uses: readonly (readonly [pixel: number, x: number])[];
+}
+
+/** The input columns that a group of pixels reads, from left to right. */
+export function columnsOf(
+  g: Pick<ColumnGeometry, "strideWidth" | "dilationWidth">,
+  pixels: number,
+  kernelWidth: number,
+): readonly InputColumn[] {
+  const columns = new Map<number, [number, number][]>();
+  for (let pixel = 0; pixel < pixels; pixel++) {
+    for (let x = 0; x < kernelWidth; x++) {
+      const column = pixel * g.strideWidth + x * g.dilationWidth;
+      columns.set(column, [...(columns.get(column) ?? []), [pixel, x]]);
+    }
+  }
+  let last = 0;
+  return [...columns]
+    .sort(([a], [b]) => a - b)
+    .map(([column, uses]) => {
+      const step = column - last;
+      last = column;
+      return { step, uses };
+    });
 }
