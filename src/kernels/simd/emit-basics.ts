@@ -34,6 +34,20 @@ export function emitSplat(f: FunctionBuilder, value: Local): Local {
   return vector;
 }
 
+/** A new vector local with an integer, a local or a constant, in all lanes. */
+export function emitIntegerSplat(
+  f: FunctionBuilder,
+  lanes: "i8x16" | "i16x8",
+  value: Local | number,
+): Local {
+  const vector = f.local("v128");
+  if (typeof value === "number") f.i32(value);
+  else f.get(value);
+  f.op(`${lanes}.splat`);
+  f.set(vector);
+  return vector;
+}
+
 /** Repeats `body` while `counter` ≥ `step`, taking `step` off after each turn. */
 export function emitCountdown(
   f: FunctionBuilder,

@@ -8,7 +8,7 @@
  */
 import type { FunctionBuilder, Local } from "../../../wasm/function-builder.ts";
 import type { ModuleBuilder } from "../../../wasm/module-builder.ts";
-import { emitAddTo, emitCopy, emitCountdown, emitSplat } from "../emit-basics.ts";
+import { emitAddTo, emitCopy, emitCountdown, emitIntegerSplat, emitSplat } from "../emit-basics.ts";
 import {
   type Bounds,
   emitClamp,
@@ -169,7 +169,7 @@ function beginPass(
     bounds: { low: emitSplat(f, low), high: emitSplat(f, high) },
     halves: emitHalves(f),
     zeros,
-    zeroPoint: emitZeroPointSplat(f, stored),
+    zeroPoint: emitIntegerSplat(f, "i16x8", stored),
     parts: [f.local("v128"), f.local("v128")],
   };
 }
@@ -338,15 +338,6 @@ function emitTruncate(f: FunctionBuilder, x: Local, { relaxed }: QuantizeVariant
   f.get(x);
   f.op(relaxed ? "i32x4.relaxed_trunc_f32x4_s" : "i32x4.trunc_sat_f32x4_s");
   f.set(x);
-}
-
-/** The zero point of bytes as int16 in all lanes. */
-function emitZeroPointSplat(f: FunctionBuilder, stored: Local): Local {
-  const vector = f.local("v128");
-  f.get(stored);
-  f.op("i16x8.splat");
-  f.set(vector);
-  return vector;
 }
 
 /** Emits [] → the group as int16. */

@@ -15,6 +15,7 @@ import {
   emitAdvance,
   emitCopy,
   emitCountdown,
+  emitIntegerSplat,
   emitLoads,
   emitSplat,
 } from "../emit-basics.ts";
@@ -208,10 +209,7 @@ function quantizedSource(emitWords: EmitQuantizedWords): ColumnSource {
 
 /** Bytes that become int16 of q − zero point. */
 function widenedSource(f: FunctionBuilder, data: "qs8" | "qu8"): ColumnSource {
-  const zero = f.local("v128");
-  f.get(f.param(13));
-  f.op("i16x8.splat");
-  f.set(zero);
+  const zero = emitIntegerSplat(f, "i16x8", f.param(13));
   return {
     columns: 2,
     elementBytes: 1,
@@ -228,10 +226,7 @@ function widenedSource(f: FunctionBuilder, data: "qs8" | "qu8"): ColumnSource {
 /** Bytes that stay bytes, of the type that dot products want. */
 function byteSource(f: FunctionBuilder, { data, dot }: DotGeometry): ColumnSource {
   const isSame = data === "qd8" || (data === "qs8" ? "int8" : "uint8") === dot;
-  const flipped = f.local("v128");
-  f.i32(128);
-  f.op("i8x16.splat");
-  f.set(flipped);
+  const flipped = emitIntegerSplat(f, "i8x16", 128);
   return {
     columns: 4,
     elementBytes: 1,

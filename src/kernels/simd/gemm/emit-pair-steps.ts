@@ -3,7 +3,7 @@
  * leave no such sum outside of int16.
  */
 import type { FunctionBuilder, Local } from "../../../wasm/function-builder.ts";
-import { emitAddTo, emitCopy, emitCountdown } from "../emit-basics.ts";
+import { emitAddTo, emitCopy, emitCountdown, emitIntegerSplat } from "../emit-basics.ts";
 import type { GemmWalk, Tile, WalkOperands } from "./emit-gemm.ts";
 import { emitActivations, emitNibbleVectors, emitRepeat, emitSteps } from "./emit-steps.ts";
 import { type GemmVariant, LIST_COLUMNS } from "./variants.ts";
@@ -21,7 +21,7 @@ export function nibbleWalk(
   { panel, steps }: WalkOperands,
 ): GemmWalk {
   const [weights, left] = [f.local("i32"), f.local("i32")];
-  const ones = emitSplat(f, 1);
+  const ones = emitIntegerSplat(f, "i16x8", 1);
   const nibbles = emitNibbleVectors(f, variant);
   const halves = Array.from({ length: variant.mr }, () =>
     Array.from({ length: variant.nr / 4 }, () => f.local("v128")),
@@ -63,8 +63,8 @@ export function listWalk(f: FunctionBuilder, { panel }: WalkOperands): GemmWalk 
     { length: 7 },
     address,
   ) as [Local, Local, Local, Local, Local, Local, Local];
-  const ones = emitSplat(f, 1);
-  const lowBytes = emitSplat(f, 255);
+  const ones = emitIntegerSplat(f, "i16x8", 1);
+  const lowBytes = emitIntegerSplat(f, "i16x8", 255);
   const vectors = Array.from({ length: LIST_COLUMNS / 4 }, (_, index) => index);
   /** Runs `body` for each step of a list; `offset` says where its activations begin. */
   const emitList = (length: Local, bytes: number, body: () => void) => {
@@ -178,13 +178,4 @@ function emitWidenTo(f: FunctionBuilder, ones: Local, sum: Local, emit: () => vo
   f.op("i32x4.dot_i16x8_s");
   f.op("i32x4.add");
   f.set(sum);
-}
-
-/** A new vector of int16, all `value`. */
-function emitSplat(f: FunctionBuilder, value: number): Local {
-  const vector = f.local("v128");
-  f.i32(value);
-  f.op("i16x8.splat");
-  f.set(vector);
-  return vector;
 }

@@ -3,7 +3,7 @@
  * (`emit-requantize.ts` has the formula).
  */
 import type { FunctionBuilder, Local } from "../../../wasm/function-builder.ts";
-import { emitAddTo, emitCopy } from "../emit-basics.ts";
+import { emitAddTo, emitCopy, emitIntegerSplat } from "../emit-basics.ts";
 import { emitHighMultiply, emitOutputBytes, emitRequantizeSmall } from "../emit-requantize.ts";
 import type { GemmCommon, GemmStage, Tile } from "./emit-gemm.ts";
 import { emitRowAddresses } from "./row-addresses.ts";
@@ -139,14 +139,6 @@ function emitSmall(
       emitRequantizeSmall(f, sum, doubles, { from: "int32", relaxed, halves: wide });
     }
   }
-}
-
-function emitIntegerSplat(f: FunctionBuilder, lanes: "i16x8" | "i8x16", value: Local): Local {
-  const vector = f.local("v128");
-  f.get(value);
-  f.op(`${lanes}.splat`);
-  f.set(vector);
-  return vector;
 }
 
 /** sum = operation(sum, column operand) for every sum of the tile. */
