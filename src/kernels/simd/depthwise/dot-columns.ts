@@ -83,12 +83,18 @@ const [LOWEST, HIGHEST] = [-256, 254];
 
 /** Whether weights can be packed for dot products of bytes. */
 export function fitsBytes(weights: ArrayLike<number>): boolean {
-  return Array.from(weights).every((weight) => weight >= LOWEST && weight <= HIGHEST);
+  for (let at = 0; at < weights.length; at++) {
+    if (weights[at]! < LOWEST || weights[at]! > HIGHEST) return false;
+  }
+  return true;
 }
 
 /** Whether weights for dot products of bytes need the second set. */
 export function needsSecond(weights: ArrayLike<number>): boolean {
-  return Array.from(weights).some((weight) => weight !== firstOf(weight));
+  for (let at = 0; at < weights.length; at++) {
+    if (weights[at] !== firstOf(weights[at]!)) return true;
+  }
+  return false;
 }
 
 /** The part of a weight in the first set. */
@@ -106,39 +112,73 @@ export function packDotWeights(
   channels: number,
   view: DataView<ArrayBufferLike>,
 ): void {
-  const isWord = shape.dot === "int16";
-  const { sets, flag, byteLength } = blockLayout(shape);
-  const taps = shape.kernelHeight * shape.kernelWidth;
-  for (let c = 0; c < channels; c++) {
-    const start = Math.floor(c / CHANNEL_BLOCK) * byteLength;
-    const lane = c % CHANNEL_BLOCK;
-    let sum = 0;
-    for (let tap = 0; tap < taps; tap++) {
-      const weight = weights[tap * channels + c] ?? 0;
-      sum += weight;
-      for (const shift of shiftsOf(shape)) {
-        const at = start + weightOffset(shape, tap, shift, lane);
-        if (isWord) {
-          view.setInt16(at, weight, true);
-          continue;
-        }
-        const first = firstOf(weight);
-        for (const [set, part] of [first, weight - first].entries()) {
-          view.setInt8(at + (sets[set] ?? 0), part);
-        }
-        if (first !== weight && flag !== undefined) view.setInt32(start + flag, 1, true);
-      }
-    }
-    if (!isWord) view.setInt32(start + 4 * lane, sum, true);
+  const { byteLength } = blockLayout(shape);
+  const pack = shape.dot === "int16" ? packWords : packBytes;
+  const places = tapPlaces(shape);
+  for (let c = 0; c < channels; c += CHANNEL_BLOCK) {
+    const end = Math.min(c + CHANNEL_BLOCK, channels);
+    const start = view.byteOffset + (c / CHANNEL_BLOCK) * byteLength;
+    pack({ weights, channels, first: c, end }, places, new DataView(view.buffer, start), shape);
   }
 }
 
-/** Bytes from the start of a set to a weight. */
-function weightOffset(shape: DotShape, tap: number, shift: number, lane: number): number {
+/** The weights of a block: those of channels from `first` to `end`. */
+interface BlockWeights {
+  readonly weights: ArrayLike<number>;
+  readonly channels: number;
+  readonly first: number;
+  readonly end: number;
+}
+
+/** For each tap of the kernel, bytes from the start of a set to the block's first channel, at each shift. */
+type TapPlaces = readonly (readonly number[])[];
+
+function packWords(block: BlockWeights, places: TapPlaces, view: DataView<ArrayBufferLike>): void {
+  const { weights, channels, first, end } = block;
+  places.forEach((shifts, tap) => {
+    for (const place of shifts) {
+      for (let c = first; c < end; c++) {
+        const at = place + (c - first) * CHANNEL_BYTES;
+        view.setInt16(at, weights[tap * channels + c]!, true);
+      }
+    }
+  });
+}
+
+function packBytes(
+  block: BlockWeights,
+  places: TapPlaces,
+  view: DataView<ArrayBufferLike>,
+  shape: DotShape,
+): void {
+  const { weights, channels, first, end } = block;
+  const layout = blockLayout(shape);
+  const [firstSet = 0, secondSet = 0] = layout.sets;
+  places.forEach((shifts, tap) => {
+    for (let c = first; c < end; c++) {
+      const lane = c - first;
+      const weight = weights[tap * channels + c]!;
+      const part = firstOf(weight);
+      for (const place of shifts) {
+        view.setInt8(firstSet + place + lane * CHANNEL_BYTES, part);
+        view.setInt8(secondSet + place + lane * CHANNEL_BYTES, weight - part);
+      }
+      if (part !== weight && layout.flag !== undefined) view.setInt32(layout.flag, 1, true);
+      view.setInt32(lane * 4, view.getInt32(lane * 4, true) + weight, true);
+    }
+  });
+}
+
+function tapPlaces(shape: DotShape): TapPlaces {
+  const { kernelHeight, kernelWidth } = shape;
   const columns = groupColumns(shape.dot);
-  const [y, column] = [Math.floor(tap / shape.kernelWidth), (tap % shape.kernelWidth) + shift];
-  const group = y * kernelGroups(shape) + Math.floor(column / columns);
-  const dot = group * shiftsOf(shape).length + shift;
-  const bytes = CHANNEL_BYTES / columns;
-  return dot * DOT_BYTES + lane * CHANNEL_BYTES + (column % columns) * bytes;
+  const shifts = shiftsOf(shape);
+  return Array.from({ length: kernelHeight * kernelWidth }, (_, tap) =>
+    shifts.map((shift) => {
+      const [y, column] = [Math.floor(tap / kernelWidth), (tap % kernelWidth) + shift];
+      const group = y * kernelGroups(shape) + Math.floor(column / columns);
+      const dot = group * shifts.length + shift;
+      return dot * DOT_BYTES + (column % columns) * (CHANNEL_BYTES / columns);
+    }),
+  );
 }
