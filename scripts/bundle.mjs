@@ -23,6 +23,7 @@ function staticImports(file, seen = new Set()) {
 }
 
 const runtime = staticImports(compiled("runtime/index.js"));
+const occasional = staticImports(compiled("kernels/occasional-kernels.js"), new Set(runtime));
 
 const common = {
   external: [/^node:/, ...Object.keys(dependencies)],
@@ -59,8 +60,12 @@ const written = {
 await worker.write(written);
 await build.write({
   ...written,
-  // What running a model needs is one file, however commands and importers share their modules.
+  // What running every model needs is one file, however commands and importers share their modules; what those with other
+  // operators need, another.
   codeSplitting: {
-    groups: [{ name: "engine", test: (file) => runtime.has(file) }],
+    groups: [
+      { name: "engine", test: (file) => runtime.has(file) },
+      { name: "occasional", test: (file) => occasional.has(file) },
+    ],
   },
 });

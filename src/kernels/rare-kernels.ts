@@ -1,3 +1,7 @@
 /** What `KernelCatalog` loads for models with operators that few have. */
-export { RARE_KERNELS, REFERENCE_CUSTOM_KERNELS } from "./reference/rare-table.ts";
-export { RECURRENT_KERNELS } from "./simd/operators/recurrent.ts";
+
+export {
+  RARE_KERNELS as KERNELS,
+  REFERENCE_CUSTOM_KERNELS as CUSTOM_KERNELS,
+} from "./reference/rare-table.ts";
+export { RECURRENT_KERNELS as FAST_KERNELS } from "./simd/operators/recurrent.ts";

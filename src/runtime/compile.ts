@@ -22,28 +22,18 @@ interface BuiltinModules {
 export const compilePlain: Compile = (bytes) => new WebAssembly.Module(bytes);
 
 /**
- * Compiles at once what is compiled at first use or in a second step otherwise: what is measured is then what runs. Emitted
- * functions must not call each other: V8 14 wants to know from the first step which calls to inline, and ends the process.
+ * Compiles well at once, on all cores, what is compiled at first use and in a second step otherwise: what is measured is then
+ * what runs, and weights are not packed by slow code meanwhile. Emitted functions must not call each other: V8 14 wants to
+ * know from the first step which calls to inline, and ends the process.
  */
 const EAGER = ["--no-liftoff", "--no-wasm-lazy-compilation"] as const;
 const EAGER_OFF = ["--liftoff", "--wasm-lazy-compilation"] as const;
-/**
- * Has all functions compiled quickly before the module is there, and well by other threads from then on. Packing weights
- * takes about as long; by default each function would first have to run for some time. Calls are as above.
- */
-const AHEAD = ["--no-wasm-dynamic-tiering", "--no-wasm-lazy-compilation"] as const;
-const AHEAD_OFF = ["--wasm-dynamic-tiering", "--wasm-lazy-compilation"] as const;
 const WIDE = ["--experimental-wasm-revectorize"] as const;
 const WIDE_OFF = ["--no-experimental-wasm-revectorize"] as const;
 
 /** Compiles well at once; undefined where the engine has no flags that can be set. */
 export function findEagerCompile(): Compile | undefined {
   return withFlags("eager", EAGER, EAGER_OFF);
-}
-
-/** Compiles quickly, and well in the meantime; in the engine's usual way where it has no flags that can be set. */
-export function findCompileAhead(): Compile {
-  return withFlags("ahead", AHEAD, AHEAD_OFF) ?? compilePlain;
 }
 
 /**

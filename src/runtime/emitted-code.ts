@@ -12,7 +12,7 @@ import {
 } from "../kernels/simd/fast-kernel.ts";
 import { ModuleBuilder } from "../wasm/module-builder.ts";
 import { findClearVectors } from "./clear-vectors.ts";
-import { type Compile, compilePlain, findCompileAhead } from "./compile.ts";
+import { type Compile, compilePlain, findEagerCompile } from "./compile.ts";
 import type { CalledFunction } from "./emit-list-walker.ts";
 import { ThreadPool } from "./thread-pool.ts";
 import type { WorkerHost } from "./worker-host.ts";
@@ -74,7 +74,8 @@ export class EmittedCode implements Pick<FastPlace, "call" | "callAll" | "thread
       return { module, exports };
     };
     // Plain code that wide code is compared with is hardly run.
-    this.#plain = open(compileWide === undefined ? findCompileAhead() : compilePlain);
+    const compileWell = compileWide === undefined ? findEagerCompile() : undefined;
+    this.#plain = open(compileWell ?? compilePlain);
     this.#wide = compileWide === undefined ? undefined : open(compileWide);
     this.#clearVectors = compileWide === undefined ? undefined : findClearVectors();
     this.#code = this.#plain;

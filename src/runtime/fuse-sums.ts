@@ -25,7 +25,7 @@ export interface StepTensors {
 
 /** Asks the emitted kernels of a choice. */
 export function sumPlanner({ find, features }: FastChoice): PlanSum {
-  return (node, known, residual) => find(node.op)?.({ node, known, features, residual });
+  return (request) => find(request.node.op)?.({ ...request, features });
 }
 
 /** The steps, each pair of an operator and a sum that its kernel takes on as one. */
@@ -76,8 +76,12 @@ function fusedSum(
     const placement = draft.placements[operator.inputs[position] ?? -1];
     return placement?.kind === "known" ? placement.value : undefined;
   };
-  const { fused_activation_function } = optionsOf(addition.node, "AddOptions");
-  const plan = planSum(nodeWith(operator, draft.tensors), known, fused_activation_function);
+  const plan = planSum({
+    node: nodeWith(operator, draft.tensors),
+    reference: operator.kernel,
+    known,
+    residual: optionsOf(addition.node, "AddOptions").fused_activation_function,
+  });
   return plan?.addsResidual ? { operator: step.operator, residual, output, plan } : undefined;
 }
 

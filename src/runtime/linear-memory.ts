@@ -126,6 +126,7 @@ function planFast(
     if (!placements.every((kind) => kind !== undefined && SERVED.includes(kind))) continue;
     const fastPlan = find(operator.node.op)?.({
       node: nodeWith(operator, plan.tensors),
+      reference: operator.kernel,
       known: (position) => {
         const placement = plan.placements[operator.inputs[position] ?? -1];
         return placement?.kind === "known" ? placement.value : undefined;

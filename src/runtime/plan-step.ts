@@ -1,7 +1,6 @@
 /** What a plan is made of: where tensors are, and what is done in which order. */
-import type { ActivationFunctionType } from "../formats/tflite/schema.gen.ts";
-import type { KernelNode, TensorInfo, TensorView, ValueOf } from "../kernels/kernel.ts";
-import type { FastPlan } from "../kernels/simd/fast-kernel.ts";
+import type { KernelNode, TensorInfo, TensorView } from "../kernels/kernel.ts";
+import type { FastPlan, FastRequest } from "../kernels/simd/fast-kernel.ts";
 import type { LoadedOperator } from "./load.ts";
 
 /** Where the elements of a tensor are. */
@@ -40,11 +39,7 @@ export interface FusedSum {
 }
 
 /** Asks the emitted kernel of an operator to add a tensor to its result; undefined where there is none that can. */
-export type PlanSum = (
-  node: KernelNode,
-  known: ValueOf,
-  activation: ActivationFunctionType,
-) => FastPlan | undefined;
+export type PlanSum = (request: Omit<FastRequest, "features">) => FastPlan | undefined;
 
 /** The operator's node with operands as `tensors` has them now. */
 export function nodeWith(operator: LoadedOperator, tensors: readonly TensorInfo[]): KernelNode {

@@ -5,7 +5,7 @@ import { findClearVectors } from "./clear-vectors.ts";
 import { type Compile, compilePlain, findEagerCompile } from "./compile.ts";
 
 /** For one format where code is final from the start, which is where the clock is fine, too. */
-const EAGER = { calls: 4, budgetMs: 1 };
+const EAGER = { calls: 2, budgetMs: 1 };
 /** Where the engine makes code better as it runs; the clock may be coarse. */
 const TIERED = { calls: 20, budgetMs: 30 };
 

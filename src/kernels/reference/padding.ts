@@ -1,10 +1,6 @@
-/**
- * PAD, PADV2 and MIRROR_PAD: the input surrounded by a constant or by its own reflection. On quantized types the constant
- * 0 is the output's zero point.
- */
+/** PAD and PADV2: the input surrounded by a constant. On quantized types the constant 0 is the output's zero point. */
 import { formatShape, type Shape } from "../../base/shape.ts";
 import type { Kernel, KernelNode, KernelTable, TensorView } from "../kernel.ts";
-import { optionsOf } from "../options.ts";
 import {
   inputAt,
   misshapen,
@@ -43,13 +39,15 @@ export function paddingsOf(node: KernelNode, view: TensorView, rank: number): Pa
   return Array.from({ length: rank }, (_, axis) => [values[2 * axis], values[2 * axis + 1]]);
 }
 
-function paddedShape(shape: Shape, paddings: readonly Padding[]): Shape {
+/** The shape with the paddings of each axis. */
+export function paddedShape(shape: Shape, paddings: readonly Padding[]): Shape {
   return shape.map((size, axis) => paddings[axis][0] + size + paddings[axis][1]);
 }
 
 const INDEX_TYPES = ["int32", "int64", "int16", "int8"] as const;
 
-function checkPadding(node: KernelNode, inputs: number): void {
+/** Requires a tensor, its paddings, and a constant where there may be a third operand. */
+export function checkPadding(node: KernelNode, inputs: number): void {
   requireOperands(node, [inputs === 3 ? 2 : inputs, inputs]);
   requireSameType(node, inputAt(node, 0), outputAt(node, 0), "output");
   requireType(node, inputAt(node, 1), INDEX_TYPES, "paddings");
@@ -122,59 +120,4 @@ const PAD: Kernel = {
   },
 };
 
-/** Requires the reflection to reach no further than the input does: REFLECT leaves out the border element. */
-function requireReach(node: KernelNode, shape: Shape, paddings: readonly Padding[]): void {
-  const border = optionsOf(node, "MirrorPadOptions").mode === "REFLECT" ? 1 : 0;
-  paddings.forEach(([before, after], axis) => {
-    const most = Math.max(0, shape[axis] - border);
-    if (Math.max(before, after) <= most) return;
-    const found = `padding ${before}, ${after} of axis ${axis} with size ${shape[axis]}`;
-    throw misshapen(node, found, `at most ${most}`);
-  });
-}
-
-/** The input coordinate that each output coordinate of an axis mirrors. */
-function mirrored(size: number, [before, after]: Padding, border: number): number[] {
-  return Array.from({ length: before + size + after }, (_, i) => {
-    const position = i - before;
-    if (position < 0) return -position - 1 + border;
-    return position < size ? position : 2 * size - 1 - position - border;
-  });
-}
-
-const MIRROR_PAD: Kernel = {
-  check: (node) => checkPadding(node, 2),
-  shapes(node, known) {
-    const view = known(1);
-    if (view === undefined) return [undefined];
-    const { shape } = inputAt(node, 0);
-    const paddings = paddingsOf(node, view, shape.length);
-    requireReach(node, shape, paddings);
-    return [paddedShape(shape, paddings)];
-  },
-  create: (node) => (inputs, outputs) => {
-    const [input, out] = [present(inputs[0]), present(outputs[0])];
-    const { shape } = input;
-    const border = optionsOf(node, "MirrorPadOptions").mode === "REFLECT" ? 1 : 0;
-    const paddings = paddingsOf(node, present(inputs[1]), shape.length);
-    requireReach(node, shape, paddings);
-    const strides = rowMajorStrides(shape);
-    const sources = shape.map((size, axis) =>
-      mirrored(size, paddings[axis], border).map((position) => position * strides[axis]),
-    );
-    const [from, to] = [elementsOf(input), writableElementsOf(out)];
-    const counter = new Array<number>(shape.length).fill(0);
-    for (let i = 0; i < to.length; i++) {
-      let position = 0;
-      for (let axis = 0; axis < counter.length; axis++) position += sources[axis][counter[axis]];
-      to[i] = from[position];
-      for (let axis = counter.length - 1; axis >= 0; axis--) {
-        if (++counter[axis] < out.shape[axis]) break;
-        counter[axis] = 0;
-      }
-    }
-    storeElements(out, to);
-  },
-};
-
-export const PADDING: KernelTable = { PAD, PADV2: PAD, MIRROR_PAD };
+export const PADDING: KernelTable = { PAD, PADV2: PAD };

@@ -1,4 +1,4 @@
-/** Operators in plain TypeScript that few models have, by name: a fifth of the runtime, loaded for those that have one. */
+/** Operators in plain TypeScript that few models have, by name: loaded for those that have one. */
 import type { KernelTable } from "../kernel.ts";
 import { AUDIO } from "./audio.ts";
 import { CONTROL_FLOW } from "./control-flow.ts";

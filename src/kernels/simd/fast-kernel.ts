@@ -6,7 +6,7 @@
 
 import type { ActivationFunctionType } from "../../formats/tflite/schema.gen.ts";
 import type { ModuleBuilder } from "../../wasm/module-builder.ts";
-import type { KernelNode, KernelRun, TensorView, ValueOf } from "../kernel.ts";
+import type { Kernel, KernelNode, KernelRun, TensorView, ValueOf } from "../kernel.ts";
 import type { GemmFormat } from "./gemm/variants.ts";
 
 /** A function of the emitted module. The same name always stands for the same code. */
@@ -73,6 +73,8 @@ export interface FastFeatures {
 
 export interface FastRequest {
   readonly node: KernelNode;
+  /** The operator's reference kernel, for tables of what it makes of all bytes. */
+  readonly reference: Kernel;
   /** Constant operands. */
   readonly known: ValueOf;
   readonly features: FastFeatures;

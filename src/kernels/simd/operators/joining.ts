@@ -109,7 +109,7 @@ export const fastConcatenation: FastKernel = (request) => {
   const at = resolveAxis(node, axis, output.shape.length);
   const sizes = node.inputs.map((input) => input?.shape[at] ?? 0);
   const parts = partsOf(output, at, sizes);
-  return isRescaled(node) ? planRescaled(node, at, parts) : planMoves(request, parts, "join");
+  return isRescaled(node) ? planRescaled(request, at, parts) : planMoves(request, parts, "join");
 };
 
 /** Calls of the lookup for one operator; more are left to the reference. */
@@ -117,7 +117,7 @@ const MAX_LOOKUPS = 16384;
 
 /** A concatenation whose operands all go through tables. */
 function planRescaled(
-  node: KernelNode,
+  { node, reference }: FastRequest,
   axis: number,
   parts: readonly Part[] | undefined,
 ): FastPlan | undefined {
@@ -138,7 +138,8 @@ function planRescaled(
       const heap = new Uint8Array(place.memory.buffer);
       const shape = outputAt(node, 0).shape.map((_, index) => (index === axis ? VALUES : 1));
       for (const [index, table] of tables.entries()) {
-        heap.set(byteTable({ ...node, inputs: [inputAt(node, index)] }, shape), table);
+        const part = { ...node, inputs: [inputAt(node, index)] };
+        heap.set(byteTable({ node: part, reference }, shape), table);
       }
       return (inputs, [output]) => {
         parts.forEach(({ rows, rowBytes, start, wholeStride }, index) => {

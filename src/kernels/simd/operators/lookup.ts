@@ -5,8 +5,7 @@
 import { allocate, bytesOf, type DType, type TensorData, viewAs } from "../../../base/dtype.ts";
 import { assert } from "../../../base/errors.ts";
 import { elementCount, type Shape } from "../../../base/shape.ts";
-import type { KernelContext, KernelNode, OutputView, TensorInfo } from "../../kernel.ts";
-import { commonKernel } from "../../reference/common-table.ts";
+import type { KernelContext, OutputView, TensorInfo } from "../../kernel.ts";
 import { inputAt, outputAt } from "../../require.ts";
 import {
   emitLookup,
@@ -15,7 +14,13 @@ import {
   lookupName,
 } from "../elementwise/emit-lookup.ts";
 import { elementSpans } from "../elementwise/spans.ts";
-import { addressOf, type FastKernel, type FastPlan, Region } from "../fast-kernel.ts";
+import {
+  addressOf,
+  type FastKernel,
+  type FastPlan,
+  type FastRequest,
+  Region,
+} from "../fast-kernel.ts";
 
 /** Entries of a table. */
 export const VALUES = 256;
@@ -30,8 +35,12 @@ const ENTRY_BYTES: Readonly<Partial<Record<DType, LookupVariant["to"]>>> = {
 /** Fewer than any group of the reference. */
 const REST = 4;
 
+/** An operator whose reference kernel fills a table. */
+export type Tabulated = Pick<FastRequest, "node" | "reference">;
+
 /** Plans an operator from bytes to bytes or floats that treats elements in groups of `group`; 1 for alike. */
-export function planLookup(node: KernelNode, group: number): FastPlan | undefined {
+export function planLookup(operator: Tabulated, group: number): FastPlan | undefined {
+  const { node } = operator;
   const [input, output] = [inputAt(node, 0), outputAt(node, 0)];
   if (!BYTES.includes(input.dtype)) return undefined;
   if ((input.quantization?.scale.length ?? 0) > 1) return undefined;
@@ -54,8 +63,8 @@ export function planLookup(node: KernelNode, group: number): FastPlan | undefine
       const run = place.call<LookupFunction>(name);
       const [whole, rest] = lay(new Region(place.persistent));
       const heap = new Uint8Array(place.memory.buffer);
-      heap.set(byteTable(node, [VALUES]), whole);
-      if (grouped < count) heap.set(byteTable(node, [REST]), rest);
+      heap.set(byteTable(operator, [VALUES]), whole);
+      if (grouped < count) heap.set(byteTable(operator, [REST]), rest);
       const spans = elementSpans(grouped, place.threads);
       return ([from], [to]) => {
         const [source, out] = [addressOf(from), addressOf(to)];
@@ -70,26 +79,24 @@ export function planLookup(node: KernelNode, group: number): FastPlan | undefine
 }
 
 /** A fast kernel for bytes whose elements are all treated alike. */
-export const fastByteFunction: FastKernel = ({ node }) => planLookup(node, 1);
+export const fastByteFunction: FastKernel = (request) => planLookup(request, 1);
 
 /** What the reference makes of all bytes, as bytes, computed on tensors of `shape`, whose size divides 256. */
-export function byteTable(node: KernelNode, shape: Shape): Uint8Array {
+export function byteTable(operator: Tabulated, shape: Shape): Uint8Array {
   const bytes = Uint8Array.from({ length: VALUES }, (_, index) => index);
-  return functionTable(node, bytes, shape);
+  return functionTable(operator, bytes, shape);
 }
 
 /** The same for `numbers`, which hold the bits of what the node takes; the size of `shape` divides their count. */
 export function functionTable(
-  node: KernelNode,
+  { node, reference }: Tabulated,
   numbers: Uint8Array | Uint16Array,
   shape: Shape,
 ): Uint8Array {
-  const kernel = commonKernel(node.op);
-  assert(kernel !== undefined, `a reference kernel of ${node.op}`);
   const [input, output] = [inputAt(node, 0), outputAt(node, 0)];
   const results = allocate(output.dtype, numbers.length);
   const length = elementCount(shape);
-  const run = kernel.create(
+  const run = reference.create(
     { ...node, inputs: [{ ...input, shape }], outputs: [{ ...output, shape }] },
     NO_CONTEXT,
   );

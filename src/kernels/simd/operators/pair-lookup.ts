@@ -3,14 +3,12 @@
  * its own; it is worth making where there is much to look up.
  */
 import { allocate, bytesOf, viewAs } from "../../../base/dtype.ts";
-import { assert } from "../../../base/errors.ts";
 import { elementCount } from "../../../base/shape.ts";
-import type { KernelNode, TensorView } from "../../kernel.ts";
-import { commonKernel } from "../../reference/common-table.ts";
+import type { TensorView } from "../../kernel.ts";
 import { inputAt, outputAt } from "../../require.ts";
 import { emitPairLookup, pairLookupName } from "../elementwise/emit-pair-lookup.ts";
 import type { FastKernel } from "../fast-kernel.ts";
-import { NO_CONTEXT, VALUES, withoutSurroundings } from "./lookup.ts";
+import { NO_CONTEXT, type Tabulated, VALUES, withoutSurroundings } from "./lookup.ts";
 import { planPairs } from "./pair-plan.ts";
 
 const BYTES = { operand: 1, result: 1 };
@@ -30,14 +28,12 @@ export const fastBytePair: FastKernel = (request) => {
     name: pairLookupName(repeated),
     emit: (module) => emitPairLookup(module, repeated),
     rest: [],
-    table: { byteLength: PAIRS, bytes: () => pairTable(node) },
+    table: { byteLength: PAIRS, bytes: () => pairTable(request) },
   }));
 };
 
 /** What the reference makes of all pairs of bytes, the first operand's in the higher bits of the place. */
-function pairTable(node: KernelNode): Uint8Array {
-  const kernel = commonKernel(node.op);
-  assert(kernel !== undefined, `a reference kernel of ${node.op}`);
+function pairTable({ node, reference }: Tabulated): Uint8Array {
   const shape = [PAIRS];
   const operands = [8, 0].map((shift, index): TensorView => {
     const info = inputAt(node, index);
@@ -46,7 +42,7 @@ function pairTable(node: KernelNode): Uint8Array {
   });
   const output = { ...outputAt(node, 0), shape };
   const data = allocate(output.dtype, PAIRS);
-  const run = kernel.create({ ...node, inputs: operands, outputs: [output] }, NO_CONTEXT);
+  const run = reference.create({ ...node, inputs: operands, outputs: [output] }, NO_CONTEXT);
   run(operands, [{ ...output, data, resize: withoutSurroundings }]);
   return bytesOf(data);
 }

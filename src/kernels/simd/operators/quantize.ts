@@ -10,11 +10,12 @@ import { planLookup } from "./lookup.ts";
 /** Groups that the reference treats differently from what is left behind them. */
 const GROUP = { dequantize: 8, requantize: 16 };
 
-export const fastDequantize: FastKernel = ({ node }) => planLookup(node, GROUP.dequantize);
+export const fastDequantize: FastKernel = (request) => planLookup(request, GROUP.dequantize);
 
-export const fastQuantize: FastKernel = ({ node }) => {
+export const fastQuantize: FastKernel = (request) => {
+  const { node } = request;
   const [input, output] = [inputAt(node, 0), outputAt(node, 0)];
-  if (input.dtype !== "float32") return planLookup(node, GROUP.requantize);
+  if (input.dtype !== "float32") return planLookup(request, GROUP.requantize);
   const { dtype } = output;
   if (dtype !== "int8" && dtype !== "uint8") return undefined;
   if (output.quantization?.scale.length !== 1) return undefined;

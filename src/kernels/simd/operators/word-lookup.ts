@@ -18,7 +18,8 @@ const WORDS = { from: WORD_BYTES, to: WORD_BYTES } as const;
 const MIN_RESULTS = 8192;
 
 /** A fast kernel for int16 whose elements are all treated alike. */
-export const fastWordFunction: FastKernel = ({ node }) => {
+export const fastWordFunction: FastKernel = (request) => {
+  const { node } = request;
   const input = inputAt(node, 0);
   const count = elementCount(input.shape);
   if (input.dtype !== "int16" || outputAt(node, 0).dtype !== "int16") return undefined;
@@ -33,7 +34,7 @@ export const fastWordFunction: FastKernel = ({ node }) => {
       const table = place.persistent;
       if (!place.isStored) {
         const numbers = Uint16Array.from({ length: VALUES }, (_, bits) => bits);
-        new Uint8Array(place.memory.buffer).set(functionTable(node, numbers, [VALUES]), table);
+        new Uint8Array(place.memory.buffer).set(functionTable(request, numbers, [VALUES]), table);
       }
       const spans = elementSpans(count, place.threads);
       return ([from], [to]) => {
