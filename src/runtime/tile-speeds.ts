@@ -20,10 +20,13 @@ export function tileSpeeds(
   const key = `${format.data} ${format.isa} ${compileWide === undefined ? "plain" : "wide"}`;
   const known = MEASURED.get(key);
   if (known !== undefined) return known;
+  const wide = compileWide !== undefined;
   const eager = compileWide ?? findEagerCompile();
   const speeds = measureTiles(
     format,
-    eager === undefined ? { compile: compilePlain, ...TIERED } : { compile: eager, ...EAGER },
+    eager === undefined
+      ? { wide, compile: compilePlain, ...TIERED }
+      : { wide, compile: eager, ...EAGER },
   );
   if (compileWide !== undefined) findClearVectors()?.();
   MEASURED.set(key, speeds);

@@ -5,6 +5,7 @@
 import { assert } from "../../../base/errors.ts";
 import type { FastFeatures } from "../fast-kernel.ts";
 import {
+  canBeFastest,
   type GemmData,
   type GemmFinish,
   type GemmIsa,
@@ -130,6 +131,7 @@ export function chooseGemm(
   };
   const [best] = gemmVariants(data, isa, finish)
     .map((variant) => ({ variant, time: time(variant) }))
+    .filter(({ variant }) => canBeFastest(variant, features.wide ?? false))
     .filter(({ variant }) => rows < MIN_ROWS || severalRows(variant))
     .filter(({ variant }) => data === "f32" || n * k >= MIN_STREAMED || !severalPanels(variant))
     .sort((a, b) => a.time - b.time);

@@ -3,7 +3,13 @@ import { assert } from "../../../base/errors.ts";
 import { ModuleBuilder } from "../../../wasm/module-builder.ts";
 import { emitGemm, type GemmCommon, gemmStage } from "./emit-gemm.ts";
 import { gemmSteps, packedByteLength } from "./pack.ts";
-import { type GemmFormat, type GemmVariant, gemmVariants, severalRows } from "./variants.ts";
+import {
+  canBeFastest,
+  type GemmFormat,
+  type GemmVariant,
+  gemmVariants,
+  severalRows,
+} from "./variants.ts";
 
 /** Rows are a multiple of every tile's, columns too. */
 const SHAPE = { m: 12, n: 48, k: 192 };
@@ -12,6 +18,8 @@ const MIN_ROUNDS = 10;
 
 /** How tiles are compiled, and how long they are watched. */
 export interface TileMeasurement {
+  /** Whether that is with 256-bit vectors. */
+  readonly wide: boolean;
   /** That of the kernels that the speeds are for. */
   readonly compile: (bytes: Uint8Array<ArrayBuffer>) => WebAssembly.Module;
   /** Calls that are timed together: as few as the clock can tell apart, so that some of these moments are undisturbed. */
@@ -23,12 +31,14 @@ export interface TileMeasurement {
   readonly budgetMs: number;
 }
 
-/** Speeds by tile (`4x8`), in GMAC/s, of the tiles with several rows. */
+/** Speeds by tile (`4x8`), in GMAC/s, of the tiles with several rows that can be the fastest. */
 export function measureTiles(
   { data, isa }: GemmFormat,
-  { compile, calls, budgetMs }: TileMeasurement,
+  { wide, compile, calls, budgetMs }: TileMeasurement,
 ): ReadonlyMap<string, number> {
-  const variants = gemmVariants(data, isa).filter(severalRows);
+  const variants = gemmVariants(data, isa)
+    .filter(severalRows)
+    .filter((variant) => canBeFastest(variant, wide));
   const module = new ModuleBuilder();
   module.importMemory("env", "memory", { initial: 2 });
   for (const variant of variants) emitGemm(module, variant, { wholeTiles: true });

@@ -78,8 +78,7 @@ export const PLAIN_FINISH: GemmFinish = {
 };
 
 /**
- * Tiles worth trying: more than 16 vectors of accumulators and operands spill. What one row waits for is memory, which
- * comes nearly twice as fast in four streams as in one, as a processor fetches ahead in each: so a tile of one row reads
+ * What one row waits for is memory, which comes nearly twice as fast in four streams as in one, as a processor fetches ahead in each: so a tile of one row reads
  * four panels at a time, where there are so many columns.
  */
 const TILES: readonly (readonly [mr: number, nr: number, panel: number])[] = [
@@ -92,6 +91,7 @@ const TILES: readonly (readonly [mr: number, nr: number, panel: number])[] = [
   [4, 16, 16],
   [3, 12, 12],
 ];
+const LARGEST_TILE = 4 * 16;
 
 /** Data whose results may be those of several panels: bytes are stored by sixteen. */
 const SEVERAL_PANELS: readonly GemmData[] = ["f32", "qd8", "qi8", "qi16"];
@@ -127,6 +127,24 @@ const SMALL_NAMES: Readonly<Record<SmallSums, string>> = {
   simd: "-small",
   relaxed: "-small-relaxed",
 };
+
+/** 128-bit registers of x86 without AVX-512, of which V8 keeps one for itself. */
+const REGISTERS = 15;
+
+/**
+ * Whether a tile can be the fastest of its format: at 128 bits one that fits x86's registers, or the largest, as ARM and
+ * AVX-512 have twice as many. What spills was slower than one of these wherever it was measured. 256-bit code needs half as
+ * many, so there any tile can be.
+ */
+export function canBeFastest(
+  { data, isa, mr, nr }: Pick<GemmVariant, "data" | "isa" | "mr" | "nr">,
+  wide: boolean,
+): boolean {
+  // Nibbles are summed in ways of their own, and one row does not keep its weights.
+  if (wide || data === "qd4" || mr === 1 || mr * nr === LARGEST_TILE) return true;
+  const [weights, activation, product] = [nr / 4, 1, isa === "simd" ? 1 : 0];
+  return (mr * nr) / 4 + weights + activation + product <= REGISTERS;
+}
 
 /** What the relaxed instructions can do: a fused multiply and add of floats, dot products with int8 weights. */
 const SERVED: Readonly<Record<GemmIsa, readonly GemmData[]>> = {
