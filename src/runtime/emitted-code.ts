@@ -10,6 +10,7 @@ import {
   MIN_SHARED_WORK,
   MIN_WAKING_WORK,
 } from "../kernels/simd/fast-kernel.ts";
+import { placeKeptSums } from "../kernels/simd/kept-sums.ts";
 import { ModuleBuilder } from "../wasm/module-builder.ts";
 import { findClearVectors } from "./clear-vectors.ts";
 import { type Compile, compilePlain, findEagerCompile } from "./compile.ts";
@@ -71,6 +72,7 @@ export class EmittedCode implements Pick<FastPlace, "call" | "callAll" | "thread
     const open = (compile: Compile): Code => {
       const module = compile(bytes);
       const { exports } = new WebAssembly.Instance(module, { env: { memory } });
+      placeKeptSums(exports, 0);
       return { module, exports };
     };
     // Plain code that wide code is compared with is hardly run.

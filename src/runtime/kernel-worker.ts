@@ -2,6 +2,7 @@
  * The worker: instantiates the module on the shared memory and works off lists of calls until it is terminated. It is
  * an entry file, started by `worker-host.ts`; nothing imports it.
  */
+import { placeKeptSums } from "../kernels/simd/kept-sums.ts";
 import { findClearVectors } from "./clear-vectors.ts";
 import { ListWalker } from "./list-walker.ts";
 import { type WorkerStart, workerThreads } from "./worker-host.ts";
@@ -10,6 +11,7 @@ import { type WorkerStart, workerThreads } from "./worker-host.ts";
 function serve({ module, memory, thread, wide, ...work }: WorkerStart): void {
   const env = { memory: memory as WebAssembly.Memory };
   const { exports } = new WebAssembly.Instance(module as WebAssembly.Module, { env });
+  placeKeptSums(exports, thread);
   const walker = new ListWalker(work, exports, thread);
   const clearVectors = wide ? findClearVectors() : undefined;
   while (!walker.hasFailed) {

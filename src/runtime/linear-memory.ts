@@ -16,6 +16,7 @@ import {
   type FastPlan,
   Region,
 } from "../kernels/simd/fast-kernel.ts";
+import { keptSumsEnd } from "../kernels/simd/kept-sums.ts";
 import type { Compile } from "./compile.ts";
 import { EmittedCode, MAX_PAGES, type Workers } from "./emitted-code.ts";
 import { allocateBytes } from "./limits.ts";
@@ -51,8 +52,6 @@ export interface LinearMemory {
 }
 
 const PAGE_BYTES = 65536;
-/** Address 0 stays unused, so that it can stand for "no operand". */
-const RESERVED_BYTES = 64;
 const MAX_MEMORY_BYTES = (MAX_PAGES - 1) * PAGE_BYTES;
 
 /** Lays out memory for the plan and builds the module. */
@@ -70,14 +69,15 @@ export function openLinearMemory(
     const plain = { buffer, arenaStart: 0, kernelBytes: 0 };
     return { ...plain, bind: none, variantOf: none, code: undefined };
   }
-  const region = new Region(RESERVED_BYTES);
+  const reservedBytes = keptSumsEnd(1 + (choice?.workers?.count ?? 0));
+  const region = new Region(reservedBytes);
   const arenaStart = region.take(plan.arenaByteLength);
   const persistent = new Map<number, number>();
   for (const [operator, { persistentBytes }] of fast) {
     persistent.set(operator, region.take(persistentBytes));
   }
   const scratch = region.take(Math.max(...[...fast.values()].map((entry) => entry.scratchBytes)));
-  const totalBytes = RESERVED_BYTES + region.byteLength;
+  const totalBytes = reservedBytes + region.byteLength;
   const memory = allocateMemory(where, totalBytes, choice?.workers !== undefined);
   const functions = [...fast.values()].flatMap((entry) => entry.functions);
   const code = new EmittedCode(functions, memory, { ...choice, checkTime });

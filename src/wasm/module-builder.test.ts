@@ -183,6 +183,19 @@ describe("ModuleBuilder", () => {
     expect((instance.exports[name] as () => number)()).toBe(42);
   });
 
+  it("makes a global with a name once, which the host can set", async () => {
+    const module = new ModuleBuilder();
+    for (const name of ["first", "second"]) {
+      const f = module.function([], ["i32"], name);
+      f.getGlobal(module.exportedGlobal("i32", "shared"));
+    }
+    const { instance } = await WebAssembly.instantiate(module.finish());
+    const { shared, first, second } = instance.exports;
+    (shared as WebAssembly.Global).value = 7;
+    const values = [first, second].map((read) => (read as () => number)());
+    expect(values).toEqual([7, 7]);
+  });
+
   it("selects between vectors with the typed form", async () => {
     const module = new ModuleBuilder();
     const f = module.function(["i32"], ["i32"], "pick");

@@ -111,6 +111,14 @@ export class ModuleBuilder {
     return global;
   }
 
+  /** The mutable global exported under a name, which starts as 0; made when it is asked for first. */
+  exportedGlobal(type: "i32" | "f32", name: string): Global {
+    const known = this.#exports.find((own) => own.kind === EXTERNAL.global && own.name === name);
+    return known === undefined
+      ? this.global(type, 0, true, name)
+      : this.#globals[known.index]!.global;
+  }
+
   /** Adds a data segment, placed at `offset` at instantiation, or passive (for `memory.init`); returns its index. */
   data(bytes: Uint8Array, offset?: number): number {
     this.#data.push({ bytes, offset });

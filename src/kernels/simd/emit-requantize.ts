@@ -63,15 +63,25 @@ export function emitRequantizeSmall(
   f: FunctionBuilder,
   sum: Local,
   { factors, offsets, steps }: DoubleColumns,
-  { from, relaxed, halves }: SmallSums,
+  { from, relaxed, halves, joined }: SmallSums,
 ): void {
-  halves.forEach((half, index) => {
+  if (joined !== undefined) {
     f.get(sum);
-    if (index === 1) {
+    f.get(joined.highestBit);
+    f.op("v128.xor");
+    f.set(sum);
+  }
+  halves.forEach((half, index) => {
+    if (joined !== undefined) {
+      emitUnpackedDoubles(f, sum, index as 0 | 1, joined);
+    } else {
       f.get(sum);
-      f.shuffle([8, 9, 10, 11, 12, 13, 14, 15, 8, 9, 10, 11, 12, 13, 14, 15]);
+      if (index === 1) {
+        f.get(sum);
+        f.shuffle([8, 9, 10, 11, 12, 13, 14, 15, 8, 9, 10, 11, 12, 13, 14, 15]);
+      }
+      f.op(from === "int32" ? "f64x2.convert_low_i32x4_s" : "f64x2.promote_low_f32x4");
     }
-    f.op(from === "int32" ? "f64x2.convert_low_i32x4_s" : "f64x2.promote_low_f32x4");
     f.get(factors[index as 0 | 1]);
     if (relaxed) {
       f.get(offsets[index as 0 | 1]);
@@ -82,7 +92,12 @@ export function emitRequantizeSmall(
       f.op("f64x2.add");
     }
     if (steps !== undefined) emitStepDown(f, half, steps[index as 0 | 1]);
-    emitNearest(f);
+    if (joined === undefined) {
+      emitNearest(f);
+    } else {
+      f.get(joined.rounding);
+      f.op("f64x2.add");
+    }
     f.set(half);
   });
   f.get(halves[0]);
@@ -91,9 +106,87 @@ export function emitRequantizeSmall(
   f.set(sum);
 }
 
+/** The upper half of 2^52: a double with it is 2^52 and what its lower half is as an unsigned number. */
+const UPPER_HALF = 0x43300000;
+
+/** Constants in all lanes. Engines join what has the same one, not an equal one. */
+export interface JoinedDoubles {
+  readonly highestBit: Local;
+  readonly upperHalf: Local;
+  /** 2^52 + 2^31, as a double. */
+  readonly distance: Local;
+  readonly rounding: Local;
+}
+
+/** Emits the constants, once in a function. */
+export function beginJoinedDoubles(f: FunctionBuilder): JoinedDoubles {
+  const splat = (constant: () => void, op: "i32x4.splat" | "f64x2.splat"): Local => {
+    const vector = f.local("v128");
+    constant();
+    f.op(op);
+    f.set(vector);
+    return vector;
+  };
+  return {
+    highestBit: splat(() => f.i32(-(2 ** 31)), "i32x4.splat"),
+    upperHalf: splat(() => f.i32(UPPER_HALF), "i32x4.splat"),
+    distance: splat(() => f.f64(2 ** 52 + 2 ** 31), "f64x2.splat"),
+    rounding: splat(() => f.f64(ROUNDING), "f64x2.splat"),
+  };
+}
+
+/** Columns of eight as joined vectors want them: the first halves of two vectors lie side by side, and then the second. */
+const JOINED_COLUMNS = [0, 1, 4, 5, 2, 3, 6, 7];
+
+/** Doubles of columns in the order of joined vectors, as `loadColumnDoubles` reads them. */
+export function joinedColumns(values: Float64Array): Float64Array {
+  const whole = new Float64Array(Math.ceil(values.length / 8) * 8);
+  whole.set(values);
+  return whole.map((_, at) => whole[at - (at % 8) + (JOINED_COLUMNS[at % 8] ?? 0)] ?? 0);
+}
+
+/** Loads both halves of the doubles of four columns, the vector-th four from `address` and `offset` on. */
+export function loadColumnDoubles(
+  f: FunctionBuilder,
+  {
+    address,
+    offset,
+    vector,
+  }: { readonly address: Local; readonly offset: number; readonly vector: number },
+  joined: boolean,
+  into: readonly Local[],
+): void {
+  into.forEach((half, index) => {
+    const place = joined ? 4 * (vector >> 1) + 2 * index + (vector & 1) : 2 * vector + index;
+    f.get(address);
+    f.mem("v128.load", offset + 16 * place, 3);
+    f.set(half);
+  });
+}
+
+/**
+ * Emits [] → the doubles of two of four int32 whose highest bits are turned over, by instructions that engines can join
+ * to wider ones, which they cannot with conversions.
+ */
+function emitUnpackedDoubles(
+  f: FunctionBuilder,
+  flipped: Local,
+  half: 0 | 1,
+  { upperHalf, distance }: JoinedDoubles,
+): void {
+  const first = 8 * half;
+  f.get(flipped);
+  f.get(upperHalf);
+  f.shuffle([0, 16, 4, 20].flatMap((word) => [0, 1, 2, 3].map((byte) => first + word + byte)));
+  f.get(distance);
+  f.op("f64x2.sub");
+}
+
 /** How small sums come, and room for work. */
 export interface SmallSums {
   readonly from: "int32" | "float32";
+  /** Makes doubles by instructions that engines can join to wider ones. int32 only. */
+  readonly joined?: JoinedDoubles | undefined;
   /** Whether multiply and add may be one instruction. */
   readonly relaxed: boolean;
   readonly halves: readonly [Local, Local];
@@ -137,6 +230,17 @@ export interface ByteBounds {
   readonly high: Local;
 }
 
+/** Which of four vectors become the halves of a vector of int16. */
+const HALVES: readonly (readonly number[])[] = [
+  [0, 1],
+  [2, 3],
+];
+/** The same where engines should join the two: first with first and second with second, which are neighbours. */
+const JOINED_HALVES: readonly (readonly number[])[] = [
+  [0, 2],
+  [1, 3],
+];
+
 /**
  * into = clamp(vectors + zero point) as bytes, of up to four vectors of int32; missing ones repeat the last. Narrowing
  * saturates and the bounds lie within the type, so that what is left to do after it comes to the same, and to a quarter
@@ -148,12 +252,13 @@ export function emitOutputBytes(
   output: "int8" | "uint8",
   { zeroPoint, low, high }: ByteBounds,
   into: Local,
+  { joined = false }: { readonly joined?: boolean } = {},
 ): void {
   const at = (index: number) => vectors[Math.min(index, vectors.length - 1)];
-  const halves = vectors.length > 2 ? [0, 2] : [0];
-  for (const half of halves) {
-    f.get(at(half));
-    f.get(at(half + 1));
+  const halves = vectors.length <= 2 ? [[0, 1]] : joined ? JOINED_HALVES : HALVES;
+  for (const [first = 0, second = 0] of halves) {
+    f.get(at(first));
+    f.get(at(second));
     f.op("i16x8.narrow_i32x4_s");
     f.get(zeroPoint);
     f.op("i16x8.add_sat_s");
@@ -168,6 +273,11 @@ export function emitOutputBytes(
   f.op(isSigned ? "i8x16.max_s" : "i8x16.max_u");
   f.get(high);
   f.op(isSigned ? "i8x16.min_s" : "i8x16.min_u");
+  f.set(into);
+  if (halves !== JOINED_HALVES) return;
+  f.get(into);
+  f.get(into);
+  f.shuffle([0, 8, 4, 12].flatMap((first) => [0, 1, 2, 3].map((byte) => first + byte)));
   f.set(into);
 }
 

@@ -11,7 +11,14 @@
  */
 import type { FunctionBuilder, Local } from "../../../wasm/function-builder.ts";
 import { emitAddTo, emitAdvance, emitCopy } from "../emit-basics.ts";
-import { emitHighMultiply, emitOutputBytes, emitRequantizeSmall } from "../emit-requantize.ts";
+import {
+  beginJoinedDoubles,
+  emitHighMultiply,
+  emitOutputBytes,
+  emitRequantizeSmall,
+  loadColumnDoubles,
+  type SmallSums,
+} from "../emit-requantize.ts";
 import type { DepthwiseData, DepthwiseGeometry } from "./emit-depthwise.ts";
 import { CHANNEL_BLOCK } from "./pack-channels.ts";
 
@@ -49,6 +56,8 @@ const COLUMN_COUNTS: Readonly<Record<DepthwiseData, number>> = {
 export interface StageVariant
   extends Pick<DepthwiseGeometry, "data" | "smallSums" | "dropsNegatives" | "relaxed"> {
   readonly sums?: "int32" | "float32";
+  /** Whether sums are int32 that come from memory, to be joined (`../kept-sums.ts`); doubles of columns lie accordingly. */
+  readonly keepsSums?: boolean;
 }
 
 export function stageOf(
@@ -190,7 +199,7 @@ function storeWords(
 
 function integerStage(
   f: FunctionBuilder,
-  { data, smallSums, relaxed, dropsNegatives, sums: type = "float32" }: StageVariant,
+  { data, smallSums, relaxed, dropsNegatives, sums: type = "float32", keepsSums }: StageVariant,
   operands: StageOperands,
   channels: Channels,
 ): DepthwiseStage {
@@ -201,11 +210,13 @@ function integerStage(
     high: narrowed(f, operands.high, output),
   };
   const wide = [f.local("v128"), f.local("v128")] as const;
+  const joined = smallSums && keepsSums ? beginJoinedDoubles(f) : undefined;
   return {
     ...channels,
     finish(sums, lanes) {
       const away = !dropsNegatives && (data === "qu8" || lanes < 8);
-      if (smallSums) requantizeSmall(f, relaxed, channels, { sums, type, lanes, away, wide });
+      if (smallSums)
+        requantizeSmall(f, { relaxed, joined }, channels, { sums, type, lanes, away, wide });
       else requantize(f, channels, { sums, type, lanes, away, wide });
       const store =
         lanes === 1 ? "v128.store8_lane" : lanes === 4 ? "v128.store32_lane" : "v128.store64_lane";
@@ -215,7 +226,7 @@ function integerStage(
         const [first] = sums[pixel - (pixel % together)];
         if (pixel % together === 0) {
           const vectors = sums.slice(pixel, pixel + together).flat();
-          emitOutputBytes(f, vectors, output, bounds, first);
+          emitOutputBytes(f, vectors, output, bounds, first, { joined: joined !== undefined });
         }
         f.get(address);
         f.get(first);
@@ -262,7 +273,7 @@ function requantize(
 
 function requantizeSmall(
   f: FunctionBuilder,
-  relaxed: boolean,
+  { relaxed, joined }: Pick<SmallSums, "relaxed" | "joined">,
   { columnsAt, columnBytes }: Channels,
   { sums, type, lanes, away, wide }: Requantized,
 ): void {
@@ -270,13 +281,16 @@ function requantizeSmall(
   const [factors, offsets, steps] = [pair(), pair(), pair()];
   for (let vector = 0; vector < Math.max(1, lanes / 4); vector++) {
     const load = (column: number, into: readonly Local[]) => {
-      into.forEach((half, index) => {
+      const offset = column * columnBytes;
+      if (lanes > 1) {
+        loadColumnDoubles(f, { address: columnsAt, offset, vector }, joined !== undefined, into);
+        return;
+      }
+      for (const half of into) {
         f.get(columnsAt);
-        const offset = column * columnBytes + 32 * vector + 16 * index;
-        if (lanes > 1) f.mem("v128.load", offset, 3);
-        else f.mem("v128.load64_zero", column * columnBytes, 3);
+        f.mem("v128.load64_zero", offset, 3);
         f.set(half);
-      });
+      }
     };
     load(0, factors);
     load(1, offsets);
@@ -284,7 +298,7 @@ function requantizeSmall(
     for (const pixel of sums) {
       const columns = { factors, offsets, ...(away ? { steps } : {}) };
       const sum = pixel[vector] as Local;
-      emitRequantizeSmall(f, sum, columns, { from: type, relaxed, halves: wide });
+      emitRequantizeSmall(f, sum, columns, { from: type, relaxed, halves: wide, joined });
     }
   }
 }

@@ -19,6 +19,7 @@ import {
   emitLoads,
   emitSplat,
 } from "../emit-basics.ts";
+import { beginKeptSums } from "../kept-sums.ts";
 import { recordBytes } from "./depthwise-records.ts";
 import { type DepthwiseStage, type StageVariant, stageOf } from "./depthwise-stage.ts";
 import {
@@ -38,10 +39,7 @@ export interface DotGeometry extends DotShape, Omit<StageVariant, "sums" | "data
   readonly data: "qd8" | "qs8" | "qu8";
   /** Whether some block has weights of the second set. */
   readonly hasSecond: boolean;
-  /**
-   * Whether the sums of a tile go through memory on their way to the stage: engines that join vectors to wider ones begin
-   * with what is stored, and cannot join what stages of integer results do.
-   */
+  /** Whether sums go through memory on their way to the stage (`kept-sums.ts`). */
   readonly keepsSums: boolean;
 }
 
@@ -58,7 +56,7 @@ export type DotStripsFunction = (
   steps: number,
   stepCount: number,
   records: number,
-  /** qd8, where dot products are those of bytes: room for the quantized elements of a step. Else for kept sums. */
+  /** qd8, where dot products are those of bytes: room for the quantized elements of a step. */
   staged: number,
   /** A multiple of eight. */
   channels: number,
@@ -89,12 +87,11 @@ const PARAMS = [
 /** Groups of pixels that share their weights. */
 const PIXELS = 4;
 const VECTORS = CHANNEL_BLOCK / 4;
-/** Bytes of the sums of a tile. */
-export const KEPT_BYTES: number = PIXELS * CHANNEL_BLOCK * 4;
 
 interface Frame {
   readonly f: FunctionBuilder;
   readonly g: DotGeometry;
+  readonly kept: ReturnType<typeof beginKeptSums> | undefined;
   readonly stage: DepthwiseStage;
   readonly rows: readonly Local[];
   readonly out: Local;
@@ -112,7 +109,7 @@ interface Frame {
 export function emitDotStrips(module: ModuleBuilder, g: DotGeometry): void {
   const f = module.function(PARAMS, [], dotStripsName(g));
   const [steps, stepCount, records] = [f.param(0), f.param(1), f.param(2)];
-  const frame = makeFrame(f, g);
+  const frame = makeFrame(f, g, g.keepsSums ? beginKeptSums(module, f) : undefined);
   const prepare = beginPreparation(f, g);
   const walk = { source: f.local("i32"), count: f.local("i32"), target: f.local("i32") };
   const [rowsLeft, weights, pixels] = [f.local("i32"), f.local("i32"), f.local("i32")];
@@ -128,7 +125,7 @@ export function emitDotStrips(module: ModuleBuilder, g: DotGeometry): void {
   });
 }
 
-function makeFrame(f: FunctionBuilder, g: DotGeometry): Frame {
+function makeFrame(f: FunctionBuilder, g: DotGeometry, kept: Frame["kept"]): Frame {
   const [out, channels, columns] = [f.local("i32"), f.param(4), f.param(5)];
   const rows = Array.from({ length: g.kernelHeight }, () => f.local("i32"));
   const [groupBytes, negativeZero] = [f.local("i32"), f.local("v128")];
@@ -142,7 +139,7 @@ function makeFrame(f: FunctionBuilder, g: DotGeometry): Frame {
   f.op("i32x4.splat");
   f.set(negativeZero);
   return {
-    ...{ f, g, rows, out, channels, groupBytes, negativeZero },
+    ...{ f, g, kept, rows, out, channels, groupBytes, negativeZero },
     stage: stageOf(
       f,
       { ...g, sums: "int32" },
@@ -270,40 +267,48 @@ function emitRow(frame: Frame, weights: Local, pixelsLeft: Local): void {
 
 /** sum[p] = Σ dot products, for bytes less z · Σ weights, for `pixels` pixels and the channels of a block. */
 function emitPixels(frame: Frame, pixels: number): void {
-  const { f, g, weightsAt } = frame;
+  const { f, g, kept, weightsAt } = frame;
   const vectors = () => Array.from({ length: VECTORS }, () => f.local("v128"));
   const sums = Array.from({ length: pixels }, vectors);
   const { sets, flag } = blockLayout(g);
   const [first = 0, second] = sets;
   if (g.dot !== "int16") emitZeroPointTerms(frame, sums);
-  emitDots(frame, sums, first);
-  if (g.hasSecond && flag !== undefined && second !== undefined) {
+  const addFirst = (): void => emitDots(frame, sums, first);
+  if (!g.hasSecond || flag === undefined || second === undefined) {
+    addFirst();
+    kept?.keep(sums.flat());
+  } else {
+    if (kept === undefined) addFirst();
     f.get(weightsAt);
     f.mem("i32.load", flag, 2);
-    f.if(() => emitDots(frame, sums, second));
+    emitSecond(frame, sums, () => emitDots(frame, sums, second), addFirst);
   }
-  if (g.keepsSums) emitKeptSums(frame, sums);
+  kept?.load(sums.flat());
   frame.stage.finish(sums, CHANNEL_BLOCK);
 }
 
-/** Stores all sums, and loads them. */
-function emitKeptSums({ f }: Frame, sums: readonly (readonly Local[])[]): void {
-  const kept = f.param(3);
-  const each = (visit: (sum: Local, offset: number) => void): void => {
-    sums.flat().forEach((sum, index) => {
-      visit(sum, 16 * index);
-    });
-  };
-  each((sum, offset) => {
-    f.get(kept);
-    f.get(sum);
-    f.mem("v128.store", offset, 2);
-  });
-  each((sum, offset) => {
-    f.get(kept);
-    f.mem("v128.load", offset, 2);
-    f.set(sum);
-  });
+/** Takes whether there are weights of the second set. Kept sums are, either way, before the ways meet: vectors are joined in one. */
+function emitSecond(
+  { f, kept }: Frame,
+  sums: readonly (readonly Local[])[],
+  addSecond: () => void,
+  addFirst: () => void,
+): void {
+  if (kept === undefined) {
+    f.if(addSecond);
+    return;
+  }
+  f.if(
+    () => {
+      addFirst();
+      addSecond();
+      kept.keep(sums.flat());
+    },
+    () => {
+      addFirst();
+      kept.keep(sums.flat());
+    },
+  );
 }
 
 /** sum[p] = −z · Σ weights */

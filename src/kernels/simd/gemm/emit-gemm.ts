@@ -8,6 +8,7 @@ import type { FunctionBuilder, Label, Local } from "../../../wasm/function-build
 import type { ValueType } from "../../../wasm/instruction-row.ts";
 import type { ModuleBuilder } from "../../../wasm/module-builder.ts";
 import { emitAddTo, emitAdvance, emitCopy } from "../emit-basics.ts";
+import { beginKeptSums } from "../kept-sums.ts";
 import { listWalk, nibbleWalk } from "./emit-pair-steps.ts";
 import { plainWalk, streamWalk, windowWalk } from "./emit-steps.ts";
 import { floatStage } from "./float-stage.ts";
@@ -142,6 +143,7 @@ export function emitGemm(
   const offsets = variant.windows ? f.param(COMMON.length) : undefined;
   const walk = walkOf(f, variant, { panel, steps, offsets });
   const rows = Array.from({ length: variant.mr }, () => f.local("i32"));
+  const kept = variant.keepsSums ? beginKeptSums(module, f) : undefined;
   emitCopy(f, weights, panel);
   f.loop((nextPanel) => {
     emitCopy(f, a, aBlock);
@@ -155,6 +157,8 @@ export function emitGemm(
       emitRowPointers(f, tile.outputs, cBlock, cStride, rowsLeft);
       startSums(f, tile, bound.initial);
       walk.addProducts(tile, rows);
+      kept?.keep(tile.sums.flat());
+      kept?.load(tile.sums.flat());
       bound.finish(tile);
       emitAdvance(f, aBlock, aStride, variant.mr);
       emitAdvance(f, cBlock, cStride, variant.mr);

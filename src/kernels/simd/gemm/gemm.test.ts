@@ -13,6 +13,8 @@ import {
 import { assert } from "../../../base/errors.ts";
 import { ModuleBuilder } from "../../../wasm/module-builder.ts";
 import { quantizeMultiplier } from "../../reference/fixed-point.ts";
+import { joinedColumns } from "../emit-requantize.ts";
+import { keptSumsEnd, placeKeptSums } from "../kept-sums.ts";
 import type { StageOf } from "../operators/product-kind.ts";
 import { doubleFactors } from "../operators/requantization.ts";
 import { emitGemm, type GemmCommon } from "./emit-gemm.ts";
@@ -64,7 +66,7 @@ const SHAPES = [
 /** Places arrays one behind the other, each at a multiple of 64 with room behind it. */
 function placer(memory: WebAssembly.Memory): (content: ArrayBufferView, slack?: number) => number {
   const bytes = new Uint8Array(memory.buffer);
-  let top = 64;
+  let top = keptSumsEnd(1);
   return (content, slack = 64) => {
     const address = top;
     bytes.set(new Uint8Array(content.buffer, content.byteOffset, content.byteLength), address);
@@ -84,6 +86,7 @@ async function run(
   emitGemm(module, variant);
   const memory = new WebAssembly.Memory({ initial: 4 });
   const { instance } = await WebAssembly.instantiate(module.finish(), { env: { memory } });
+  placeKeptSums(instance.exports, 0);
   const gemm = instance.exports[variant.name];
   const place = placer(memory);
   const steps = gemmSteps(variant, k);
@@ -122,7 +125,9 @@ async function run(
     }
   } else {
     const rowTerms = variant.data === "qu8" ? [place(rowTermsOf(data, m, k)), 4] : [];
-    const columns = integerColumns(variant, data, n, k).map((column) => place(column));
+    const columns = integerColumns(variant, data, n, k).map((column) =>
+      place(variant.keepsSums && column instanceof Float64Array ? joinedColumns(column) : column),
+    );
     (gemm as (...args: number[]) => void)(
       ...common,
       ...columns,
@@ -258,7 +263,11 @@ const variants = ISAS.flatMap((isa) => [
   ...(["qs8", "qs16", "qu16", "qu8"] as const).flatMap((data) => [
     ...gemmVariants(data, isa),
     ...gemmVariants(data, isa, { ...PLAIN_FINISH, windows: true }),
-    ...SMALL_SUMS.flatMap((smallSums) => gemmVariants(data, isa, { ...PLAIN_FINISH, smallSums })),
+    ...gemmVariants(data, isa, { ...PLAIN_FINISH, keepsSums: true }),
+    ...SMALL_SUMS.flatMap((smallSums) => [
+      ...gemmVariants(data, isa, { ...PLAIN_FINISH, smallSums }),
+      ...gemmVariants(data, isa, { ...PLAIN_FINISH, smallSums, keepsSums: true }),
+    ]),
   ]),
 ]);
 

@@ -4,7 +4,14 @@
  */
 import type { FunctionBuilder, Local } from "../../../wasm/function-builder.ts";
 import { emitAddTo, emitCopy, emitIntegerSplat } from "../emit-basics.ts";
-import { emitHighMultiply, emitOutputBytes, emitRequantizeSmall } from "../emit-requantize.ts";
+import {
+  beginJoinedDoubles,
+  emitHighMultiply,
+  emitOutputBytes,
+  emitRequantizeSmall,
+  type JoinedDoubles,
+  loadColumnDoubles,
+} from "../emit-requantize.ts";
 import type { GemmCommon, GemmStage, Tile } from "./emit-gemm.ts";
 import { emitRowAddresses } from "./row-addresses.ts";
 import { emitByColumns } from "./tile-columns.ts";
@@ -53,7 +60,7 @@ export function integerStage({ output, smallSums, rowTerms }: IntegerStageOption
   return {
     params: Array<"i32">(columnCount + 3 + (rowTerms ? 2 : 0)).fill("i32"),
     outputBytes: 1,
-    begin(f, params, { mr, nr }) {
+    begin(f, params, { mr, nr, keepsSums }) {
       const columns = params.slice(0, columnCount);
       const [zeroPoint, low, high, terms, stride] = params.slice(columnCount) as Local[];
       const bounds = {
@@ -62,6 +69,7 @@ export function integerStage({ output, smallSums, rowTerms }: IntegerStageOption
         high: emitIntegerSplat(f, "i8x16", high),
       };
       const wide = [f.local("v128"), f.local("v128")] as const;
+      const joined = isSmall && keepsSums ? beginJoinedDoubles(f) : undefined;
       const next = f.local("i32");
       const addresses = rowTerms ? Array.from({ length: mr }, () => f.local("i32")) : [];
       return {
@@ -71,9 +79,11 @@ export function integerStage({ output, smallSums, rowTerms }: IntegerStageOption
         finish(tile) {
           emitRowAddresses(f, tile, { next, stride, addresses });
           emitRowTerms(f, tile, addresses);
-          if (isSmall) emitSmall(f, tile, columns, { relaxed: smallSums === "relaxed", wide });
+          if (isSmall)
+            emitSmall(f, tile, columns, { relaxed: smallSums === "relaxed", wide, joined });
           else emitFixed(f, tile, columns, wide);
-          for (const row of tile.sums) emitOutputBytes(f, row, output, bounds, row[0]);
+          for (const row of tile.sums)
+            emitOutputBytes(f, row, output, bounds, row[0], { joined: joined !== undefined });
           emitStores(f, tile);
         },
         nextPanel() {
@@ -119,7 +129,15 @@ function emitSmall(
   f: FunctionBuilder,
   { columns, sums }: Tile,
   [factors, offsets]: readonly Local[],
-  { relaxed, wide }: { readonly relaxed: boolean; readonly wide: readonly [Local, Local] },
+  {
+    relaxed,
+    wide,
+    joined,
+  }: {
+    readonly relaxed: boolean;
+    readonly wide: readonly [Local, Local];
+    readonly joined: JoinedDoubles | undefined;
+  },
 ): void {
   const pair = () => [f.local("v128"), f.local("v128")] as const;
   const doubles = { factors: pair(), offsets: pair() };
@@ -128,15 +146,11 @@ function emitSmall(
       [factors, doubles.factors],
       [offsets, doubles.offsets],
     ] as const) {
-      into.forEach((half, index) => {
-        f.get(address);
-        f.mem("v128.load", 32 * vector + 16 * index, 3);
-        f.set(half);
-      });
+      loadColumnDoubles(f, { address, offset: 0, vector }, joined !== undefined, into);
     }
     for (const row of sums) {
       const sum = row[vector] as Local;
-      emitRequantizeSmall(f, sum, doubles, { from: "int32", relaxed, halves: wide });
+      emitRequantizeSmall(f, sum, doubles, { from: "int32", relaxed, halves: wide, joined });
     }
   }
 }

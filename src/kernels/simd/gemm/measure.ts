@@ -1,6 +1,7 @@
 /** How fast the tiles of one format are in the running engine: short runs of each on operands in the first-level cache. */
 import { assert } from "../../../base/errors.ts";
 import { ModuleBuilder } from "../../../wasm/module-builder.ts";
+import { keptSumsEnd, placeKeptSums } from "../kept-sums.ts";
 import { emitGemm, type GemmCommon, gemmStage } from "./emit-gemm.ts";
 import { gemmSteps, packedByteLength } from "./pack.ts";
 import {
@@ -8,6 +9,8 @@ import {
   type GemmFormat,
   type GemmVariant,
   gemmVariants,
+  keepsWideSums,
+  PLAIN_FINISH,
   severalRows,
 } from "./variants.ts";
 
@@ -36,7 +39,8 @@ export function measureTiles(
   { data, isa }: GemmFormat,
   { wide, compile, calls, budgetMs }: TileMeasurement,
 ): ReadonlyMap<string, number> {
-  const variants = gemmVariants(data, isa)
+  const finish = { ...PLAIN_FINISH, keepsSums: wide && keepsWideSums(data) };
+  const variants = gemmVariants(data, isa, finish)
     .filter(severalRows)
     .filter((variant) => canBeFastest(variant, wide));
   const module = new ModuleBuilder();
@@ -44,6 +48,7 @@ export function measureTiles(
   for (const variant of variants) emitGemm(module, variant, { wholeTiles: true });
   const memory = new WebAssembly.Memory({ initial: 2 });
   const { exports } = new WebAssembly.Instance(compile(module.finish()), { env: { memory } });
+  placeKeptSums(exports, 0);
   const best = new Map<string, number>();
   const startedAt = performance.now();
   // In turns, so that a slow moment of the machine does not fall upon one tile alone.
@@ -70,7 +75,7 @@ function argumentsFor(variant: GemmVariant): readonly number[] {
   const { m, n, k } = SHAPE;
   const { params, outputBytes } = gemmStage(variant);
   const steps = gemmSteps(variant, k);
-  const a = 64;
+  const a = keptSumsEnd(1);
   const weights = a + m * steps * 4;
   const c = weights + packedByteLength(variant, n, k);
   const common: GemmCommon = [a, steps * 4, weights, c, n * outputBytes, m, n, steps];

@@ -59,6 +59,8 @@ export interface GemmVariant {
   readonly residual: boolean;
   /** Whether the rows of a hybrid product have one scale, and one zero point. */
   readonly oneScale: boolean;
+  /** Whether sums go through memory on their way to a stage of integer results (`kept-sums.ts`). */
+  readonly keepsSums: boolean;
   /**
    * Whether rows are windows of an image, read where they lie: a table has their addresses, and another one where in a
    * window each step begins.
@@ -67,13 +69,17 @@ export interface GemmVariant {
 }
 
 /** What may differ in what comes before the sums, and what becomes of them. */
-export type GemmFinish = Pick<GemmVariant, "smallSums" | "residual" | "oneScale" | "windows">;
+export type GemmFinish = Pick<
+  GemmVariant,
+  "smallSums" | "residual" | "oneScale" | "keepsSums" | "windows"
+>;
 
 /** None of that. */
 export const PLAIN_FINISH: GemmFinish = {
   smallSums: "no",
   residual: false,
   oneScale: false,
+  keepsSums: false,
   windows: false,
 };
 
@@ -101,6 +107,14 @@ const TWELVE_COLUMNS: readonly GemmData[] = ["f32", "qd16"];
 
 /** Columns of a panel of lists. The more there are, the more steps have large weights for one of them. */
 export const LIST_COLUMNS = 8;
+
+/** Data whose results are bytes. */
+const BYTE_RESULTS: readonly GemmData[] = ["qs8", "qs16", "qu16", "qu8"];
+
+/** Whether sums should go through memory, where code is compiled with 256-bit vectors. */
+export function keepsWideSums(data: GemmData): boolean {
+  return BYTE_RESULTS.includes(data);
+}
 
 /** Whether activations keep their zero point and stay bytes, four of which are multiplied with four weights at a time. */
 export function keepsBytes(isa: GemmIsa): isa is "dot" | "pairs" {
@@ -163,10 +177,10 @@ export function serves(isa: GemmIsa, data: GemmData): boolean {
 export function gemmVariants(
   data: GemmData,
   isa: GemmIsa,
-  { smallSums, residual, oneScale, windows }: GemmFinish = PLAIN_FINISH,
+  { smallSums, residual, oneScale, keepsSums, windows }: GemmFinish = PLAIN_FINISH,
 ): readonly GemmVariant[] {
   if (!serves(isa, data) || (windows && data === "qd4")) return [];
-  const finish = `${windows ? "-windows" : ""}${SMALL_NAMES[smallSums]}${oneScale ? "-one" : ""}${residual ? "-add" : ""}`;
+  const finish = `${windows ? "-windows" : ""}${SMALL_NAMES[smallSums]}${oneScale ? "-one" : ""}${keepsSums ? "-kept" : ""}${residual ? "-add" : ""}`;
   const tiles = TILES.filter(([mr, nr, panel]) => {
     if (windows && mr === 1) return false;
     if (hasLists({ data, isa })) return nr === LIST_COLUMNS;
@@ -183,6 +197,7 @@ export function gemmVariants(
     smallSums,
     residual,
     oneScale,
+    keepsSums,
     windows,
   }));
 }

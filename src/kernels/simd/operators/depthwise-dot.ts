@@ -8,12 +8,7 @@ import {
   packDotWeights,
   rowGroups,
 } from "../depthwise/dot-columns.ts";
-import {
-  type DotGeometry,
-  dotStripsName,
-  emitDotStrips,
-  KEPT_BYTES,
-} from "../depthwise/emit-dot-strips.ts";
+import { type DotGeometry, dotStripsName, emitDotStrips } from "../depthwise/emit-dot-strips.ts";
 import { CHANNEL_BLOCK } from "../depthwise/pack-channels.ts";
 import type { FastFeatures } from "../fast-kernel.ts";
 import { movedZeroPoint } from "./activation-pass.ts";
@@ -36,7 +31,7 @@ export function dotWalk(
   const isQuantizedByte = data === "qd8" && dot !== "int16";
   const strips = stripsOf(pixelRows(shape), {
     ...{ rowElements, elementBytes: kind.elementBytes, rowBytes },
-    stagedBytes: (elements) => (code.keepsSums ? KEPT_BYTES : isQuantizedByte ? elements : 0),
+    stagedBytes: (elements) => (isQuantizedByte ? elements : 0),
   });
   return {
     code: { name: dotStripsName(code), emit: (module) => emitDotStrips(module, code) },
@@ -44,6 +39,7 @@ export function dotWalk(
     // The pixel outside follows the row.
     zeroRowBytes: rowBytes + channels * CHANNEL_BYTES,
     ...strips.bytes,
+    joinsColumns: code.keepsSums,
     packWeights(weights, buffer, at) {
       packDotWeights(weights, code, channels, new DataView(buffer, at));
     },

@@ -5,7 +5,9 @@ import { asymmetricParameters, quantizeVector } from "../../reference/hybrid.ts"
 import type { DepthwiseShape } from "../depthwise/depthwise-records.ts";
 import { channelStep, type DepthwiseData } from "../depthwise/emit-depthwise.ts";
 import { packedChannels, packRow } from "../depthwise/pack-channels.ts";
+import { joinedColumns } from "../emit-requantize.ts";
 import type { FastFeatures } from "../fast-kernel.ts";
+import { keptSumsEnd, placeKeptSums } from "../kept-sums.ts";
 import { probeFeatures } from "../probe.ts";
 import { dotWalk } from "./depthwise-dot.ts";
 import type { DepthwiseKind, StageColumn } from "./depthwise-kind.ts";
@@ -148,7 +150,7 @@ function run(
   const { exports } = new WebAssembly.Instance(new WebAssembly.Module(module.finish()), {
     env: { memory },
   });
-  let top = 64;
+  let top = keptSumsEnd(1);
   const take = (byteLength: number) => {
     const at = top;
     top = Math.ceil((top + byteLength) / 64) * 64;
@@ -162,7 +164,8 @@ function run(
   const weights = take(walk.weightBytes);
   walk.packWeights(kind.weights, buffer, weights);
   const columns = take(packedChannels(kind.columns.length, shape.channels) * 8);
-  storeColumns(kind, shape.channels, buffer, columns);
+  placeKeptSums(exports, 0);
+  storeColumns(walk, kind, shape.channels, buffer, columns);
   const outputBytes = kind.elementBytes === 1 ? 1 : 4;
   const length = shape.outputHeight * shape.outputWidth * shape.channels * outputBytes;
   const places = {
@@ -184,6 +187,7 @@ function run(
 }
 
 function storeColumns(
+  { joinsColumns }: ImageWalk,
   { columns, smallSums }: DepthwiseKind,
   channels: number,
   buffer: ArrayBuffer,
@@ -197,7 +201,8 @@ function storeColumns(
       : Float32Array;
   for (const [row, column] of columns.entries()) {
     const packed = new Packed(buffer, at, length);
-    packRow(column, 0, { row, rows: columns.length, channels }, packed);
+    const stored = joinsColumns && column instanceof Float64Array ? joinedColumns(column) : column;
+    packRow(stored, 0, { row, rows: columns.length, channels }, packed);
   }
 }
 

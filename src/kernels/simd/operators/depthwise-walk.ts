@@ -44,6 +44,8 @@ export interface ImageWalk {
   /** Bytes of the records of an image, which are kept from run to run. */
   readonly recordBytes: number;
   readonly scratchBytes: number;
+  /** Whether doubles of the stage's columns lie in the order of joined vectors (`joinedColumns`). */
+  readonly joinsColumns?: boolean;
   /** Packs weights [taps, channels] at an address of memory that is zero. */
   packWeights(weights: ArrayLike<number>, buffer: ArrayBufferLike, at: number): void;
   bind(buffer: ArrayBufferLike, threads: number): ImageCalls;

@@ -8,6 +8,7 @@ import { type DepthwiseGeometry, depthwiseGeometry } from "../../reference/depth
 import type { DepthwiseShape } from "../depthwise/depthwise-records.ts";
 import { channelStep } from "../depthwise/emit-depthwise.ts";
 import { packedChannels, packRow } from "../depthwise/pack-channels.ts";
+import { joinedColumns } from "../emit-requantize.ts";
 import { addressOf, type FastFeatures, type FastKernel, Region } from "../fast-kernel.ts";
 import { PASS_SCRATCH_BYTES } from "./activation-pass.ts";
 import { dotWalk } from "./depthwise-dot.ts";
@@ -50,7 +51,12 @@ export const fastDepthwise: FastKernel = (request) => {
       const { records, finish, ...constants } = layConstants(new Region(place.persistent));
       if (!place.isStored) {
         walk.packWeights(kind.weights, buffer, constants.weights);
-        storeColumns(buffer, kind.columns, channels, constants.columns);
+        const stored = kind.columns.map((values) => {
+          return walk.joinsColumns && values instanceof Float64Array
+            ? joinedColumns(values)
+            : values;
+        });
+        storeColumns(buffer, stored, channels, constants.columns);
       }
       const at = layScratch(new Region(place.scratch));
       const callsFor = walk.bind(buffer, place.threads);

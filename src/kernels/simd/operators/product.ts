@@ -5,6 +5,7 @@
 import { assert } from "../../../base/errors.ts";
 import { elementCount } from "../../../base/shape.ts";
 import { inputAt } from "../../require.ts";
+import { joinedColumns } from "../emit-requantize.ts";
 import { type EmittedFunction, type FastPlace, type FastRequest, Region } from "../fast-kernel.ts";
 import type { BlockedBytes } from "../gemm/blocks.ts";
 import { chooseGemm, gemmIsa } from "../gemm/choose.ts";
@@ -24,7 +25,12 @@ import {
 } from "../gemm/pack.ts";
 import { packPairLists } from "../gemm/pair-lists.ts";
 import { rowBlock, type TiledProduct, tileCalls } from "../gemm/tile-calls.ts";
-import type { GemmFinish, GemmFormat, GemmVariant } from "../gemm/variants.ts";
+import {
+  type GemmFinish,
+  type GemmFormat,
+  type GemmVariant,
+  keepsWideSums,
+} from "../gemm/variants.ts";
 import type { ActivationPass } from "./activation-pass.ts";
 import { floatKind, hybridKind } from "./float-product.ts";
 import { integerKind } from "./integer-product.ts";
@@ -102,7 +108,9 @@ export function planProduct(fast: FastRequest, request: ProductRequest): Product
         storeWeights(place, { variant, kind, n, k, offsets }, at.weights);
         new Int32Array(place.memory.buffer, at.offsets, offsets?.length ?? 0).set(offsets ?? []);
         for (const [index, values] of kind.columns.entries()) {
-          storeColumn(place.memory.buffer, values, at.columns[index] ?? 0);
+          const isJoined = variant.keepsSums && values instanceof Float64Array;
+          const stored = isJoined ? joinedColumns(values) : values;
+          storeColumn(place.memory.buffer, stored, at.columns[index] ?? 0);
         }
       }
       const stage = kind.bindStage(at.columns, { ...parameters, terms: at.rowTerms, residual });
@@ -174,6 +182,7 @@ function variantOf(
     residual: request.residual !== undefined,
     // One row has nothing to share.
     oneScale: isHybrid && request.oneScale && request.rows > 1,
+    keepsSums: features.wide === true && keepsWideSums(data),
     windows,
   };
   return chooseGemm(data, request, features, { isa, finish });
