@@ -119,7 +119,7 @@ export function planProduct(fast: FastRequest, request: ProductRequest): Product
       const { weights } = at;
       const tileBytes = lists?.panelBytes ?? packedByteLength(variant, variant.nr, k);
       const windowBytes = (request.windows?.rowElements ?? 0) * storedBytes;
-      return (a, aStride, rows, out) => {
+      const listsOf = remembered(({ a, aStride, rows, out }) => {
         const product: TiledProduct = {
           variant,
           a,
@@ -135,16 +135,56 @@ export function planProduct(fast: FastRequest, request: ProductRequest): Product
           offsets: variant.windows ? at.offsets : undefined,
           rowBytes: variant.windows ? windowBytes : aStride,
         };
-        if (rowSums !== undefined) {
-          const block = rowBlock(product);
-          const matrix = { a, aStride, rows, block, count: k, out: at.rowTerms };
-          const calls = rowSumCalls({ ...matrix, offsets: at.offsets }, rowSums.factor);
-          place.callAll(rowSumsName(rowSums), calls);
+        const matrix = { a, aStride, rows, block: rowBlock(product), count: k, out: at.rowTerms };
+        return {
+          sums: rowSums && rowSumCalls({ ...matrix, offsets: at.offsets }, rowSums.factor),
+          tiles: tileCalls(product, stage),
+        };
+      });
+      return (a, aStride, rows, out) => {
+        const { sums, tiles } = listsOf({ a, aStride, rows, out, distance: residual.distance });
+        if (rowSums !== undefined && sums !== undefined) {
+          place.callAll(rowSumsName(rowSums), sums);
         }
-        place.callAll(variant.name, tileCalls(product, stage), rows * n * k);
+        place.callAll(variant.name, tiles, rows * n * k);
       };
     },
   };
+}
+
+/** Where a product's rows and results are. */
+interface ProductPlace {
+  readonly a: number;
+  readonly aStride: number;
+  readonly rows: number;
+  readonly out: number;
+  /** That of a tensor that is added. */
+  readonly distance: number;
+}
+
+/** Places whose lists of calls are kept: those of a run's strips. More are made anew. */
+const MAX_REMEMBERED = 32;
+
+/** Makes lists of calls; a run after the first finds them again, as addresses stay. */
+function remembered<Lists>(make: (at: ProductPlace) => Lists): (at: ProductPlace) => Lists {
+  const known: { readonly at: ProductPlace; readonly lists: Lists }[] = [];
+  return (at) => {
+    const found = known.find((entry) => isSamePlace(entry.at, at));
+    if (found !== undefined) return found.lists;
+    const lists = make(at);
+    if (known.length < MAX_REMEMBERED) known.push({ at, lists });
+    return lists;
+  };
+}
+
+function isSamePlace(first: ProductPlace, second: ProductPlace): boolean {
+  return (
+    first.a === second.a &&
+    first.aStride === second.aStride &&
+    first.rows === second.rows &&
+    first.out === second.out &&
+    first.distance === second.distance
+  );
 }
 
 function rowSumsFunction(variant: RowSumsVariant): EmittedFunction {
