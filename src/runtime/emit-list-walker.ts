@@ -28,7 +28,6 @@ import {
   COUNT,
   DONE,
   FUNCTION,
-  IS_ALONE,
   RECORD_BYTES,
   RECORDS,
   SHARE_BYTES,
@@ -266,66 +265,49 @@ function emitRun(
   const [thread, list] = [f.param(0), f.param(1)];
   const [turn, share, taken] = [f.local("i32"), f.local("i32"), f.local("i32")];
   const done = f.local("i32");
-  const make = (which: Local): void => {
-    f.get(list);
-    f.mem("i32.load", FUNCTION);
-    f.get(list);
-    f.mem("i32.load", RECORDS);
-    f.get(which);
-    f.get(list);
-    f.mem("i32.load", RECORD_BYTES);
-    f.op("i32.mul");
+  f.loop((nextShare) => {
+    f.get(thread);
+    f.get(turn);
     f.op("i32.add");
-    f.call(call);
-    emitIncrement(f, done);
-  };
-  f.get(list);
-  f.mem("i32.load", IS_ALONE);
-  f.if(
-    () =>
-      f.loop((again) => {
-        make(done);
-        f.get(done);
+    f.i32(threads);
+    f.op("i32.rem_u");
+    f.set(share);
+    f.loop((again) => {
+      f.get(list);
+      f.get(share);
+      f.get(turn);
+      f.call(take);
+      f.tee(taken);
+      f.i32(0);
+      f.op("i32.ge_s");
+      f.if(() => {
         f.get(list);
-        f.mem("i32.load", COUNT);
-        f.op("i32.lt_u");
-        f.brIf(again);
-      }),
-    () =>
-      f.loop((nextShare) => {
-        f.get(thread);
-        f.get(turn);
-        f.op("i32.add");
-        f.i32(threads);
-        f.op("i32.rem_u");
-        f.set(share);
-        f.loop((again) => {
-          f.get(list);
-          f.get(share);
-          f.get(turn);
-          f.call(take);
-          f.tee(taken);
-          f.i32(0);
-          f.op("i32.ge_s");
-          f.if(() => {
-            make(taken);
-            f.br(again);
-          });
-        });
+        f.mem("i32.load", FUNCTION);
+        f.get(list);
+        f.mem("i32.load", RECORDS);
         f.get(taken);
-        f.i32(TOO_LATE);
-        f.op("i32.eq");
-        f.if(() => {
-          f.i32(0);
-          f.return();
-        });
-        emitIncrement(f, turn);
-        f.get(turn);
-        f.i32(threads);
-        f.op("i32.lt_u");
-        f.brIf(nextShare);
-      }),
-  );
+        f.get(list);
+        f.mem("i32.load", RECORD_BYTES);
+        f.op("i32.mul");
+        f.op("i32.add");
+        f.call(call);
+        emitIncrement(f, done);
+        f.br(again);
+      });
+    });
+    f.get(taken);
+    f.i32(TOO_LATE);
+    f.op("i32.eq");
+    f.if(() => {
+      f.i32(0);
+      f.return();
+    });
+    emitIncrement(f, turn);
+    f.get(turn);
+    f.i32(threads);
+    f.op("i32.lt_u");
+    f.brIf(nextShare);
+  });
   f.get(done);
   f.if(() => {
     f.get(list);

@@ -10,7 +10,7 @@ import {
   emitUnpack,
   type JobState,
 } from "./emit-job.ts";
-import { DONE, FINISHED, IDLE, IS_ALONE, JOB, listAddress, listBytes } from "./list-layout.ts";
+import { DONE, FINISHED, IDLE, JOB, listAddress, listBytes } from "./list-layout.ts";
 
 /**
  * `work(thread, looks)`: works on jobs until there is nothing to do for so many looks. Returns the number of the list that
@@ -38,8 +38,6 @@ export function emitWork(
           emitNextJob(f, job, { thread, list, threads, nothing });
           f.br(again);
         });
-        emitListOf(f, job, list, threads, 0);
-        emitSkip(f, job, thread, list, again);
         emitBarrier(f, job, { list, threads, again, nothing });
         emitListOf(f, job, list, threads, 0);
         f.get(thread);
@@ -122,26 +120,6 @@ function emitNextJob(
     () => f.setGlobal(job.end),
   );
   emitMove(f, job.first, job.position);
-}
-
-/** Passes over a list that the calling thread works off alone. */
-function emitSkip(
-  f: FunctionBuilder,
-  job: JobState,
-  thread: Local,
-  list: Local,
-  again: Label,
-): void {
-  f.get(thread);
-  f.i32(0);
-  f.op("i32.ne");
-  f.get(list);
-  f.mem("i32.load", IS_ALONE);
-  f.op("i32.and");
-  f.if(() => {
-    emitAdvance(f, job.position);
-    f.br(again);
-  });
 }
 
 /** Goes on when the list before is done; leaves a job that is over. */

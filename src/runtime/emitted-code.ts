@@ -5,6 +5,7 @@
  */
 import { assert } from "../base/errors.ts";
 import {
+  type CallList,
   type EmittedFunction,
   type FastPlace,
   MIN_SHARED_WORK,
@@ -44,7 +45,7 @@ interface Code {
   readonly exports: WebAssembly.Exports;
 }
 
-export class EmittedCode implements Pick<FastPlace, "call" | "callAll" | "threads"> {
+export class EmittedCode implements Pick<FastPlace, "call" | "callInTurn" | "threads"> {
   readonly threads: number;
   readonly #memory: WebAssembly.Memory;
   readonly #workers: Workers | undefined;
@@ -118,21 +119,20 @@ export class EmittedCode implements Pick<FastPlace, "call" | "callAll" | "thread
     return indirect as unknown as Call;
   }
 
-  callAll(
-    name: string,
-    calls: readonly (readonly number[])[],
-    work: number = Number.POSITIVE_INFINITY,
-  ): void {
+  callInTurn(lists: readonly CallList[], work: number = Number.POSITIVE_INFINITY): void {
     if (!this.#isSettled && Number.isFinite(work)) this.#unsettledWork += work;
-    const pool = calls.length > 1 && work >= MIN_SHARED_WORK ? this.#poolFor(work) : undefined;
+    const isShared = work >= MIN_SHARED_WORK && lists.some(({ calls }) => calls.length > 1);
+    const pool = isShared ? this.#poolFor(work) : undefined;
     if (pool !== undefined) {
-      pool.run({ name, calls, isAlone: false }, work >= MIN_WAKING_WORK);
+      pool.run(lists, work >= MIN_WAKING_WORK);
       return;
     }
-    const call = this.#code.exports[name] as EmittedCall;
-    for (const args of calls) {
-      this.#checkTime?.();
-      call(...args);
+    for (const { name, calls } of lists) {
+      const call = this.#code.exports[name] as EmittedCall;
+      for (const args of calls) {
+        this.#checkTime?.();
+        call(...args);
+      }
     }
   }
 

@@ -86,7 +86,8 @@ export function openLinearMemory(
     scratch,
     threads: code.threads,
     call: (name) => code.call(name),
-    callAll: (name, calls, work) => code.callAll(name, calls, work),
+    callAll: (name, calls, work) => code.callInTurn([{ name, calls }], work),
+    callInTurn: (lists, work) => code.callInTurn(lists, work),
   } satisfies Omit<FastPlace, "persistent" | "isStored">;
   return {
     buffer: memory.buffer,

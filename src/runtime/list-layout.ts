@@ -28,8 +28,6 @@ export const FUNCTION = 0;
 export const COUNT = 4;
 export const RECORDS = 8;
 export const RECORD_BYTES = 12;
-/** Not 0 when the calling thread makes all calls, in order. */
-export const IS_ALONE = 16;
 /** i64: generation, calls that are done. */
 export const DONE: number = LINE_BYTES;
 /** i64 for each thread: generation, end and first call of those of its share that are left. */
@@ -41,8 +39,8 @@ export const SHARE_BYTES: number = LINE_BYTES;
 export const INDEX_BITS = 16;
 /** Calls in one list. */
 export const MAX_CALLS = 4096;
-/** Lists in one memory. */
-export const MAX_LISTS = 2048;
+/** Lists in one job. */
+export const MAX_LISTS = 4;
 
 /** What a thread that works off lists returns when it does not return the list that it waits for. */
 export const FINISHED: number = -1;

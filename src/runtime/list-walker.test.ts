@@ -1,8 +1,9 @@
 import { describe, expect, it } from "vitest";
+import type { CallList } from "../kernels/simd/fast-kernel.ts";
 import { type CalledFunction, emitListWalker } from "./emit-list-walker.ts";
 import { DONE, FINISHED, IDLE, listAddress } from "./list-layout.ts";
 import { ListWalker } from "./list-walker.ts";
-import { type CallList, listPages, SharedLists } from "./shared-lists.ts";
+import { listPages, SharedLists } from "./shared-lists.ts";
 
 const FUNCTIONS: readonly CalledFunction[] = [
   { name: "first", params: ["i32", "i32"] },
@@ -25,7 +26,6 @@ function openLists(threads: number) {
 const listOf = (count: number, name = "first"): CallList => ({
   name,
   calls: Array.from({ length: count }, (_, index) => [index, index * 10]),
-  isAlone: false,
 });
 
 const ignore = (): void => undefined;
@@ -39,7 +39,7 @@ describe("ListWalker", () => {
       [2 ** 32 - 16, 0.1, 0.1, -3, 1e300],
       [7, -0, 2 ** 30 + 1, 4, Number.NEGATIVE_INFINITY],
     ];
-    own.begin(lists.pass({ name: "second", calls, isAlone: false }));
+    own.begin(lists.pass([{ name: "second", calls }]));
     expect(own.work()).toBe(FINISHED);
     expect(seen).toEqual([
       [-16, 0.1, Math.fround(0.1), -3, 1e300],
@@ -55,7 +55,7 @@ describe("ListWalker", () => {
       mine.push(index);
       if (mine.length === 2) other.work();
     });
-    own.begin(lists.pass(listOf(8)));
+    own.begin(lists.pass([listOf(8)]));
     expect(own.work()).toBe(FINISHED);
     expect(mine).toEqual([0, 1]);
     expect(theirs).toEqual([4, 5, 6, 7, 3, 2]);
@@ -69,15 +69,13 @@ describe("ListWalker", () => {
       seen.push(index);
       for (const other of others) other.work();
     });
-    own.begin(lists.pass(listOf(3)));
+    own.begin(lists.pass([listOf(3)]));
     expect(own.work()).toBe(FINISHED);
     expect(seen.toSorted((a, b) => a - b)).toEqual([0, 1, 2]);
   });
 
   it("makes the calls of one list after those of another", () => {
     const { lists, walker } = openLists(2);
-    const first = lists.keep(listOf(4));
-    const second = lists.keep(listOf(4, "second"));
     const [firsts, seconds]: [number[], number[]] = [[], []];
     const other = walker(
       1,
@@ -88,45 +86,26 @@ describe("ListWalker", () => {
       0,
       (index = -1) => {
         if (index !== 0) return void firsts.push(index);
-        expect(other.work(), "the list that waits for call 0").toBe(first?.first);
+        expect(other.work(), "the list that waits for call 0").toBe(0);
         expect(seconds).toEqual([]);
         firsts.push(index);
       },
       (index = -1) => seconds.push(index),
     );
-    own.begin({ first: first?.first ?? -1, end: second?.end ?? -1 });
+    own.begin(lists.pass([listOf(4), listOf(4, "second")]));
     expect(own.work()).toBe(FINISHED);
     expect(firsts.toSorted()).toEqual([0, 1, 2, 3]);
     expect(seconds.toSorted()).toEqual([0, 1, 2, 3]);
     expect(other.work()).toBe(IDLE);
   });
 
-  it("leaves the calls of some lists to the calling thread, in order", () => {
-    const { lists, walker } = openLists(2);
-    const alone = lists.keep({ ...listOf(4), isAlone: true });
-    const shared = lists.keep(listOf(2, "second"));
-    const seen: number[] = [];
-    const other = walker(1, () => expect.unreachable("a call of another thread"), ignore);
-    const own = walker(
-      0,
-      (index = -1) => {
-        seen.push(index);
-        expect(other.work(), "the list before the shared one").toBe(alone?.first);
-      },
-      (index = -1) => seen.push(index),
-    );
-    own.begin({ first: alone?.first ?? -1, end: shared?.end ?? -1 });
-    expect(own.work()).toBe(FINISHED);
-    expect(seen).toEqual([0, 1, 2, 3, 0, 1]);
-  });
-
   it("gives a thread that comes late nothing of a job that is over", () => {
     const { lists, walker } = openLists(3);
     const own = walker(0, ignore);
     const late = walker(1, () => expect.unreachable("no call is left"));
-    own.begin(lists.pass(listOf(1)));
+    own.begin(lists.pass([listOf(1)]));
     own.work();
-    lists.pass(listOf(9)); // written, not published
+    lists.pass([listOf(9)]); // written, not published
     expect(late.work()).toBe(IDLE);
   });
 
@@ -136,7 +115,7 @@ describe("ListWalker", () => {
     const count = (): void => void calls++;
     const [own, other] = [walker(0, count), walker(1, count)];
     for (let round = 0; round < 300; round++) {
-      own.begin(lists.pass(listOf(1 + (round % 3))));
+      own.begin(lists.pass([listOf(1 + (round % 3))]));
       if (round % 3 === 0) other.work();
       expect(own.work()).toBe(FINISHED);
       if (round % 5 === 0) expect(other.work()).toBe(IDLE);
@@ -150,7 +129,7 @@ describe("ListWalker", () => {
       throw new WebAssembly.RuntimeError("unreachable");
     });
     const other = walker(1, ignore);
-    own.begin(lists.pass(listOf(3)));
+    own.begin(lists.pass([listOf(3)]));
     expect(() => own.work()).toThrow("unreachable");
     expect([own.hasFailed, other.hasFailed]).toEqual([true, true]);
   });
@@ -158,7 +137,7 @@ describe("ListWalker", () => {
   it("does not sleep through what has come already", () => {
     const { lists, walker } = openLists(2);
     const [own, other] = [walker(0, ignore), walker(1, ignore)];
-    own.begin(lists.pass(listOf(2)));
+    own.begin(lists.pass([listOf(2)]));
     other.sleep(IDLE);
     expect(own.work()).toBe(FINISHED);
     own.sleep(0);
@@ -168,11 +147,13 @@ describe("ListWalker", () => {
 });
 
 describe("SharedLists", () => {
-  it("keeps lists until the memory is full", () => {
+  it("tells which lists fit into one job", () => {
     const lists = new SharedLists(FUNCTIONS, 2);
-    const kept = Array.from({ length: 3000 }, () => lists.keep(listOf(1)));
-    expect(kept.slice(0, 3)).toEqual([1, 2, 3].map((first) => ({ first, end: first + 1 })));
-    expect(kept.at(-1)).toBeUndefined();
-    expect(lists.keep(listOf(100_000))).toBeUndefined();
+    expect(lists.fits([listOf(4096), listOf(1)])).toBe(true);
+    expect(lists.fits([listOf(4097)])).toBe(false);
+    expect(lists.fits(Array.from({ length: 5 }, () => listOf(1)))).toBe(false);
+    const most = lists.mostCalls("second");
+    expect(lists.fits([listOf(most, "second")])).toBe(true);
+    expect(lists.fits(Array.from({ length: 3 }, () => listOf(4096, "second")))).toBe(false);
   });
 });

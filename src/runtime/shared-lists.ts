@@ -1,11 +1,11 @@
 /** The memory of lists of calls, seen by the thread that writes them. `list-layout.ts` says what is where. */
 import { assert } from "../base/errors.ts";
+import type { CallList } from "../kernels/simd/fast-kernel.ts";
 import { type RecordLayout, recordLayout } from "./call-record.ts";
 import type { CalledFunction } from "./emit-list-walker.ts";
 import {
   COUNT,
   FUNCTION,
-  IS_ALONE,
   listAddress,
   MAX_CALLS,
   MAX_LISTS,
@@ -14,25 +14,13 @@ import {
 } from "./list-layout.ts";
 
 export const PAGE_BYTES = 65536;
-/** Room for the calls of the list that is written anew for each use. */
-const PASSING_BYTES = 4 * PAGE_BYTES;
-/** Room for the calls of lists that stay. Pages that nobody writes take no memory. */
-const KEPT_BYTES = 16 * PAGE_BYTES;
-/** The list that is written anew for each use. */
-const PASSING_LIST = 0;
+/** Room for the calls of a job's lists. Pages that nobody writes take no memory. */
+const RECORDS_BYTES = 4 * PAGE_BYTES;
 
 /** Lists [first, end). */
 export interface ListRange {
   readonly first: number;
   readonly end: number;
-}
-
-/** Calls of one function that do not touch each other's results. */
-export interface CallList {
-  readonly name: string;
-  readonly calls: readonly (readonly number[])[];
-  /** Whether the calling thread makes them alone, in order. */
-  readonly isAlone: boolean;
 }
 
 /** A function with its number and the records of its calls. */
@@ -49,9 +37,7 @@ export class SharedLists {
   readonly #floats: Float32Array;
   readonly #doubles: Float64Array;
   readonly #functions: ReadonlyMap<string, NumberedFunction>;
-  readonly #passing: number;
-  #top: number;
-  #lists: number = PASSING_LIST + 1;
+  readonly #records: number;
 
   constructor(
     functions: readonly CalledFunction[],
@@ -69,32 +55,36 @@ export class SharedLists {
         return [name, { number, params, record: recordLayout(params) }];
       }),
     );
-    this.#passing = listAddress(MAX_LISTS, threads);
-    this.#top = this.#passing + PASSING_BYTES;
+    this.#records = listAddress(MAX_LISTS, threads);
   }
 
-  /** Calls that fit into the list that is written anew. */
-  passingCalls(name: string): number {
-    const { record } = this.#function(name);
-    return Math.min(MAX_CALLS, Math.floor(PASSING_BYTES / Math.max(record.byteLength, 1)));
+  /** Calls of a function that fit into a job of one list. */
+  mostCalls(name: string): number {
+    return Math.min(MAX_CALLS, Math.floor(RECORDS_BYTES / this.#recordBytes(name)));
   }
 
-  /** Writes the list that is written anew for each use; no job may be on. */
-  pass(list: CallList): ListRange {
-    this.#write(PASSING_LIST, this.#passing, list);
-    return { first: PASSING_LIST, end: PASSING_LIST + 1 };
+  /** Whether lists fit into one job. */
+  fits(lists: readonly CallList[]): boolean {
+    let byteLength = 0;
+    for (const { name, calls } of lists) {
+      if (calls.length > MAX_CALLS) return false;
+      byteLength += calls.length * this.#recordBytes(name);
+    }
+    return lists.length <= MAX_LISTS && byteLength <= RECORDS_BYTES;
   }
 
-  /** Writes a list that stays, behind those that are there; undefined where it does not fit. */
-  keep(list: CallList): ListRange | undefined {
-    const byteLength = list.calls.length * this.#function(list.name).record.byteLength;
-    const end = this.#passing + PASSING_BYTES + KEPT_BYTES;
-    const fits = list.calls.length <= MAX_CALLS && this.#top + byteLength <= end;
-    if (this.#lists === MAX_LISTS || !fits) return undefined;
-    const first = this.#lists++;
-    this.#write(first, this.#top, list);
-    this.#top += byteLength;
-    return { first, end: first + 1 };
+  /** Writes the lists of a job, one behind the other; no job may be on. They must fit. */
+  pass(lists: readonly CallList[]): ListRange {
+    let records = this.#records;
+    for (const [index, list] of lists.entries()) {
+      this.#write(index, records, list);
+      records += list.calls.length * this.#recordBytes(list.name);
+    }
+    return { first: 0, end: lists.length };
+  }
+
+  #recordBytes(name: string): number {
+    return Math.max(this.#function(name).record.byteLength, 1);
   }
 
   #function(name: string): NumberedFunction {
@@ -103,7 +93,7 @@ export class SharedLists {
     return known;
   }
 
-  #write(index: number, records: number, { name, calls, isAlone }: CallList): void {
+  #write(index: number, records: number, { name, calls }: CallList): void {
     const { number, params, record } = this.#function(name);
     const word = listAddress(index, this.#threads) / 4;
     const words = this.#words;
@@ -111,7 +101,6 @@ export class SharedLists {
     words[word + COUNT / 4] = calls.length;
     words[word + RECORDS / 4] = records;
     words[word + RECORD_BYTES / 4] = record.byteLength;
-    words[word + IS_ALONE / 4] = isAlone ? 1 : 0;
     for (let call = 0; call < calls.length; call++) {
       const args = calls[call] ?? [];
       const start = records + call * record.byteLength;
@@ -128,7 +117,7 @@ export class SharedLists {
 
 /** Pages of the memory of lists. */
 export function listPages(threads: number): number {
-  const bytes = listAddress(MAX_LISTS, threads) + PASSING_BYTES + KEPT_BYTES;
+  const bytes = listAddress(MAX_LISTS, threads) + RECORDS_BYTES;
   return Math.ceil(bytes / PAGE_BYTES);
 }
 

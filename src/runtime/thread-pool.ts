@@ -4,10 +4,11 @@
  * start.
  */
 import { ExecutionError } from "../base/errors.ts";
+import type { CallList } from "../kernels/simd/fast-kernel.ts";
 import { type CalledFunction, emitListWalker } from "./emit-list-walker.ts";
 import { FINISHED } from "./list-layout.ts";
 import { ListWalker } from "./list-walker.ts";
-import { type CallList, type ListRange, listPages, SharedLists } from "./shared-lists.ts";
+import { listPages, SharedLists } from "./shared-lists.ts";
 import type { WorkerHandle, WorkerHost } from "./worker-host.ts";
 
 /** A call that a worker has taken and does not finish within this time will not be finished. */
@@ -56,18 +57,22 @@ export class ThreadPool {
   }
 
   /**
-   * Makes all calls of the list, in any order, on any thread; returns when all are done. `wakes`: whether threads that
-   * sleep are woken for it.
+   * Makes all calls of a list, in any order, on any thread, and then those of the next; returns when all are done.
+   * `wakes`: whether threads that sleep are woken for it.
    *
    * @throws {ExecutionError} when a worker has died or a call trapped.
    */
-  run(list: CallList, wakes: boolean): void {
-    const { calls } = list;
-    const most = this.#lists.passingCalls(list.name);
-    for (let start = 0; start < calls.length; start += most) {
-      const part = calls.length <= most ? calls : calls.slice(start, start + most);
-      this.#requireAlive();
-      this.#work(this.#lists.pass({ ...list, calls: part }), wakes);
+  run(lists: readonly CallList[], wakes: boolean): void {
+    if (lists.some(({ calls }) => calls.length === 0)) {
+      // Nobody would tell that such a list is done.
+      this.run(
+        lists.filter(({ calls }) => calls.length > 0),
+        wakes,
+      );
+    } else if (this.#lists.fits(lists)) {
+      this.#job(lists, wakes);
+    } else {
+      for (const list of lists) this.#jobs(list, wakes);
     }
   }
 
@@ -75,8 +80,17 @@ export class ThreadPool {
     for (const worker of this.#workers) worker.terminate();
   }
 
-  #work(lists: ListRange, wakes: boolean): void {
-    this.#walker.begin(lists, wakes);
+  /** A list of any length. */
+  #jobs({ name, calls }: CallList, wakes: boolean): void {
+    const most = this.#lists.mostCalls(name);
+    for (let start = 0; start < calls.length; start += most) {
+      this.#job([{ name, calls: calls.slice(start, start + most) }], wakes);
+    }
+  }
+
+  #job(lists: readonly CallList[], wakes: boolean): void {
+    this.#requireAlive();
+    this.#walker.begin(this.#lists.pass(lists), wakes);
     let seen: bigint | undefined;
     let since = performance.now();
     for (;;) {

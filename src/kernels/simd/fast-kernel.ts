@@ -22,6 +22,12 @@ export const MIN_SHARED_WORK = 100_000;
 export const MIN_WAKING_WORK = 600_000;
 
 /** Where a bound kernel works. */
+/** Calls of an emitted function that do not touch each other's results. */
+export interface CallList {
+  readonly name: string;
+  readonly calls: readonly (readonly number[])[];
+}
+
 export interface FastPlace {
   readonly memory: WebAssembly.Memory;
   /** The exported function of that name. */
@@ -32,7 +38,9 @@ export interface FastPlace {
    * Makes calls of the function that do not touch each other's results, in any order. `work` is their number of
    * multiplications or the like, all together: little of it stays on the calling thread. Without it they are shared out.
    */
-  callAll(name: string, calls: readonly (readonly number[])[], work?: number): void;
+  callAll(name: string, calls: CallList["calls"], work?: number): void;
+  /** The same with several lists: the calls of each when those of the one before are done. `work` is that of all. */
+  callInTurn(lists: readonly CallList[], work?: number): void;
   /** `persistentBytes` bytes of its own, kept from run to run; zero at first. 64-byte aligned. */
   readonly persistent: number;
   /** Whether an earlier binding has written the constants there; large ones need not be packed again. */

@@ -80,7 +80,7 @@ globalThis.octavoTest = {
     const params = Array(exports[name].length).fill("i32");
     const shared = new SharedLists([{ name, params }], threads, lists);
     const walker = new ListWalker(started, exports, 0);
-    walker.begin(shared.pass({ name, calls: [params.map(() => -64)], isAlone: false }));
+    walker.begin(shared.pass([{ name, calls: [params.map(() => -64)] }]));
     const end = performance.now() + 10_000;
     let looks = 0;
     while (!walker.hasFailed && performance.now() < end) looks++;

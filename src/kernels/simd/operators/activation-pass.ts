@@ -12,7 +12,6 @@ import {
   type ByteType,
   emitQuantize,
   type QuantizedStorage,
-  type QuantizeFunction,
   quantizeName,
   storedBytes,
 } from "../activations/emit-quantize.ts";
@@ -24,14 +23,12 @@ import {
 import { emitRange, RANGE_NAME, type RangeFunction } from "../activations/emit-range.ts";
 import {
   BYTES_NAME,
-  type BytesFunction,
   emitBytes,
   emitWiden,
-  type WidenFunction,
   type WideStorage,
   widenName,
 } from "../activations/emit-widen.ts";
-import type { EmittedFunction, FastFeatures, FastPlace } from "../fast-kernel.ts";
+import type { CallList, EmittedFunction, FastFeatures, FastPlace } from "../fast-kernel.ts";
 
 /** What prepared activations are: real = scale × (stored − zeroPoint). */
 export interface PreparedActivations {
@@ -41,8 +38,15 @@ export interface PreparedActivations {
   readonly zeroPoint: number;
 }
 
+/** What they are when calls have been made that are still to be made. */
+export interface PendingActivations extends PreparedActivations {
+  readonly list: CallList;
+}
+
 /** Prepares `count` elements at `source` at `target`. */
 export type RunPass = (source: number, count: number, target: number) => PreparedActivations;
+/** The same, but for what the list does. */
+export type BeginPass = (source: number, count: number, target: number) => PendingActivations;
 
 export interface ActivationPass {
   readonly functions: readonly EmittedFunction[];
@@ -50,6 +54,8 @@ export interface ActivationPass {
   readonly storedBytes: number;
   /** `scratch`: PASS_SCRATCH_BYTES bytes. */
   bind(place: FastPlace, scratch: number): RunPass;
+  /** The same for who makes the calls along with others. */
+  bindBegin(place: FastPlace, scratch: number): BeginPass;
   /** The function that prepares whole rows, each with a scale of its own; absent where all rows have the same one. */
   readonly bindRows?: (place: FastPlace) => QuantizeRowsFunction;
 }
@@ -73,6 +79,16 @@ export function quantizingPass(
   const variant = { storage, relaxed };
   const rowVariant = { ...variant, asymmetric, storedZero: stored };
   const rowsName = quantizeRowsName(rowVariant);
+  const prepare = (place: FastPlace, scratch: number): PreparePass => {
+    const rangeOf = bindRange(place, scratch);
+    const parametersOf = asymmetric ? asymmetricParameters : symmetricParameters;
+    return (source, parts) => {
+      const parameters = parametersOf(...rangeOf(source, parts));
+      const { scale, inverse, low, high } = parameters;
+      const zeroPoint = stored === undefined ? 0 : parameters.zeroPoint + stored;
+      return { scale, zeroPoint, rest: [inverse, low, high, zeroPoint] };
+    };
+  };
   return {
     functions: [
       RANGE_FUNCTION,
@@ -80,28 +96,58 @@ export function quantizingPass(
       { name: rowsName, emit: (module) => emitQuantizeRows(module, rowVariant) },
     ],
     storedBytes: storedBytes(storage),
+    ...passBy({ name: quantizeName(variant), from: 4, to: storedBytes(storage) }, prepare),
+    bindRows: (place) => place.call<QuantizeRowsFunction>(rowsName),
+  };
+}
+
+/** The function of a pass, and bytes of the elements that it reads and writes. */
+interface PassFunction {
+  readonly name: string;
+  readonly from: number;
+  readonly to: number;
+}
+
+/** What elements are going to be, and the arguments that follow where they are and how many. */
+type PreparePass = (
+  source: number,
+  parts: readonly Part[],
+) => PreparedActivations & { readonly rest: readonly number[] };
+
+function passBy(
+  { name, from, to }: PassFunction,
+  bindPrepare: (place: FastPlace, scratch: number) => PreparePass,
+): Pick<ActivationPass, "bind" | "bindBegin"> {
+  const callsOf = (
+    parts: readonly Part[],
+    source: number,
+    target: number,
+    rest: readonly number[],
+  ): CallList["calls"] =>
+    parts.map(({ first, length }) => [
+      ...[source + first * from, length, target + first * to],
+      ...rest,
+    ]);
+  return {
     bind(place, scratch) {
-      const rangeOf = bindRange(place, scratch);
-      const quantize = place.call<QuantizeFunction>(quantizeName(variant));
-      const parametersOf = asymmetric ? asymmetricParameters : symmetricParameters;
-      const bytes = storedBytes(storage);
+      const prepare = bindPrepare(place, scratch);
+      const run = place.call<(...args: number[]) => void>(name);
       return (source, count, target) => {
         const parts = partsOf(count, place.threads);
-        const parameters = parametersOf(...rangeOf(source, parts));
-        const { scale, inverse, low, high } = parameters;
-        const zeroPoint = stored === undefined ? 0 : parameters.zeroPoint + stored;
-        if (parts.length === 1) quantize(source, count, target, inverse, low, high, zeroPoint);
-        else {
-          const calls = parts.map(({ first, length }) => {
-            const from = source + first * 4;
-            return [from, length, target + first * bytes, inverse, low, high, zeroPoint];
-          });
-          place.callAll(quantizeName(variant), calls);
-        }
-        return { scale, zeroPoint };
+        const prepared = prepare(source, parts);
+        if (parts.length === 1) run(source, count, target, ...prepared.rest);
+        else place.callAll(name, callsOf(parts, source, target, prepared.rest));
+        return prepared;
       };
     },
-    bindRows: (place) => place.call<QuantizeRowsFunction>(rowsName),
+    bindBegin(place, scratch) {
+      const prepare = bindPrepare(place, scratch);
+      return (source, count, target) => {
+        const parts = partsOf(count, place.threads);
+        const { scale, zeroPoint, rest } = prepare(source, parts);
+        return { scale, zeroPoint, list: { name, calls: callsOf(parts, source, target, rest) } };
+      };
+    },
   };
 }
 
@@ -168,33 +214,22 @@ export function wideningPass(
   zeroPoint: number,
 ): ActivationPass {
   const name = widenName(from, storage);
+  const prepared = { scale: 1, zeroPoint: 0, rest: [zeroPoint] };
   return {
     functions: [{ name, emit: (module) => emitWiden(module, from, storage) }],
     storedBytes: storedBytes(storage),
-    bind(place) {
-      const widen = place.call<WidenFunction>(name);
-      return (source, count, target) => {
-        widen(source, count, target, zeroPoint);
-        return { scale: 1, zeroPoint: 0 };
-      };
-    },
+    ...passBy({ name, from: 1, to: storedBytes(storage) }, () => () => prepared),
   };
 }
 
 /** Brings quantized elements into the bytes that dot products want, and their zero point with them. */
 export function bytePass(from: ByteType, to: ByteType, zeroPoint: number): ActivationPass {
-  const prepared = { scale: 1, zeroPoint: movedZeroPoint(from, to, zeroPoint) };
+  const moved = movedZeroPoint(from, to, zeroPoint);
+  const prepared = { scale: 1, zeroPoint: moved, rest: [from === to ? 0 : 128] };
   return {
     functions: [{ name: BYTES_NAME, emit: emitBytes }],
     storedBytes: 1,
-    bind(place) {
-      const copy = place.call<BytesFunction>(BYTES_NAME);
-      const flipped = from === to ? 0 : 128;
-      return (source, count, target) => {
-        copy(source, count, target, flipped);
-        return prepared;
-      };
-    },
+    ...passBy({ name: BYTES_NAME, from: 1, to: 1 }, () => () => prepared),
   };
 }
 

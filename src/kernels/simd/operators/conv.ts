@@ -10,6 +10,7 @@ import { finiteRange } from "../../reference/output-stage.ts";
 import { inputAt, outputAt } from "../../require.ts";
 import {
   addressOf,
+  type CallList,
   type EmittedFunction,
   type FastKernel,
   type FastPlace,
@@ -163,7 +164,7 @@ function bindConv(
   const residual = { distance: 0 };
   const multiply = product.bind(place, rowParameters, residual);
   const convolve = bindImage(place, matrix, at, multiply);
-  const pass = product.pass?.bind(place, at.pass);
+  const begin = product.pass?.bindBegin(place, at.pass);
   const scale = new Float32Array(place.memory.buffer, at.scale, 1);
   const zeroPoint = new Int32Array(place.memory.buffer, at.zeroPoint, 1);
   const { elementBytes } = product;
@@ -173,13 +174,13 @@ function bindConv(
     for (let b = 0; b < geometry.batch; b++) {
       const image = addressOf(input) + b * count * elementBytes;
       const out = addressOf(output) + b * outputElements(geometry) * elementBytes;
-      if (pass === undefined) {
+      if (begin === undefined) {
         convolve(image, out, product.zeroPoint);
       } else {
-        const prepared = pass(image, count, at.prepared);
-        scale[0] = prepared.scale;
-        zeroPoint[0] = prepared.zeroPoint;
-        convolve(at.prepared, out, prepared.zeroPoint);
+        const pending = begin(image, count, at.prepared);
+        scale[0] = pending.scale;
+        zeroPoint[0] = pending.zeroPoint;
+        convolve(at.prepared, out, pending.zeroPoint, pending.list);
       }
     }
   };
@@ -191,23 +192,28 @@ function bindImage(
   matrix: ConvMatrix,
   at: ConvScratch,
   multiply: Multiply,
-): (image: number, out: number, padding: number) => void {
+): (image: number, out: number, padding: number, before?: CallList) => void {
   const { geometry, product, stripRows, isDirect, windows } = matrix;
   const { rows, columns, outChannels } = geometry;
   const { rowBytes, elementBytes } = product;
   const pixels = rows.outputSize * columns.outputSize;
-  if (isDirect) return (image, out) => multiply(image, rowBytes, pixels, out);
+  if (isDirect) return (image, out, _, before) => multiply(image, rowBytes, pixels, out, before);
+  const prepare = (before: CallList | undefined): void => {
+    if (before !== undefined) place.callInTurn([before]);
+  };
   if (windows !== undefined) {
     const table = place.persistent + tableDistance(product);
     const ready = bindWindows(place, windows, matrix.elementBytes, { table, padded: at.padded });
-    return (image, out, padding) => {
+    return (image, out, padding, before) => {
+      prepare(before);
       ready(image, padding);
       multiply(table, 4, pixels, out);
     };
   }
   const gather = bindGather(place, { ...matrix, rowBytes }, at);
   const step = place.threads === 1 ? stripRows : STRIPS_PER_LIST * stripRows;
-  return (image, out, padding) => {
+  return (image, out, padding, before) => {
+    prepare(before);
     for (let pixel = 0; pixel < pixels; pixel += step) {
       const count = Math.min(step, pixels - pixel);
       gather(image, pixel, count, padding);

@@ -6,7 +6,13 @@ import { assert } from "../../../base/errors.ts";
 import { elementCount } from "../../../base/shape.ts";
 import { inputAt } from "../../require.ts";
 import { joinedColumns } from "../emit-requantize.ts";
-import { type EmittedFunction, type FastPlace, type FastRequest, Region } from "../fast-kernel.ts";
+import {
+  type CallList,
+  type EmittedFunction,
+  type FastPlace,
+  type FastRequest,
+  Region,
+} from "../fast-kernel.ts";
 import type { BlockedBytes } from "../gemm/blocks.ts";
 import { chooseGemm, gemmIsa } from "../gemm/choose.ts";
 import { emitGemm } from "../gemm/emit-gemm.ts";
@@ -43,8 +49,17 @@ import type {
 } from "./product-kind.ts";
 import { productTypes } from "./product-types.ts";
 
-/** Multiplies `rows` rows at `a` (bytes, as is `aStride`) and writes them to `out`, row after row. */
-export type Multiply = (a: number, aStride: number, rows: number, out: number) => void;
+/**
+ * Multiplies `rows` rows at `a` (bytes, as is `aStride`) and writes them to `out`, row after row. Calls of `before` are
+ * made first.
+ */
+export type Multiply = (
+  a: number,
+  aStride: number,
+  rows: number,
+  out: number,
+  before?: CallList,
+) => void;
 
 export interface Product {
   readonly variant: GemmVariant;
@@ -136,17 +151,14 @@ export function planProduct(fast: FastRequest, request: ProductRequest): Product
           rowBytes: variant.windows ? windowBytes : aStride,
         };
         const matrix = { a, aStride, rows, block: rowBlock(product), count: k, out: at.rowTerms };
-        return {
-          sums: rowSums && rowSumCalls({ ...matrix, offsets: at.offsets }, rowSums.factor),
-          tiles: tileCalls(product, stage),
-        };
+        const tiles = { name: variant.name, calls: tileCalls(product, stage) };
+        if (rowSums === undefined) return [tiles];
+        const calls = rowSumCalls({ ...matrix, offsets: at.offsets }, rowSums.factor);
+        return [{ name: rowSumsName(rowSums), calls }, tiles];
       });
-      return (a, aStride, rows, out) => {
-        const { sums, tiles } = listsOf({ a, aStride, rows, out, distance: residual.distance });
-        if (rowSums !== undefined && sums !== undefined) {
-          place.callAll(rowSumsName(rowSums), sums);
-        }
-        place.callAll(variant.name, tiles, rows * n * k);
+      return (a, aStride, rows, out, before) => {
+        const lists = listsOf({ a, aStride, rows, out, distance: residual.distance });
+        place.callInTurn(before === undefined ? lists : [before, ...lists], rows * n * k);
       };
     },
   };
@@ -166,8 +178,10 @@ interface ProductPlace {
 const MAX_REMEMBERED = 32;
 
 /** Makes lists of calls; a run after the first finds them again, as addresses stay. */
-function remembered<Lists>(make: (at: ProductPlace) => Lists): (at: ProductPlace) => Lists {
-  const known: { readonly at: ProductPlace; readonly lists: Lists }[] = [];
+function remembered(
+  make: (at: ProductPlace) => readonly CallList[],
+): (at: ProductPlace) => readonly CallList[] {
+  const known: { readonly at: ProductPlace; readonly lists: readonly CallList[] }[] = [];
   return (at) => {
     const found = known.find((entry) => isSamePlace(entry.at, at));
     if (found !== undefined) return found.lists;
