@@ -114,6 +114,7 @@ type PreparePass = (
   parts: readonly Part[],
 ) => PreparedActivations & { readonly rest: readonly number[] };
 
+/** Both ways to run a pass: at once, and as a list of calls. Parts of large tensors are shared out. */
 function passBy(
   { name, from, to }: PassFunction,
   bindPrepare: (place: FastPlace, scratch: number) => PreparePass,
