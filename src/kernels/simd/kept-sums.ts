@@ -11,8 +11,8 @@ const NAME = "kept-sums";
 const VECTOR_BYTES = 16;
 /** The first thread's; below are the bytes of address 0, which stands for "no operand". */
 const START = 64;
-/** Bytes of the sums of the largest tile, 4 × 16. */
-const THREAD_BYTES = 4 * 16 * 4;
+/** Bytes of the sums of the largest tile, 6 × 16. */
+const THREAD_BYTES = 6 * 16 * 4;
 
 /** Bytes at the beginning of a memory that emitted functions of so many threads need for their sums. */
 export function keptSumsEnd(threads: number): number {

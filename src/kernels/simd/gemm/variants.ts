@@ -95,9 +95,9 @@ const TILES: readonly (readonly [mr: number, nr: number, panel: number])[] = [
   [6, 8, 8],
   [3, 16, 16],
   [4, 16, 16],
+  [6, 16, 16],
   [3, 12, 12],
 ];
-const LARGEST_TILE = 4 * 16;
 
 /** Data whose results may be those of several panels: bytes are stored by sixteen. */
 const SEVERAL_PANELS: readonly GemmData[] = ["f32", "qd8", "qi8", "qi16"];
@@ -115,6 +115,12 @@ const BYTE_RESULTS: readonly GemmData[] = ["qs8", "qs16", "qu16", "qu8"];
 export function keepsWideSums(data: GemmData): boolean {
   return BYTE_RESULTS.includes(data);
 }
+
+/**
+ * Data whose sums may fill all registers: stages of hybrid products keep numbers of their columns from tile to tile, which
+ * six rows of sixteen sums leave no room for.
+ */
+const SIX_ROWS_OF_SIXTEEN: readonly GemmData[] = ["f32", "qs8", "qu8"];
 
 /** Whether activations keep their zero point and stay bytes, four of which are multiplied with four weights at a time. */
 export function keepsBytes(isa: GemmIsa): isa is "dot" | "pairs" {
@@ -146,7 +152,7 @@ const SMALL_NAMES: Readonly<Record<SmallSums, string>> = {
 const REGISTERS = 15;
 
 /**
- * Whether a tile can be the fastest of its format: at 128 bits one that fits x86's registers, or the largest, as ARM and
+ * Whether a tile can be the fastest of its format: at 128 bits one that fits x86's registers, or 4 × 16, as ARM and
  * AVX-512 have twice as many. What spills was slower than one of these wherever it was measured. 256-bit code needs half as
  * many, so there any tile can be.
  */
@@ -155,7 +161,8 @@ export function canBeFastest(
   wide: boolean,
 ): boolean {
   // Nibbles are summed in ways of their own, and one row does not keep its weights.
-  if (wide || data === "qd4" || mr === 1 || mr * nr === LARGEST_TILE) return true;
+  if (wide || data === "qd4" || mr === 1) return true;
+  if (mr === 4 && nr === 16) return true;
   const [weights, activation, product] = [nr / 4, 1, isa === "simd" ? 1 : 0];
   return (mr * nr) / 4 + weights + activation + product <= REGISTERS;
 }
@@ -185,6 +192,7 @@ export function gemmVariants(
     if (windows && mr === 1) return false;
     if (hasLists({ data, isa })) return nr === LIST_COLUMNS;
     if (panel < nr) return SEVERAL_PANELS.includes(data);
+    if (mr === 6 && nr === 16) return SIX_ROWS_OF_SIXTEEN.includes(data);
     return nr % 8 === 0 || TWELVE_COLUMNS.includes(data);
   });
   return tiles.map(([mr, nr, panel]) => ({
