@@ -76,9 +76,7 @@ export class EmittedCode implements Pick<FastPlace, "call" | "callInTurn" | "thr
       placeKeptSums(exports, 0);
       return { module, exports };
     };
-    // Plain code that wide code is compared with is hardly run.
-    const compileWell = compileWide === undefined ? findEagerCompile() : undefined;
-    this.#plain = open(compileWell ?? compilePlain);
+    this.#plain = open(findEagerCompile() ?? compilePlain);
     this.#wide = compileWide === undefined ? undefined : open(compileWide);
     this.#clearVectors = compileWide === undefined ? undefined : findClearVectors();
     this.#code = this.#plain;

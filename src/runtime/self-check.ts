@@ -93,84 +93,154 @@ export function codesAgree(
       else bytes?.set(saved);
     }
   };
+  const variables = written.flatMap((slot, at) => {
+    const saved = before[at];
+    return slot === undefined || saved === undefined ? [] : [{ slot, saved }];
+  });
+  const patterns = makePatterns();
+  const kept = new KeptOutputs();
   const agree = steps.every((step, index) => {
-    const results = (["plain", "wide"] as const).map((code) => {
+    const hasRun = (["plain", "wide"] as const).map((code) => {
       use(code);
-      for (const [slot, saved] of written.map((slot, at) => [slot, before[at]] as const)) {
-        if (slot !== undefined && saved !== undefined) bytesOf(slot.data).set(saved);
-      }
-      fillInputs(step, index);
-      return outputsOf(step);
+      for (const { slot, saved } of variables) bytesOf(slot.data).set(saved);
+      fillInputs(step, index, patterns);
+      const isDone = runs(step);
+      if (isDone && code === "plain") kept.keep(step.outputs);
+      return isDone;
     });
-    return sameOutputs(results[0], results[1]);
+    return hasRun[0] === hasRun[1] && (hasRun[0] === false || kept.equal(step.outputs));
   });
   restore();
   return agree;
 }
 
-/** Copies of a step's outputs; undefined where it refuses these operands, indices for example. */
-function outputsOf({ run, inputs, outputs }: CheckedStep): readonly TensorData[] | undefined {
+/** Runs a step; false where it refuses these operands, indices for example. */
+function runs({ run, inputs, outputs }: CheckedStep): boolean {
   try {
     run(inputs, outputs);
+    return true;
   } catch (error) {
-    if (isOctavoError(error)) return undefined;
+    if (isOctavoError(error)) return false;
     throw error;
   }
-  return outputs.map(({ data }) => data.slice());
 }
 
 /** Elements that differ; their number is a prime, so that repeats do not line up with rows of a tensor. */
 const PATTERN_LENGTH = 8191;
 
-/** Floats around zero, bytes of any value, zeros for everything else: it may be indices. */
-function fillInputs({ inputs }: CheckedStep, seed: number): void {
-  let state = seed + 1;
+interface Patterns {
+  readonly floats: Float32Array;
+  readonly bytes: Uint8Array;
+}
+
+/** Floats around zero and bytes of any value, twice, so that a pattern may begin anywhere. */
+function makePatterns(): Patterns {
+  let state = 1;
   const next = (): number => {
     state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
     return state;
   };
-  for (const slot of inputs) {
+  const floats = new Float32Array(2 * PATTERN_LENGTH);
+  const bytes = new Uint8Array(2 * PATTERN_LENGTH);
+  for (let i = 0; i < PATTERN_LENGTH; i++) {
+    floats[i] = (next() / 2 ** 32 - 0.5) * 8;
+    bytes[i] = next() >>> 24;
+  }
+  floats.copyWithin(PATTERN_LENGTH, 0);
+  bytes.copyWithin(PATTERN_LENGTH, 0);
+  return { floats, bytes };
+}
+
+/** From where one pattern begins to where the next one does. */
+const PATTERN_STEP = 1237;
+
+/** A pattern in each input, another one in each, and zeros where it is of other types: it may be indices. */
+function fillInputs({ inputs }: CheckedStep, step: number, { floats, bytes }: Patterns): void {
+  for (const [index, slot] of inputs.entries()) {
     if (slot === undefined || slot.isConstant || slot.isVariable) continue;
     const { data } = slot;
-    if (data instanceof Float32Array) fillWith(data, () => (next() / 2 ** 32 - 0.5) * 8);
+    const start = ((step + 3 * index) * PATTERN_STEP) % PATTERN_LENGTH;
+    const end = start + Math.min(data.length, PATTERN_LENGTH);
+    if (data instanceof Float32Array) fillWith(data, floats.subarray(start, end));
     else if (data instanceof Int8Array || (data instanceof Uint8Array && slot.dtype === "uint8"))
-      fillWith(data, () => next() >>> 24);
+      fillWith(data, bytes.subarray(start, end));
     else bytesOf(data).fill(0);
   }
 }
 
-/** Makes the first elements and repeats them. */
-function fillWith(data: Float32Array | Int8Array | Uint8Array, next: () => number): void {
-  const made = Math.min(data.length, PATTERN_LENGTH);
-  for (let i = 0; i < made; i++) data[i] = next();
-  for (let filled = made; filled > 0 && filled < data.length; filled *= 2) {
+/** Writes the first elements and repeats them. */
+function fillWith(
+  data: Float32Array | Int8Array | Uint8Array,
+  first: Float32Array | Uint8Array,
+): void {
+  data.set(first);
+  for (let filled = first.length; filled > 0 && filled < data.length; filled *= 2) {
     data.copyWithin(filled, 0, Math.min(filled, data.length - filled));
   }
 }
 
-function sameOutputs(
-  plain: readonly TensorData[] | undefined,
-  wide: readonly TensorData[] | undefined,
-): boolean {
-  if (plain === undefined || wide === undefined) return plain === wide;
-  return plain.every((data, index) => {
-    const other = wide[index];
-    return other !== undefined && sameElements(data, other);
-  });
+/** Outputs of a step, kept in memory that serves step after step: to touch new memory takes longer than to copy. */
+class KeptOutputs {
+  #bytes = new Uint8Array(0);
+
+  keep(outputs: readonly TensorSlot[]): void {
+    const byteLength = outputs.reduce((sum, { data }) => sum + paddedLength(bytesOf(data)), 0);
+    if (byteLength > this.#bytes.length) this.#bytes = new Uint8Array(byteLength);
+    let at = 0;
+    for (const { data } of outputs) {
+      const bytes = bytesOf(data);
+      this.#bytes.set(bytes, at);
+      at += paddedLength(bytes);
+    }
+  }
+
+  /** Whether outputs are as they were kept: to the bit, but for NaN, which equals NaN. */
+  equal(outputs: readonly TensorSlot[]): boolean {
+    let at = 0;
+    return outputs.every(({ data }) => {
+      const bytes = bytesOf(data);
+      const kept = this.#bytes.subarray(at, at + bytes.length);
+      at += paddedLength(bytes);
+      return data instanceof Float32Array ? sameFloats(kept, bytes) : sameBytes(kept, bytes);
+    });
+  }
 }
 
-/** To the bit, but for NaN, which equals NaN. */
-function sameElements(a: TensorData, b: TensorData): boolean {
-  const [left, right] =
-    a instanceof Float32Array && b instanceof Float32Array ? [bitsOf(a), bitsOf(b)] : [a, b];
-  for (let i = 0; i < left.length; i++) {
-    if (left[i] !== right[i] && !(Number.isNaN(a[i]) && Number.isNaN(b[i]))) return false;
+/** Bytes of outputs begin at multiples of four, so that they can be compared as words. */
+function paddedLength({ length }: Uint8Array): number {
+  return Math.ceil(length / 4) * 4;
+}
+
+function sameFloats(left: Uint8Array, right: Uint8Array): boolean {
+  const [leftBits, rightBits] = [wordsOf(left), wordsOf(right)];
+  for (let i = 0; i < leftBits.length; i++) {
+    if (leftBits[i] !== rightBits[i] && !(isNotNumber(leftBits[i]) && isNotNumber(rightBits[i]))) {
+      return false;
+    }
   }
   return true;
 }
 
-function bitsOf({ buffer, byteOffset, length }: Float32Array): Int32Array {
-  return new Int32Array(buffer, byteOffset, length);
+/** Whether bits are those of a float32 that is NaN. */
+function isNotNumber(bits = 0): boolean {
+  return (bits & 0x7fffffff) > 0x7f800000;
+}
+
+function sameBytes(left: Uint8Array, right: Uint8Array): boolean {
+  const isAligned = right.byteOffset % 4 === 0;
+  const [leftWords, rightWords] = isAligned ? [wordsOf(left), wordsOf(right)] : [[], []];
+  for (let i = 0; i < leftWords.length; i++) {
+    if (leftWords[i] !== rightWords[i]) return false;
+  }
+  for (let i = 4 * leftWords.length; i < left.length; i++) {
+    if (left[i] !== right[i]) return false;
+  }
+  return true;
+}
+
+/** Whole words of bytes that begin at a multiple of four. */
+function wordsOf({ buffer, byteOffset, length }: Uint8Array): Int32Array {
+  return new Int32Array(buffer, byteOffset, Math.floor(length / 4));
 }
 
 function bytesOf(data: TensorData): Uint8Array {
