@@ -102,74 +102,67 @@ function firstOf(weight: number): number {
   return Math.max(-128, Math.min(127, weight));
 }
 
+/** Weights [kernelHeight, kernelWidth, channels] and the memory that they are packed into, from `address` on. */
+export interface DotPacking {
+  readonly weights: ArrayLike<number>;
+  readonly channels: number;
+  readonly buffer: ArrayBufferLike;
+  readonly address: number;
+}
+
 /**
- * Packs weights [kernelHeight, kernelWidth, channels] for each block of eight channels. For bytes there are the int32 sums
- * of each channel's weights in front, and two sets, of which a weight is the sum. Bytes from `at` on are zero.
+ * Packs weights for each block of eight channels. For bytes there are the int32 sums of each channel's weights in front,
+ * and two sets, of which a weight is the sum. The memory is zero before.
  */
-export function packDotWeights(
-  weights: ArrayLike<number>,
-  shape: DotShape,
-  channels: number,
-  view: DataView<ArrayBufferLike>,
-): void {
+export function packDotWeights(packing: DotPacking, shape: DotShape): void {
+  if (shape.dot === "int16") packWords(packing, shape);
+  else packBytes(packing, shape);
+}
+
+/** Loops are plain, and write to arrays: while a model is opened, little of this is optimized. */
+function packWords({ weights, channels, buffer, address }: DotPacking, shape: DotShape): void {
+  const words = new Int16Array(buffer, address);
   const { byteLength } = blockLayout(shape);
-  const pack = shape.dot === "int16" ? packWords : packBytes;
-  const places = tapPlaces(shape);
-  for (let c = 0; c < channels; c += CHANNEL_BLOCK) {
-    const end = Math.min(c + CHANNEL_BLOCK, channels);
-    const start = view.byteOffset + (c / CHANNEL_BLOCK) * byteLength;
-    pack({ weights, channels, first: c, end }, places, new DataView(view.buffer, start), shape);
+  const laneWords = CHANNEL_BYTES / 2;
+  for (const { tap, place } of placesOf(shape)) {
+    for (let c = 0; c < channels; c++) {
+      const lane = c % CHANNEL_BLOCK;
+      const start = ((c - lane) / CHANNEL_BLOCK) * byteLength + place;
+      words[start / 2 + lane * laneWords] = weights[tap * channels + c]!;
+    }
   }
 }
 
-/** The weights of a block: those of channels from `first` to `end`. */
-interface BlockWeights {
-  readonly weights: ArrayLike<number>;
-  readonly channels: number;
-  readonly first: number;
-  readonly end: number;
-}
-
-/** For each tap of the kernel, bytes from the start of a set to the block's first channel, at each shift. */
-type TapPlaces = readonly (readonly number[])[];
-
-function packWords(block: BlockWeights, places: TapPlaces, view: DataView<ArrayBufferLike>): void {
-  const { weights, channels, first, end } = block;
-  places.forEach((shifts, tap) => {
-    for (const place of shifts) {
-      for (let c = first; c < end; c++) {
-        const at = place + (c - first) * CHANNEL_BYTES;
-        view.setInt16(at, weights[tap * channels + c]!, true);
-      }
-    }
-  });
-}
-
-function packBytes(
-  block: BlockWeights,
-  places: TapPlaces,
-  view: DataView<ArrayBufferLike>,
-  shape: DotShape,
-): void {
-  const { weights, channels, first, end } = block;
-  const layout = blockLayout(shape);
-  const [firstSet = 0, secondSet = 0] = layout.sets;
-  places.forEach((shifts, tap) => {
-    for (let c = first; c < end; c++) {
-      const lane = c - first;
+function packBytes({ weights, channels, buffer, address }: DotPacking, shape: DotShape): void {
+  const bytes = new Int8Array(buffer, address);
+  const words = new Int32Array(buffer, address);
+  const { sets, flag = 0, byteLength } = blockLayout(shape);
+  const [firstSet = 0, secondSet = 0] = sets;
+  for (const { tap, place, shift } of placesOf(shape)) {
+    for (let c = 0; c < channels; c++) {
+      const lane = c % CHANNEL_BLOCK;
+      const start = ((c - lane) / CHANNEL_BLOCK) * byteLength;
+      const at = start + place + lane * CHANNEL_BYTES;
       const weight = weights[tap * channels + c]!;
       const part = firstOf(weight);
-      for (const place of shifts) {
-        view.setInt8(firstSet + place + lane * CHANNEL_BYTES, part);
-        view.setInt8(secondSet + place + lane * CHANNEL_BYTES, weight - part);
+      bytes[at + firstSet] = part;
+      if (part !== weight) {
+        bytes[at + secondSet] = weight - part;
+        words[(start + flag) / 4] = 1;
       }
-      if (part !== weight && layout.flag !== undefined) view.setInt32(layout.flag, 1, true);
-      view.setInt32(lane * 4, view.getInt32(lane * 4, true) + weight, true);
+      if (shift === 0) words[start / 4 + lane] += weight;
     }
-  });
+  }
 }
 
-function tapPlaces(shape: DotShape): TapPlaces {
+/** Where the weights of a tap stand in a set, at a shift, in bytes from the block's first channel. */
+interface TapPlace {
+  readonly tap: number;
+  readonly shift: number;
+  readonly place: number;
+}
+
+function placesOf(shape: DotShape): readonly TapPlace[] {
   const { kernelHeight, kernelWidth } = shape;
   const columns = groupColumns(shape.dot);
   const shifts = shiftsOf(shape);
@@ -178,7 +171,8 @@ function tapPlaces(shape: DotShape): TapPlaces {
       const [y, column] = [Math.floor(tap / kernelWidth), (tap % kernelWidth) + shift];
       const group = y * kernelGroups(shape) + Math.floor(column / columns);
       const dot = group * shifts.length + shift;
-      return dot * DOT_BYTES + (column % columns) * (CHANNEL_BYTES / columns);
+      const place = dot * DOT_BYTES + (column % columns) * (CHANNEL_BYTES / columns);
+      return { tap, shift, place };
     }),
-  );
+  ).flat();
 }

@@ -40,8 +40,8 @@ export function dotWalk(
     zeroRowBytes: rowBytes + channels * CHANNEL_BYTES,
     ...strips.bytes,
     joinsColumns: code.keepsSums,
-    packWeights(weights, buffer, at) {
-      packDotWeights(weights, code, channels, new DataView(buffer, at));
+    packWeights(weights, buffer, address) {
+      packDotWeights({ weights, channels, buffer, address }, code);
     },
     bind(buffer, threads) {
       const partsFor = strips.bind(buffer, threads);
