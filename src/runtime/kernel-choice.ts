@@ -45,7 +45,9 @@ export function fastChoice(
         return probed.pairs;
       },
       ...(compileWide === undefined ? {} : { wide: true }),
-      ...(tiles === "usual" ? {} : { speeds: (format) => tileSpeeds(format, compileWide) }),
+      ...(tiles === "usual"
+        ? {}
+        : { speeds: (format, rows) => tileSpeeds(format, rows, compileWide) }),
     };
     return {
       features,

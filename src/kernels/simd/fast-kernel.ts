@@ -7,6 +7,7 @@
 import type { ActivationFunctionType } from "../../formats/tflite/schema.gen.ts";
 import type { ModuleBuilder } from "../../wasm/module-builder.ts";
 import type { Kernel, KernelNode, KernelRun, TensorView, ValueOf } from "../kernel.ts";
+import type { TileRows } from "./gemm/measure.ts";
 import type { GemmFormat } from "./gemm/variants.ts";
 
 /** A function of the emitted module. The same name always stands for the same code. */
@@ -75,8 +76,8 @@ export interface FastFeatures {
   readonly pairs?: "int8" | "uint8" | undefined;
   /** Whether code is compiled with 256-bit vectors where the engine finds pairs of 128-bit ones. */
   readonly wide?: true;
-  /** Relative speeds of matrix multiplication tiles of a format (`4x8`), where they are measured. */
-  speeds?(format: GemmFormat): ReadonlyMap<string, number>;
+  /** Relative speeds of matrix multiplication tiles of a format (`4x8`), of one row or of several, where they are measured. */
+  speeds?(format: GemmFormat, rows: TileRows): ReadonlyMap<string, number>;
 }
 
 export interface FastRequest {

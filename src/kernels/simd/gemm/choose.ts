@@ -8,11 +8,13 @@ import {
   canBeFastest,
   type GemmData,
   type GemmFinish,
+  type GemmFormat,
   type GemmIsa,
   type GemmVariant,
   gemmVariants,
   hasLists,
   keepsBytes,
+  SEVERAL_PANELS,
   serves,
   severalPanels,
   severalRows,
@@ -115,8 +117,9 @@ export interface GemmWishes {
 }
 
 /**
- * Weights of integers from which on several panels are read at a time: what caches near the processor do not hold. Smaller
- * ones do not wait for memory, but for instructions, and there are more of these where loads are narrow.
+ * Weights of integers from which on one row waits for memory: what caches near the processor do not hold. Whether several
+ * panels are then read at a time is measured: some processors bring four streams much faster than one, others one somewhat
+ * faster than four. With fewer weights they are not: what counts is instructions, and there are more where loads are narrow.
  */
 const MIN_STREAMED = 2 ** 22;
 
@@ -133,6 +136,22 @@ export function byteActivations(data: GemmData, features: FastFeatures): FastFea
   return keepsBytes(isa) ? features[isa] : undefined;
 }
 
+/** Integers of which several panels can be read at a time. Floats come fastest that way, or as fast as any other. */
+const STREAMED_INTEGERS: readonly GemmData[] = SEVERAL_PANELS.filter((data) => data !== "f32");
+
+/** What is measured for a product: tiles of several rows in a cache, or of one row on weights that none holds. */
+function measuredSpeeds(
+  format: GemmFormat,
+  { rows, n, k }: GemmShape,
+  { speeds }: FastFeatures,
+): ReadonlyMap<string, number> | undefined {
+  // What lists cost depends on the weights, and hardly on the tile.
+  if (hasLists(format)) return undefined;
+  if (rows >= MIN_ROWS) return rows * n >= MIN_MEASURED ? speeds?.(format, "several") : undefined;
+  if (rows > 1 || n * k < MIN_STREAMED) return undefined;
+  return STREAMED_INTEGERS.includes(format.data) ? speeds?.(format, "one") : undefined;
+}
+
 /** The fastest tile for a product; of the instruction set that serves the data best, where none is given. */
 export function chooseGemm(
   data: GemmData,
@@ -141,9 +160,7 @@ export function chooseGemm(
   { isa = gemmIsa(data, features), finish }: GemmWishes = {},
 ): GemmVariant {
   const usual = (features.wide ? USUAL_WIDE_SPEEDS : USUAL_SPEEDS)[isa];
-  // What lists cost depends on the weights, and hardly on the tile.
-  const isMeasured = rows >= MIN_ROWS && rows * n >= MIN_MEASURED && !hasLists({ data, isa });
-  const measured = isMeasured ? features.speeds?.({ data, isa }) : undefined;
+  const measured = measuredSpeeds({ data, isa }, { rows, n, k }, features);
   const time = ({ mr, nr }: GemmVariant): number => {
     const work = Math.ceil(rows / mr) * mr * Math.ceil(n / nr) * nr;
     const tile = `${mr}x${nr}`;

@@ -100,7 +100,7 @@ const TILES: readonly (readonly [mr: number, nr: number, panel: number])[] = [
 ];
 
 /** Data whose results may be those of several panels: bytes are stored by sixteen. */
-const SEVERAL_PANELS: readonly GemmData[] = ["f32", "qd8", "qi8", "qi16"];
+export const SEVERAL_PANELS: readonly GemmData[] = ["f32", "qd8", "qi8", "qi16"];
 
 /** Data that have use for twelve columns: bytes are stored by eights, nibbles lie in eights. */
 const TWELVE_COLUMNS: readonly GemmData[] = ["f32", "qd16"];
