@@ -328,8 +328,10 @@ class Decoder {
       const size = this.#elementSize(vector);
       const bytes = this.#window.bytes(first, count * size, what);
       this.#budget.charge(4 + bytes.byteLength, position, what);
-      // Not bytes.slice(): on Node's Buffer that is a view.
+      // Not bytes.slice(): on Node's Buffer that is a view. Long vectors are not read element by element.
       if (vector.of === "float") return new Float32Array(new Uint8Array(bytes).buffer);
+      if (vector.of === "int") return [...new Int32Array(new Uint8Array(bytes).buffer)];
+      if (vector.of === "long") return [...new BigInt64Array(new Uint8Array(bytes).buffer)];
       return Array.from({ length: count }, (_, index) =>
         this.#element(vector, first + index * size, what),
       );
