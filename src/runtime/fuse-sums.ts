@@ -36,9 +36,10 @@ export function fuseSums(
   planSum: PlanSum,
 ): PlanStep[] {
   const fused: PlanStep[] = [];
+  const uses = countUses(graph);
   for (const step of steps) {
     const before = fused.at(-1);
-    const sum = before && fusedSum(graph, draft, [before, step], planSum);
+    const sum = before && fusedSum(graph, uses, draft, [before, step], planSum);
     if (before === undefined || sum === undefined) {
       fused.push(step);
       continue;
@@ -53,6 +54,7 @@ export function fuseSums(
 
 function fusedSum(
   graph: LoadedSubgraph,
+  uses: readonly number[],
   draft: StepTensors,
   [before, step]: readonly [PlanStep, PlanStep],
   planSum: PlanSum,
@@ -65,7 +67,7 @@ function fusedSum(
   if (result === undefined || output === undefined || operator.inputs.length > RESIDUAL_OPERAND)
     return undefined;
   const residual = addition.inputs.find((tensor) => tensor !== result);
-  if (residual === undefined || !isUsedOnce(graph, result, addition)) return undefined;
+  if (residual === undefined || !isUsedOnce(graph, uses, result, addition)) return undefined;
   const operands = [...operator.inputs.filter((tensor) => tensor >= 0), residual, output];
   const kinds = operands.map((tensor) => draft.placements[tensor]?.kind);
   if (!kinds.every((kind) => kind === "arena" || kind === "known")) return undefined;
@@ -89,13 +91,23 @@ function onlyOne(tensors: readonly number[]): number | undefined {
   return tensors.length === 1 ? tensors[0] : undefined;
 }
 
-/** Whether a tensor goes into one operand of one operator, and nowhere else. */
-function isUsedOnce(graph: LoadedSubgraph, tensor: number, by: LoadedOperator): boolean {
-  let uses = 0;
-  for (const { inputs } of graph.operators) {
-    for (const input of inputs) if (input === tensor) uses += 1;
+/** Operands that each tensor is, over all operators. */
+function countUses({ operators, tensors }: LoadedSubgraph): readonly number[] {
+  const uses = new Array<number>(tensors.length).fill(0);
+  for (const { inputs } of operators) {
+    for (const input of inputs) if (input >= 0) uses[input]! += 1;
   }
-  return uses === 1 && by.inputs.includes(tensor) && !graph.kept.includes(tensor);
+  return uses;
+}
+
+/** Whether a tensor goes into one operand of one operator, and nowhere else. */
+function isUsedOnce(
+  graph: LoadedSubgraph,
+  uses: readonly number[],
+  tensor: number,
+  by: LoadedOperator,
+): boolean {
+  return uses[tensor] === 1 && by.inputs.includes(tensor) && !graph.kept.includes(tensor);
 }
 
 function areEqualFloats(tensors: readonly (TensorInfo | undefined)[]): boolean {
