@@ -342,10 +342,12 @@ function bindSteps(
     const out = sumsAt(row);
     const scales = scratch.state.scales + b * 4;
     const zeroPoints = scratch.state.zeroPoints + b * 4;
-    return stackCalls(place, at.recurrent, { a, rows: 1, scales, zeroPoints, out, bias: out });
+    const vector = { a, rows: 1, scales, zeroPoints, out, bias: out };
+    return [{ name: variant.name, calls: stackCalls(place, at.recurrent, vector) }];
   });
   return (out, start, count) => {
-    for (const step of stepOrder(count, plan.backward)) {
+    for (let done = 0; done < count; done++) {
+      const step = plan.backward ? count - 1 - done : done;
       for (let b = 0; b < shape.batch; b++) {
         const row = sumsRow(plan, start, start + step, b);
         const state = stateAt(b);
@@ -354,7 +356,7 @@ function bindSteps(
           const { scales, zeroPoints } = scratch.state;
           quantize(state, stateWidth, target, 0, 1, scales + b * 4, zeroPoints + b * 4);
         }
-        place.callAll(variant.name, products[row] ?? [], units * stateWidth);
+        place.callInTurn(products[row] ?? [], units * stateWidth);
         runCell(sumsAt(row), state, b);
         const to = sequenceRow(outputShape, start + step, b) * outputShape.width + offset;
         copy(state, 0, out + to * 4, 0, 1, stateBytes);
