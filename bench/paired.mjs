@@ -8,6 +8,8 @@ import { median } from "./record.mjs";
 const BUDGET_MS = 12_000;
 const MIN_PAIRS = 7;
 const MAX_PAIRS = 60;
+/** Until the engine has optimized what calls the kernels, which is most of what a call of microseconds does. */
+const WARM_UP_MS = 500;
 
 async function open(model, options = { threads: 1 }) {
   const interpreter = await Interpreter.create(model, options);
@@ -68,6 +70,10 @@ export async function measureAgainstFloat(make, options) {
 /** Runs all in turns until there are enough samples or the time is over; times of each turn. Disposes of all. */
 async function alternate(interpreters) {
   const samples = [];
+  const warmFrom = performance.now();
+  while (performance.now() - warmFrom < WARM_UP_MS) {
+    for (const interpreter of interpreters) await timeOf(interpreter);
+  }
   const startedAt = performance.now();
   while (samples.length < MAX_PAIRS) {
     const isOver = performance.now() - startedAt > BUDGET_MS;
