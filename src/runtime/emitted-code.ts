@@ -119,18 +119,19 @@ export class EmittedCode implements Pick<FastPlace, "call" | "callInTurn" | "thr
 
   callInTurn(lists: readonly CallList[], work: number = Number.POSITIVE_INFINITY): void {
     if (!this.#isSettled && Number.isFinite(work)) this.#unsettledWork += work;
-    const isShared = work >= MIN_SHARED_WORK && lists.some(({ calls }) => calls.length > 1);
-    const pool = isShared ? this.#poolFor(work) : undefined;
-    if (pool !== undefined) {
-      pool.run(lists, work >= MIN_WAKING_WORK);
-      return;
-    }
-    for (const { name, calls } of lists) {
-      const call = this.#code.exports[name] as EmittedCall;
-      for (const args of calls) {
-        this.#checkTime?.();
-        call(...args);
-      }
+    // A list of one call would wait for the thread whose share it is.
+    const first = lists.findIndex(({ calls }) => calls.length > 1);
+    const pool = first >= 0 && work >= MIN_SHARED_WORK ? this.#poolFor(work) : undefined;
+    for (let at = 0; at < (pool === undefined ? lists.length : first); at++)
+      this.#callHere(lists[at]!);
+    pool?.run(first === 0 ? lists : lists.slice(first), work >= MIN_WAKING_WORK);
+  }
+
+  #callHere({ name, calls }: CallList): void {
+    const call = this.#code.exports[name] as EmittedCall;
+    for (const args of calls) {
+      this.#checkTime?.();
+      call(...args);
     }
   }
 
