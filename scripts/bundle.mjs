@@ -23,7 +23,9 @@ function staticImports(file, seen = new Set()) {
 }
 
 const runtime = staticImports(compiled("runtime/index.js"));
-const occasional = staticImports(compiled("kernels/occasional-kernels.js"), new Set(runtime));
+const [occasional, rare] = ["occasional", "rare"].map((name) =>
+  staticImports(compiled(`kernels/${name}-kernels.js`), new Set(runtime)),
+);
 
 const common = {
   external: [/^node:/, ...Object.keys(dependencies)],
@@ -64,7 +66,11 @@ await build.write({
   // operators need, another.
   codeSplitting: {
     groups: [
-      { name: "engine", test: (file) => runtime.has(file) },
+      // What both need is little.
+      {
+        name: "engine",
+        test: (file) => runtime.has(file) || (occasional.has(file) && rare.has(file)),
+      },
       { name: "occasional", test: (file) => occasional.has(file) },
     ],
   },

@@ -1,5 +1,9 @@
 import { describe, expect, it } from "vitest";
-import { REFERENCE_KERNELS, referenceCustomKernel } from "../kernels/reference/table.ts";
+import {
+  REFERENCE_CUSTOM_KERNELS,
+  REFERENCE_KERNELS,
+  referenceCustomKernel,
+} from "../kernels/reference/table.ts";
 import { fastKernel } from "../kernels/simd/table.ts";
 import { KernelCatalog } from "./kernel-catalog.ts";
 
@@ -12,6 +16,12 @@ describe("KernelCatalog", () => {
     }
     const name = "TFLite_Detection_PostProcess";
     expect(await catalog.reference(name, true)).toBe(referenceCustomKernel(name));
+  });
+
+  it("finds every built-in kernel of a custom operator", async () => {
+    for (const [code, kernel] of Object.entries(REFERENCE_CUSTOM_KERNELS)) {
+      expect(await new KernelCatalog().reference(code, true), code).toBe(kernel);
+    }
   });
 
   it("finds nothing under names that are no operators", async () => {

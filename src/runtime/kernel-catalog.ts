@@ -7,38 +7,17 @@ import { IoError } from "../base/errors.ts";
 import type { Kernel, KernelTable } from "../kernels/kernel.ts";
 import { COMMON_KERNELS } from "../kernels/reference/common-table.ts";
 import { COMMON_FAST_KERNELS } from "../kernels/simd/common-table.ts";
-import type { FastKernel, FastKernelTable } from "../kernels/simd/fast-kernel.ts";
-
-/** Kernels of one file. */
-interface KernelSet {
-  readonly KERNELS: KernelTable;
-  /** Of custom operators, by custom code. */
-  readonly CUSTOM_KERNELS: KernelTable;
-  readonly FAST_KERNELS: FastKernelTable;
-}
-
-interface KernelFile {
-  readonly name: string;
-  load(): Promise<KernelSet>;
-}
-
-/** In the order in which they are looked at: what more models have first. */
-const FILES: readonly KernelFile[] = [
-  { name: "occasional-kernels.js", load: () => import("../kernels/occasional-kernels.ts") },
-  { name: "rare-kernels.js", load: () => import("../kernels/rare-kernels.ts") },
-];
+import type { FastKernel } from "../kernels/simd/fast-kernel.ts";
+import { KERNEL_FILES, type KernelFile, type KernelSet } from "./kernel-files.ts";
 
 export class KernelCatalog {
   readonly #custom: KernelTable;
-  /** The common set, and behind it those of `FILES` that have been loaded. */
-  readonly #sets: KernelSet[];
+  /** What has been loaded, by file. */
+  readonly #loaded = new Map<KernelFile, KernelSet>();
 
   /** `custom` are the caller's kernels for custom operators; they go before the built-in ones. */
   constructor(custom: KernelTable = {}) {
     this.#custom = custom;
-    this.#sets = [
-      { KERNELS: COMMON_KERNELS, CUSTOM_KERNELS: {}, FAST_KERNELS: COMMON_FAST_KERNELS },
-    ];
   }
 
   /**
@@ -47,24 +26,23 @@ export class KernelCatalog {
    * @throws {IoError} when a file with kernels cannot be loaded.
    */
   async reference(op: string, isCustom: boolean): Promise<Kernel | undefined> {
-    const given = isCustom ? own(this.#custom, op) : undefined;
-    if (given !== undefined) return given;
-    for (let at = 0; at <= FILES.length; at++) {
-      const set = this.#sets[at] ?? (await load(FILES[at - 1]!));
-      this.#sets[at] = set;
-      const kernel = own(isCustom ? set.CUSTOM_KERNELS : set.KERNELS, op);
-      if (kernel !== undefined) return kernel;
-    }
-    return undefined;
+    const known = own(isCustom ? this.#custom : COMMON_KERNELS, op);
+    if (known !== undefined) return known;
+    const file = KERNEL_FILES.find(({ operators, customOperators }) =>
+      (isCustom ? customOperators : operators).split(/\s+/).includes(op),
+    );
+    if (file === undefined || op === "") return undefined;
+    const set = this.#loaded.get(file) ?? (await load(file));
+    this.#loaded.set(file, set);
+    return own(isCustom ? set.CUSTOM_KERNELS : set.KERNELS, op);
   }
 
   /** The emitted kernel of an operator whose reference kernel was asked for before; undefined where there is none. */
   fast(op: string): FastKernel | undefined {
-    for (const { FAST_KERNELS } of this.#sets) {
-      const kernel = own(FAST_KERNELS, op);
-      if (kernel !== undefined) return kernel;
-    }
-    return undefined;
+    const sets = [...this.#loaded.values()];
+    const tables = [COMMON_FAST_KERNELS, ...sets.map(({ FAST_KERNELS }) => FAST_KERNELS)];
+    const table = tables.find((table) => Object.hasOwn(table, op));
+    return table?.[op];
   }
 }
 
