@@ -1,5 +1,5 @@
 /** Speeds of matrix product tiles, measured once in a process. */
-import { measureTiles, type TileRows } from "../kernels/simd/gemm/measure.ts";
+import { measureTiles, type TileMeasurement, type TileRows } from "../kernels/simd/gemm/measure.ts";
 import type { GemmFormat } from "../kernels/simd/gemm/variants.ts";
 import { findClearVectors } from "./clear-vectors.ts";
 import { type Compile, compilePlain, findEagerCompile } from "./compile.ts";
@@ -10,20 +10,22 @@ const EAGER = { calls: 2, budgetMs: 1 };
 const TIERED = { calls: 20, budgetMs: 30 };
 
 /** What was measured: a property of the engine and the machine, which another interpreter need not measure again. */
-const MEASURED = new Map<string, ReadonlyMap<string, number>>();
+const MEASURED = new Map<string, ReadonlyMap<string, number> | undefined>();
 
-/** Speeds of the tiles of a format, of one row or of several, by tile, as compiled by `compileWide` or plainly. */
+/**
+ * Speeds of the tiles of a format, of one row or of several, by tile, as compiled by `compileWide` or plainly; undefined
+ * where there is no memory to measure them on.
+ */
 export function tileSpeeds(
   format: GemmFormat,
   rows: TileRows,
   compileWide: Compile | undefined,
-): ReadonlyMap<string, number> {
+): ReadonlyMap<string, number> | undefined {
   const key = `${format.data} ${format.isa} ${rows} ${compileWide === undefined ? "plain" : "wide"}`;
-  const known = MEASURED.get(key);
-  if (known !== undefined) return known;
+  if (MEASURED.has(key)) return MEASURED.get(key);
   const wide = compileWide !== undefined;
   const eager = compileWide ?? findEagerCompile();
-  const speeds = measureTiles(
+  const speeds = measured(
     format,
     rows,
     eager === undefined
@@ -33,4 +35,16 @@ export function tileSpeeds(
   if (compileWide !== undefined) findClearVectors()?.();
   MEASURED.set(key, speeds);
   return speeds;
+}
+
+/** An engine that has no memory left may still have the little that a small model takes. */
+function measured(
+  ...request: readonly [format: GemmFormat, rows: TileRows, how: TileMeasurement]
+): ReadonlyMap<string, number> | undefined {
+  try {
+    return measureTiles(...request);
+  } catch (error) {
+    if (error instanceof RangeError) return undefined;
+    throw error;
+  }
 }

@@ -22,13 +22,13 @@ export const MIN_SHARED_WORK = 100_000;
 /** Multiplications below which no thread is woken for them: some 20 µs of one thread, as long as waking takes. */
 export const MIN_WAKING_WORK = 600_000;
 
-/** Where a bound kernel works. */
 /** Calls of an emitted function that do not touch each other's results. */
 export interface CallList {
   readonly name: string;
   readonly calls: readonly (readonly number[])[];
 }
 
+/** Where a bound kernel works. */
 export interface FastPlace {
   readonly memory: WebAssembly.Memory;
   /** The exported function of that name. */
@@ -77,7 +77,7 @@ export interface FastFeatures {
   /** Whether code is compiled with 256-bit vectors where the engine finds pairs of 128-bit ones. */
   readonly wide?: true;
   /** Relative speeds of matrix multiplication tiles of a format (`4x8`), of one row or of several, where they are measured. */
-  speeds?(format: GemmFormat, rows: TileRows): ReadonlyMap<string, number>;
+  speeds?(format: GemmFormat, rows: TileRows): ReadonlyMap<string, number> | undefined;
 }
 
 export interface FastRequest {

@@ -86,16 +86,7 @@ const USUAL_WIDE_SPEEDS: Speeds = {
     "4x16": 172,
     "6x16": 200,
   },
-  pairs: {
-    "1x8": 15,
-    "1x16": 25,
-    "1x32": 25,
-    "4x8": 40,
-    "6x8": 44,
-    "3x16": 36,
-    "4x16": 38,
-    "6x16": 30,
-  },
+  pairs: { "1x8": 15, "1x16": 25, "1x32": 25, "4x8": 40, "6x8": 44, "3x16": 36, "4x16": 38 },
 };
 
 /**
@@ -136,9 +127,6 @@ export function byteActivations(data: GemmData, features: FastFeatures): FastFea
   return keepsBytes(isa) ? features[isa] : undefined;
 }
 
-/** Integers of which several panels can be read at a time. Floats come fastest that way, or as fast as any other. */
-const STREAMED_INTEGERS: readonly GemmData[] = SEVERAL_PANELS.filter((data) => data !== "f32");
-
 /** What is measured for a product: tiles of several rows in a cache, or of one row on weights that none holds. */
 function measuredSpeeds(
   format: GemmFormat,
@@ -149,7 +137,9 @@ function measuredSpeeds(
   if (hasLists(format)) return undefined;
   if (rows >= MIN_ROWS) return rows * n >= MIN_MEASURED ? speeds?.(format, "several") : undefined;
   if (rows > 1 || n * k < MIN_STREAMED) return undefined;
-  return STREAMED_INTEGERS.includes(format.data) ? speeds?.(format, "one") : undefined;
+  // No way of reading floats was faster than four panels at a time.
+  const hasChoice = format.data !== "f32" && SEVERAL_PANELS.includes(format.data);
+  return hasChoice ? speeds?.(format, "one") : undefined;
 }
 
 /** The fastest tile for a product; of the instruction set that serves the data best, where none is given. */
@@ -167,6 +157,8 @@ export function chooseGemm(
     return work / (measured?.get(tile) ?? usual[tile] ?? 1);
   };
   const [best] = gemmVariants(data, isa, finish)
+    // Measured speeds and usual ones do not compare.
+    .filter(({ mr, nr }) => measured?.has(`${mr}x${nr}`) ?? true)
     .map((variant) => ({ variant, time: time(variant) }))
     .filter(({ variant }) => canBeFastest(variant, features.wide ?? false))
     .filter(({ variant }) => rows < MIN_ROWS || severalRows(variant))

@@ -84,8 +84,8 @@ export const PLAIN_FINISH: GemmFinish = {
 };
 
 /**
- * What one row waits for is memory, which comes nearly twice as fast in four streams as in one, as a processor fetches ahead in each: so a tile of one row reads
- * four panels at a time, where there are so many columns.
+ * What one row waits for is memory, which some processors bring nearly twice as fast in four streams as in one, as they
+ * fetch ahead in each: so there is a tile of one row that reads four panels at a time.
  */
 const TILES: readonly (readonly [mr: number, nr: number, panel: number])[] = [
   [1, 8, 8],
