@@ -122,9 +122,8 @@ export class EmittedCode implements Pick<FastPlace, "call" | "callInTurn" | "thr
     // A list of one call would wait for the thread whose share it is.
     const first = lists.findIndex(({ calls }) => calls.length > 1);
     const pool = first >= 0 && work >= MIN_SHARED_WORK ? this.#poolFor(work) : undefined;
-    for (let at = 0; at < (pool === undefined ? lists.length : first); at++)
-      this.#callHere(lists[at]!);
-    pool?.run(first === 0 ? lists : lists.slice(first), work >= MIN_WAKING_WORK);
+    for (const list of pool === undefined ? lists : lists.slice(0, first)) this.#callHere(list);
+    pool?.run(lists.slice(first), work >= MIN_WAKING_WORK);
   }
 
   #callHere({ name, calls }: CallList): void {

@@ -6,6 +6,7 @@ import {
 } from "../kernels/reference/table.ts";
 import { fastKernel } from "../kernels/simd/table.ts";
 import { KernelCatalog } from "./kernel-catalog.ts";
+import { KERNEL_FILES, namesIn } from "./kernel-files.ts";
 
 describe("KernelCatalog", () => {
   it("finds every kernel of the whole tables, loaded or not", async () => {
@@ -21,6 +22,14 @@ describe("KernelCatalog", () => {
   it("finds every built-in kernel of a custom operator", async () => {
     for (const [code, kernel] of Object.entries(REFERENCE_CUSTOM_KERNELS)) {
       expect(await new KernelCatalog().reference(code, true), code).toBe(kernel);
+    }
+  });
+
+  it("names the operators of each file, those and no others", async () => {
+    for (const file of KERNEL_FILES) {
+      const { KERNELS, CUSTOM_KERNELS } = await file.load();
+      expect(namesIn(file, false).toSorted(), file.name).toEqual(Object.keys(KERNELS).toSorted());
+      expect(namesIn(file, true).toSorted()).toEqual(Object.keys(CUSTOM_KERNELS).toSorted());
     }
   });
 

@@ -8,7 +8,7 @@ import type { Kernel, KernelTable } from "../kernels/kernel.ts";
 import { COMMON_KERNELS } from "../kernels/reference/common-table.ts";
 import { COMMON_FAST_KERNELS } from "../kernels/simd/common-table.ts";
 import type { FastKernel } from "../kernels/simd/fast-kernel.ts";
-import { KERNEL_FILES, type KernelFile, type KernelSet } from "./kernel-files.ts";
+import { KERNEL_FILES, type KernelFile, type KernelSet, namesIn } from "./kernel-files.ts";
 
 export class KernelCatalog {
   readonly #custom: KernelTable;
@@ -28,10 +28,8 @@ export class KernelCatalog {
   async reference(op: string, isCustom: boolean): Promise<Kernel | undefined> {
     const known = own(isCustom ? this.#custom : COMMON_KERNELS, op);
     if (known !== undefined) return known;
-    const file = KERNEL_FILES.find(({ operators, customOperators }) =>
-      (isCustom ? customOperators : operators).split(/\s+/).includes(op),
-    );
-    if (file === undefined || op === "") return undefined;
+    const file = KERNEL_FILES.find((file) => namesIn(file, isCustom).includes(op));
+    if (file === undefined) return undefined;
     const set = this.#loaded.get(file) ?? (await load(file));
     this.#loaded.set(file, set);
     return own(isCustom ? set.CUSTOM_KERNELS : set.KERNELS, op);
@@ -39,10 +37,13 @@ export class KernelCatalog {
 
   /** The emitted kernel of an operator whose reference kernel was asked for before; undefined where there is none. */
   fast(op: string): FastKernel | undefined {
-    const sets = [...this.#loaded.values()];
-    const tables = [COMMON_FAST_KERNELS, ...sets.map(({ FAST_KERNELS }) => FAST_KERNELS)];
-    const table = tables.find((table) => Object.hasOwn(table, op));
-    return table?.[op];
+    const common = own(COMMON_FAST_KERNELS, op);
+    if (common !== undefined) return common;
+    for (const { FAST_KERNELS } of this.#loaded.values()) {
+      const kernel = own(FAST_KERNELS, op);
+      if (kernel !== undefined) return kernel;
+    }
+    return undefined;
   }
 }
 

@@ -19,7 +19,7 @@ export interface KernelFile {
   load(): Promise<KernelSet>;
 }
 
-/** The table's own test tells when a name is missing. */
+/** `kernel-catalog.test.ts` holds the names to what is in the files. */
 export const KERNEL_FILES: readonly KernelFile[] = [
   {
     name: "occasional-kernels.js",
@@ -51,3 +51,11 @@ export const KERNEL_FILES: readonly KernelFile[] = [
     load: () => import("../kernels/rare-kernels.ts"),
   },
 ];
+
+/** The operators that a file serves: builtin ones by name, or custom ones by code. */
+export function namesIn(
+  { operators, customOperators }: Pick<KernelFile, "operators" | "customOperators">,
+  custom: boolean,
+): readonly string[] {
+  return (custom ? customOperators : operators).split(/\s+/).filter((name) => name !== "");
+}

@@ -51,6 +51,37 @@ describe("codesAgree", () => {
     expect(check(zeros(-1))).toBe(false);
   });
 
+  it("sees a difference in the last of an odd number of bytes, wherever they are", () => {
+    for (const at of [0, 1]) {
+      for (const changed of [0, 8]) {
+        const data = new Uint8Array(new ArrayBuffer(16), at, 9);
+        const info = { name: "t", dtype: "uint8", shape: [9] } as const;
+        const output = new TensorSlot({ ...info, isConstant: false, isVariable: false }, data);
+        const steps = (code: () => Code) => {
+          const run = (): void => {
+            data.fill(7);
+            if (code() === "wide") data[changed] = 8;
+          };
+          return [{ run, inputs: [], outputs: [output] }];
+        };
+        expect(check(steps)).toBe(false);
+      }
+    }
+  });
+
+  it("keeps outputs of several steps and sizes apart", () => {
+    const make = (length: number, wide: number) => (code: () => Code) => {
+      const outputs = [slot(new Float32Array(length)), slot(new Float32Array(2))];
+      const run = (): void => {
+        (outputs[0]!.data as Float32Array).fill(length);
+        (outputs[1]!.data as Float32Array).fill(code() === "wide" ? wide : 1);
+      };
+      return { run, inputs: [], outputs };
+    };
+    expect(check((code) => [make(9, 1)(code), make(3, 1)(code)])).toBe(true);
+    expect(check((code) => [make(9, 1)(code), make(3, 2)(code)])).toBe(false);
+  });
+
   it("sees a difference in a later step", () => {
     const same = (value: number) => value;
     expect(check((code) => [doubling(same, code), doubling((value) => -value, code)])).toBe(false);

@@ -82,27 +82,20 @@ export function codesAgree(
   steps: readonly CheckedStep[],
   use: (code: "plain" | "wide") => void,
 ): boolean {
-  const operands = steps.flatMap(({ inputs, outputs }) => [...inputs, ...outputs]);
-  const written = [...new Set(operands)].filter((slot) => slot !== undefined && !slot.isConstant);
-  const before = written.map((slot) => (slot?.isVariable ? bytesOf(slot.data).slice() : undefined));
+  const slots = new Set(steps.flatMap(({ inputs, outputs }) => [...inputs, ...outputs]));
+  const written = [...slots].filter((slot) => slot !== undefined && !slot.isConstant);
+  const variables = written
+    .filter((slot) => slot?.isVariable)
+    .map((slot) => ({ bytes: bytesOf(slot!.data), saved: bytesOf(slot!.data).slice() }));
   const restore = (): void => {
-    for (const [index, slot] of written.entries()) {
-      const bytes = slot === undefined ? undefined : bytesOf(slot.data);
-      const saved = before[index];
-      if (saved === undefined) bytes?.fill(0);
-      else bytes?.set(saved);
-    }
+    for (const { bytes, saved } of variables) bytes.set(saved);
   };
-  const variables = written.flatMap((slot, at) => {
-    const saved = before[at];
-    return slot === undefined || saved === undefined ? [] : [{ slot, saved }];
-  });
   const patterns = makePatterns();
   const kept = new KeptOutputs();
   const agree = steps.every((step, index) => {
     const hasRun = (["plain", "wide"] as const).map((code) => {
       use(code);
-      for (const { slot, saved } of variables) bytesOf(slot.data).set(saved);
+      restore();
       fillInputs(step, index, patterns);
       const isDone = runs(step);
       if (isDone && code === "plain") kept.keep(step.outputs);
@@ -110,6 +103,7 @@ export function codesAgree(
     });
     return hasRun[0] === hasRun[1] && (hasRun[0] === false || kept.equal(step.outputs));
   });
+  for (const slot of written) if (slot !== undefined) bytesOf(slot.data).fill(0);
   restore();
   return agree;
 }

@@ -84,7 +84,8 @@ export class SharedLists {
   }
 
   #recordBytes(name: string): number {
-    return Math.max(this.#function(name).record.byteLength, 1);
+    // A function without parameters has records without bytes, of which any number would fit.
+    return Math.max(this.#function(name).record.byteLength, 8);
   }
 
   #function(name: string): NumberedFunction {

@@ -29,10 +29,14 @@ export function emitHighMultiply(f: FunctionBuilder, [x, y]: readonly [Local, Lo
 /** 1.5 · 2^52: added to a double of small magnitude it leaves the nearest integer in the low 32 bits. */
 const ROUNDING = 1.5 * 2 ** 52;
 
-/** Emits [doubles] → doubles whose low halves are the nearest int32. */
-export function emitNearest(f: FunctionBuilder): void {
-  f.f64(ROUNDING);
-  f.op("f64x2.splat");
+/** Emits [doubles] → doubles whose low halves are the nearest int32. `rounding` is the constant, where a local has it. */
+export function emitNearest(f: FunctionBuilder, rounding?: Local): void {
+  if (rounding === undefined) {
+    f.f64(ROUNDING);
+    f.op("f64x2.splat");
+  } else {
+    f.get(rounding);
+  }
   f.op("f64x2.add");
 }
 
@@ -72,16 +76,8 @@ export function emitRequantizeSmall(
     f.set(sum);
   }
   halves.forEach((half, index) => {
-    if (joined !== undefined) {
-      emitUnpackedDoubles(f, sum, index as 0 | 1, joined);
-    } else {
-      f.get(sum);
-      if (index === 1) {
-        f.get(sum);
-        f.shuffle([8, 9, 10, 11, 12, 13, 14, 15, 8, 9, 10, 11, 12, 13, 14, 15]);
-      }
-      f.op(from === "int32" ? "f64x2.convert_low_i32x4_s" : "f64x2.promote_low_f32x4");
-    }
+    if (joined === undefined) emitConvertedDoubles(f, sum, index as 0 | 1, from);
+    else emitUnpackedDoubles(f, sum, index as 0 | 1, joined);
     f.get(factors[index as 0 | 1]);
     if (relaxed) {
       f.get(offsets[index as 0 | 1]);
@@ -92,18 +88,28 @@ export function emitRequantizeSmall(
       f.op("f64x2.add");
     }
     if (steps !== undefined) emitStepDown(f, half, steps[index as 0 | 1]);
-    if (joined === undefined) {
-      emitNearest(f);
-    } else {
-      f.get(joined.rounding);
-      f.op("f64x2.add");
-    }
+    emitNearest(f, joined?.rounding);
     f.set(half);
   });
   f.get(halves[0]);
   f.get(halves[1]);
   emitLowHalves(f);
   f.set(sum);
+}
+
+/** Emits [] → two of four numbers as doubles. */
+function emitConvertedDoubles(
+  f: FunctionBuilder,
+  numbers: Local,
+  half: 0 | 1,
+  from: SmallSums["from"],
+): void {
+  f.get(numbers);
+  if (half === 1) {
+    f.get(numbers);
+    f.shuffle([8, 9, 10, 11, 12, 13, 14, 15, 8, 9, 10, 11, 12, 13, 14, 15]);
+  }
+  f.op(from === "int32" ? "f64x2.convert_low_i32x4_s" : "f64x2.promote_low_f32x4");
 }
 
 /** The upper half of 2^52: a double with it is 2^52 and what its lower half is as an unsigned number. */
@@ -138,8 +144,11 @@ export function beginJoinedDoubles(f: FunctionBuilder): JoinedDoubles {
 /** Columns of eight as joined vectors want them: the first halves of two vectors lie side by side, and then the second. */
 const JOINED_COLUMNS = [0, 1, 4, 5, 2, 3, 6, 7];
 
-/** Doubles of columns in the order of joined vectors, as `loadColumnDoubles` reads them. */
-export function joinedColumns(values: Float64Array): Float64Array {
+/** Columns as a stage with joined doubles reads them: doubles in the order of `loadColumnDoubles`, others as they are. */
+export function joinedColumns<Column extends Float32Array | Int32Array | Float64Array>(
+  values: Column,
+): Column | Float64Array {
+  if (!(values instanceof Float64Array)) return values;
   const whole = new Float64Array(Math.ceil(values.length / 8) * 8);
   whole.set(values);
   return whole.map((_, at) => whole[at - (at % 8) + (JOINED_COLUMNS[at % 8] ?? 0)] ?? 0);

@@ -25,11 +25,14 @@ export function placeKeptSums(exports: WebAssembly.Exports, thread: number): voi
   if (global instanceof WebAssembly.Global) global.value = keptSumsEnd(thread);
 }
 
-/** Emits what a function does once, and returns what takes sums through memory. */
-export function beginKeptSums(
-  module: ModuleBuilder,
-  f: FunctionBuilder,
-): { keep(sums: readonly Local[]): void; load(sums: readonly Local[]): void } {
+/** Emits the two ways through memory. */
+export interface KeptSums {
+  keep(sums: readonly Local[]): void;
+  load(sums: readonly Local[]): void;
+}
+
+/** Emits what a function does once. */
+export function beginKeptSums(module: ModuleBuilder, f: FunctionBuilder): KeptSums {
   const at = f.local("i32");
   f.getGlobal(module.exportedGlobal("i32", NAME));
   f.set(at);

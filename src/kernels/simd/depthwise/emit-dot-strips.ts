@@ -19,7 +19,7 @@ import {
   emitLoads,
   emitSplat,
 } from "../emit-basics.ts";
-import { beginKeptSums } from "../kept-sums.ts";
+import { beginKeptSums, type KeptSums } from "../kept-sums.ts";
 import { recordBytes } from "./depthwise-records.ts";
 import { type DepthwiseStage, type StageVariant, stageOf } from "./depthwise-stage.ts";
 import {
@@ -91,7 +91,7 @@ const VECTORS = CHANNEL_BLOCK / 4;
 interface Frame {
   readonly f: FunctionBuilder;
   readonly g: DotGeometry;
-  readonly kept: ReturnType<typeof beginKeptSums> | undefined;
+  readonly kept: KeptSums | undefined;
   readonly stage: DepthwiseStage;
   readonly rows: readonly Local[];
   readonly out: Local;
@@ -271,44 +271,31 @@ function emitPixels(frame: Frame, pixels: number): void {
   const vectors = () => Array.from({ length: VECTORS }, () => f.local("v128"));
   const sums = Array.from({ length: pixels }, vectors);
   const { sets, flag } = blockLayout(g);
-  const [first = 0, second] = sets;
+  const [first = 0, second = 0] = sets;
   if (g.dot !== "int16") emitZeroPointTerms(frame, sums);
-  const addFirst = (): void => emitDots(frame, sums, first);
-  if (!g.hasSecond || flag === undefined || second === undefined) {
-    addFirst();
+  // Sums are kept before ways meet: where they do, engines cannot join what comes from both.
+  const add = (offsets: readonly number[]): void => {
+    for (const offset of offsets) emitDots(frame, sums, offset);
     kept?.keep(sums.flat());
-  } else {
-    if (kept === undefined) addFirst();
+  };
+  const ifSecond = (then: () => void, otherwise?: () => void): void => {
     f.get(weightsAt);
     f.mem("i32.load", flag, 2);
-    emitSecond(frame, sums, () => emitDots(frame, sums, second), addFirst);
+    f.if(then, otherwise);
+  };
+  if (!g.hasSecond) {
+    add([first]);
+  } else if (kept === undefined) {
+    add([first]);
+    ifSecond(() => add([second]));
+  } else {
+    ifSecond(
+      () => add([first, second]),
+      () => add([first]),
+    );
   }
   kept?.load(sums.flat());
   frame.stage.finish(sums, CHANNEL_BLOCK);
-}
-
-/** Takes whether there are weights of the second set. Kept sums are, either way, before the ways meet: vectors are joined in one. */
-function emitSecond(
-  { f, kept }: Frame,
-  sums: readonly (readonly Local[])[],
-  addSecond: () => void,
-  addFirst: () => void,
-): void {
-  if (kept === undefined) {
-    f.if(addSecond);
-    return;
-  }
-  f.if(
-    () => {
-      addFirst();
-      addSecond();
-      kept.keep(sums.flat());
-    },
-    () => {
-      addFirst();
-      kept.keep(sums.flat());
-    },
-  );
 }
 
 /** sum[p] = −z · Σ weights */

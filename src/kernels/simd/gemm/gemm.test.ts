@@ -126,7 +126,7 @@ async function run(
   } else {
     const rowTerms = variant.data === "qu8" ? [place(rowTermsOf(data, m, k)), 4] : [];
     const columns = integerColumns(variant, data, n, k).map((column) =>
-      place(variant.keepsSums && column instanceof Float64Array ? joinedColumns(column) : column),
+      place(variant.keepsSums ? joinedColumns(column) : column),
     );
     (gemm as (...args: number[]) => void)(
       ...common,

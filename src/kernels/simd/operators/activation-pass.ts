@@ -12,6 +12,7 @@ import {
   type ByteType,
   emitQuantize,
   type QuantizedStorage,
+  type QuantizeFunction,
   quantizeName,
   storedBytes,
 } from "../activations/emit-quantize.ts";
@@ -23,8 +24,10 @@ import {
 import { emitRange, RANGE_NAME, type RangeFunction } from "../activations/emit-range.ts";
 import {
   BYTES_NAME,
+  type BytesFunction,
   emitBytes,
   emitWiden,
+  type WidenFunction,
   type WideStorage,
   widenName,
 } from "../activations/emit-widen.ts";
@@ -79,7 +82,7 @@ export function quantizingPass(
   const variant = { storage, relaxed };
   const rowVariant = { ...variant, asymmetric, storedZero: stored };
   const rowsName = quantizeRowsName(rowVariant);
-  const prepare = (place: FastPlace, scratch: number): PreparePass => {
+  const prepare = (place: FastPlace, scratch: number): PreparePass<QuantizeFunction> => {
     const rangeOf = bindRange(place, scratch);
     const parametersOf = asymmetric ? asymmetricParameters : symmetricParameters;
     return (source, parts) => {
@@ -96,7 +99,10 @@ export function quantizingPass(
       { name: rowsName, emit: (module) => emitQuantizeRows(module, rowVariant) },
     ],
     storedBytes: storedBytes(storage),
-    ...passBy({ name: quantizeName(variant), from: 4, to: storedBytes(storage) }, prepare),
+    ...passBy<QuantizeFunction>(
+      { name: quantizeName(variant), from: 4, to: storedBytes(storage) },
+      prepare,
+    ),
     bindRows: (place) => place.call<QuantizeRowsFunction>(rowsName),
   };
 }
@@ -108,16 +114,26 @@ interface PassFunction {
   readonly to: number;
 }
 
-/** What elements are going to be, and the arguments that follow where they are and how many. */
-type PreparePass = (
+/** The arguments of a pass's function that follow where elements are, how many, and where they go. */
+type RestOf<Run> = Run extends (
+  source: number,
+  count: number,
+  target: number,
+  ...rest: infer Rest
+) => void
+  ? Rest
+  : never;
+
+/** What elements are going to be, and those arguments. */
+type PreparePass<Run> = (
   source: number,
   parts: readonly Part[],
-) => PreparedActivations & { readonly rest: readonly number[] };
+) => PreparedActivations & { readonly rest: Readonly<RestOf<Run>> & readonly number[] };
 
 /** Both ways to run a pass: at once, and as a list of calls. Parts of large tensors are shared out. */
-function passBy(
+function passBy<Run>(
   { name, from, to }: PassFunction,
-  bindPrepare: (place: FastPlace, scratch: number) => PreparePass,
+  bindPrepare: (place: FastPlace, scratch: number) => PreparePass<Run>,
 ): Pick<ActivationPass, "bind" | "bindBegin"> {
   const callsOf = (
     parts: readonly Part[],
@@ -215,22 +231,23 @@ export function wideningPass(
   zeroPoint: number,
 ): ActivationPass {
   const name = widenName(from, storage);
-  const prepared = { scale: 1, zeroPoint: 0, rest: [zeroPoint] };
+  const prepared = { scale: 1, zeroPoint: 0, rest: [zeroPoint] as const };
   return {
     functions: [{ name, emit: (module) => emitWiden(module, from, storage) }],
     storedBytes: storedBytes(storage),
-    ...passBy({ name, from: 1, to: storedBytes(storage) }, () => () => prepared),
+    ...passBy<WidenFunction>({ name, from: 1, to: storedBytes(storage) }, () => () => prepared),
   };
 }
 
 /** Brings quantized elements into the bytes that dot products want, and their zero point with them. */
 export function bytePass(from: ByteType, to: ByteType, zeroPoint: number): ActivationPass {
   const moved = movedZeroPoint(from, to, zeroPoint);
-  const prepared = { scale: 1, zeroPoint: moved, rest: [from === to ? 0 : 128] };
+  const flipped = from === to ? 0 : 128;
+  const prepared = { scale: 1, zeroPoint: moved, rest: [flipped] as const };
   return {
     functions: [{ name: BYTES_NAME, emit: emitBytes }],
     storedBytes: 1,
-    ...passBy({ name: BYTES_NAME, from: 1, to: 1 }, () => () => prepared),
+    ...passBy<BytesFunction>({ name: BYTES_NAME, from: 1, to: 1 }, () => () => prepared),
   };
 }
 

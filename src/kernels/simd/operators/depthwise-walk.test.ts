@@ -201,7 +201,7 @@ function storeColumns(
       : Float32Array;
   for (const [row, column] of columns.entries()) {
     const packed = new Packed(buffer, at, length);
-    const stored = joinsColumns && column instanceof Float64Array ? joinedColumns(column) : column;
+    const stored = joinsColumns ? joinedColumns(column) : column;
     packRow(stored, 0, { row, rows: columns.length, channels }, packed);
   }
 }

@@ -51,11 +51,7 @@ export const fastDepthwise: FastKernel = (request) => {
       const { records, finish, ...constants } = layConstants(new Region(place.persistent));
       if (!place.isStored) {
         walk.packWeights(kind.weights, buffer, constants.weights);
-        const stored = kind.columns.map((values) => {
-          return walk.joinsColumns && values instanceof Float64Array
-            ? joinedColumns(values)
-            : values;
-        });
+        const stored = walk.joinsColumns ? kind.columns.map(joinedColumns) : kind.columns;
         storeColumns(buffer, stored, channels, constants.columns);
       }
       const at = layScratch(new Region(place.scratch));

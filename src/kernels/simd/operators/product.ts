@@ -123,8 +123,7 @@ export function planProduct(fast: FastRequest, request: ProductRequest): Product
         storeWeights(place, { variant, kind, n, k, offsets }, at.weights);
         new Int32Array(place.memory.buffer, at.offsets, offsets?.length ?? 0).set(offsets ?? []);
         for (const [index, values] of kind.columns.entries()) {
-          const isJoined = variant.keepsSums && values instanceof Float64Array;
-          const stored = isJoined ? joinedColumns(values) : values;
+          const stored = variant.keepsSums ? joinedColumns(values) : values;
           storeColumn(place.memory.buffer, stored, at.columns[index] ?? 0);
         }
       }
